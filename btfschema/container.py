@@ -1,0 +1,458 @@
+"""``Btf``: one BTF blob over its base, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import field, frozen
+
+from btfschema.codec import ByteOrder, Engine, Image, decode, encode
+from btfschema.errors import (
+    AmbiguousNameError,
+    DecodeError,
+    MissingBaseError,
+    TypeIdError,
+    UnknownNameError,
+    UnresolvedError,
+)
+from btfschema.plan import (
+    HEADER_WORDS,
+    INFO_WORD,
+    KIND_FLAG_SHIFT,
+    KIND_MASK,
+    KIND_SHIFT,
+    NAME_OFF,
+    THIRD,
+    VLEN_MASK,
+    KindPlan,
+    RawRecord,
+)
+from btfschema.roles import Role
+from btfschema.schema import KINDS, Kind, Kinds
+from btfschema.strings import StringTable
+from btfschema.types import TypeTable
+from btfschema.views import VIEWS, Opaque, TypeView, Void
+
+if TYPE_CHECKING:
+    from btfschema.ext import BtfExt
+
+__all__ = ["Btf", "dumps", "loads"]
+
+# libbpf's names for C's long, by which it tells the size of a pointer (determine_ptr_size).
+LONG_NAMES = frozenset(
+    [
+        "long",
+        "long int",
+        "int long",
+        "unsigned long",
+        "long unsigned",
+        "unsigned long int",
+        "unsigned int long",
+        "long unsigned int",
+        "long int unsigned",
+        "int unsigned long",
+        "int long unsigned",
+    ]
+)
+DEFAULT_POINTER_SIZE = 8
+# Views are made in runs of this many types when all are asked for: enough to make numpy's cost per
+# call vanish, few enough to keep the copies small.
+RUN = 4096
+
+
+@frozen(eq=False, repr=False, slots=False)
+class Btf:
+    """BTF, stand-alone or split over a base, which may itself be split.
+
+    ``len`` and iteration cover the container's own types; ``btf[id]`` also finds its bases' types,
+    and id 0 is ``void``.
+
+    Attributes:
+        image: header, type table, strings and layout as decoded or built.
+        base: the BTF that this one is split over, or None.
+        ext: what ``.BTF.ext`` says about the same program, or None.
+    """
+
+    image: Image
+    base: Btf | None = None
+    ext: BtfExt | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        over = f" over {self.base!r}" if self.base is not None else ""
+        first, end = self.types.first_id, self.types.end_id
+        ids = f"ids {first}..{end - 1}" if end > first else "none"
+        return f"<Btf {len(self)} types ({ids}), {self.byteorder}-endian{over}>"
+
+    @property
+    def types(self) -> TypeTable:
+        """The container's own records as columns."""
+        return self.image.types
+
+    @property
+    def strings(self) -> StringTable:
+        """The strings, chained to the bases'."""
+        return self.image.strings
+
+    @property
+    def byteorder(self) -> ByteOrder:
+        """``"little"`` or ``"big"``."""
+        return self.image.header.byteorder
+
+    @property
+    def kinds(self) -> Kinds:
+        """The schema that the container was read with."""
+        return self.types.plan.schema
+
+    @property
+    def first_id(self) -> int:
+        """The id of the container's first own type."""
+        return self.types.first_id
+
+    @property
+    def end_id(self) -> int:
+        """One past the last id."""
+        return self.types.end_id
+
+    @property
+    def chain(self) -> tuple[Btf, ...]:
+        """The bases from the first to the last, then this container."""
+        return (*(self.base.chain if self.base is not None else ()), self)
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, type_id: object) -> bool:
+        return isinstance(type_id, int) and 0 <= type_id < self.end_id
+
+    def __iter__(self) -> Iterator[TypeView]:
+        """The container's own types, in id order."""
+        types, plans = self.types, self.types.plan.kinds
+        ends = types.ends
+        for first in range(0, len(types), RUN):
+            rows = slice(first, first + RUN)
+            starts = types.starts[rows]
+            begin, end = int(starts[0]), int(ends[rows][-1])
+            words = types.words[begin:end].tolist()
+            at = (starts - begin).tolist()
+            at.append(end - begin)
+            kinds = types.kinds[rows].tolist()
+            for i, kind in enumerate(kinds):
+                record = words[at[i] : at[i + 1]]
+                yield self._view(record, plans[kind], types.first_id + first + i)
+
+    def __getitem__(self, type_id: int) -> TypeView:
+        """The type with this id, here or in a base.
+
+        Raises:
+            TypeIdError: there is no such id.
+        """
+        types = self.types
+        if not types.first_id <= type_id < types.end_id:
+            return self._from_base(type_id)
+        row = type_id - types.first_id
+        end = types.starts[row + 1] if row + 1 < len(types) else len(types.words)
+        record = types.words[types.starts[row] : end].tolist()
+        kind = record[INFO_WORD.word] >> KIND_SHIFT & KIND_MASK
+        return self._view(record, types.plan.kinds[kind], type_id)
+
+    def _from_base(self, type_id: int) -> TypeView:
+        if type_id == 0:
+            return Void(btf=self)
+        if self.base is not None and 0 < type_id < self.first_id:
+            return self.base[type_id]
+        raise TypeIdError(
+            f"type id {type_id} is past the last id {self.end_id - 1}"
+            if type_id > 0
+            else f"type id {type_id} is negative",
+            type_id=type_id,
+            got=type_id,
+            expected=f"0..{self.end_id - 1}",
+        )
+
+    def _view(self, words: list[int], plan: KindPlan, type_id: int) -> TypeView:
+        """A view of a record given as unsigned words."""
+        info = words[INFO_WORD.word]
+        name = self.strings[words[NAME_OFF.word]]
+        vlen, flag, third = info & VLEN_MASK, bool(info >> KIND_FLAG_SHIFT), words[THIRD.word]
+        if plan.spec is None:
+            payload = tuple(words[HEADER_WORDS:])
+            return Opaque(plan.number, name, vlen, flag, third, payload, id=type_id, btf=self)
+        fixed = tuple(self._value(f, words[f.word]) for f in plan.fixed)
+        columns = tuple(
+            self._column(f, words[plan.first_element + f.word :: plan.stride]) for f in plan.element
+        )
+        raw = RawRecord(name, vlen, flag, third, fixed, columns)
+        view: type[TypeView] = plan.spec.view or VIEWS[plan.number]
+        return view._from_raw(raw, plan, self, type_id)
+
+    def _value(self, word: Any, value: int) -> Any:
+        return self._column(word, [value])[0]
+
+    def _column(self, word: Any, values: list[int]) -> list[Any]:
+        """Words of one field: strings resolved, bits split, signs applied."""
+        if word.role is Role.STRING_OFFSET:
+            strings = self.strings
+            return [strings[value] for value in values]
+        if word.bits is not None:
+            return [word.bits.split(value) for value in values]
+        if word.signed:
+            return [value - (value >> 31 << 32) for value in values]
+        return values
+
+    def references(self, type_id: int) -> list[int]:
+        """The ids that a type refers to, in the schema's order.
+
+        Raises:
+            TypeIdError: there is no such id.
+        """
+        if type_id == 0:
+            return []
+        owner = self.owner(type_id)
+        return owner.types.references(type_id - owner.first_id)
+
+    def owner(self, type_id: int) -> Btf:
+        """The container of the chain that holds this id.
+
+        Raises:
+            TypeIdError: there is no such id.
+        """
+        btf: Btf | None = self
+        while btf is not None:
+            if btf.first_id <= type_id < btf.end_id:
+                return btf
+            btf = btf.base if type_id < btf.first_id else None
+        raise TypeIdError(f"type id {type_id} is not in 1..{self.end_id - 1}", type_id=type_id)
+
+    def find_ids(self, name: str, kind: int | None = None) -> list[int]:
+        """The ids of all types with this name, the bases' included, in order."""
+        found = self.base.find_ids(name, kind) if self.base is not None else []
+        offsets = self.strings.find(name)
+        if not name:
+            offsets.append(0)
+        order = self._by_name
+        sorted_offs = self.types.name_offs[order]
+        rows: list[int] = []
+        for offset in sorted(set(offsets)):
+            low, high = np.searchsorted(sorted_offs, [offset, offset + 1])
+            rows += order[low:high].tolist()
+        rows.sort()
+        if kind is not None:
+            rows = [row for row in rows if self.types.kinds[row] == kind]
+        return found + [row + self.first_id for row in rows]
+
+    @cached_property
+    def _by_name(self) -> Any:
+        """Rows ordered by name offset."""
+        return np.argsort(self.types.name_offs, kind="stable")
+
+    def find_all(self, name: str, kind: int | None = None) -> list[TypeView]:
+        """All types with this name (and kind), the bases' included, in id order."""
+        return [self[type_id] for type_id in self.find_ids(name, kind)]
+
+    def find(self, name: str, kind: int | None = None) -> TypeView:
+        """The one type with this name (and kind), here or in a base.
+
+        Raises:
+            UnknownNameError: there is none.
+            AmbiguousNameError: there are several; ``got`` holds their ids.
+        """
+        ids = self.find_ids(name, kind)
+        what = f"{self.kinds.name(kind)} {name!r}" if kind is not None else f"type {name!r}"
+        if not ids:
+            raise UnknownNameError(f"no {what}", got=name, expected="a name in this BTF")
+        if len(ids) > 1:
+            listed = ", ".join(f"[{i}] {self.kinds.name(self[i].kind)}" for i in ids[:8])
+            more = f" and {len(ids) - 8} more" if len(ids) > 8 else ""
+            raise AmbiguousNameError(
+                f"{len(ids)} matches for {what}: {listed}{more}; give a kind or use find_all",
+                got=ids,
+                expected="one match",
+            )
+        return self[ids[0]]
+
+    @cached_property
+    def pointer_size(self) -> int:
+        """Bytes of a pointer: those of C's ``long`` when the BTF has it, as libbpf does, or 8."""
+        for btf in self.chain:
+            types = btf.types
+            for row in types.rows_of(Kind.INT).tolist():
+                size = int(types.thirds[row])
+                if size in (4, 8) and btf.strings[int(types.name_offs[row])] in LONG_NAMES:
+                    return size
+        return DEFAULT_POINTER_SIZE
+
+    def sizeof(self, type_id: int | TypeView) -> int:
+        """Bytes of a type, through typedefs, modifiers and arrays (``btf__resolve_size``).
+
+        Raises:
+            TypeIdError: there is no such id.
+            UnresolvedError: the type has no size (void, a function, a forward declaration), or its
+                references run in a circle.
+        """
+        start = current = type_id.id if isinstance(type_id, TypeView) else type_id
+        count, seen = 1, set()
+        while current not in seen and current:
+            seen.add(current)
+            owner = self.owner(current)
+            types, row = owner.types, current - owner.first_id
+            kind, third = int(types.kinds[row]), int(types.thirds[row])
+            plan = types.plan.kinds[kind]
+            if kind == Kind.PTR:
+                return count * self.pointer_size
+            if kind == Kind.ARRAY:
+                values = types.record(row)
+                count *= values["nelems"]
+                current = values["type_id"]
+            elif plan.third.role is Role.TYPE_ID and kind not in (Kind.FUNC, Kind.FUNC_PROTO):
+                current = third
+            elif plan.third.name == "size":
+                return count * third
+            else:
+                break
+        reason = "its references run in a circle" if current in seen and current != start else ""
+        what = self.describe(current)
+        raise UnresolvedError(
+            f"{self.describe(start)} has no size: "
+            + (reason or ("it is" if current == start else "it leads to") + f" {what}"),
+            type_id=start,
+            got=current,
+        )
+
+    def describe(self, type_id: int) -> str:
+        """A type in a few words for messages: ``STRUCT "sk_buff" [4711]``."""
+        if not type_id:
+            return "void"
+        owner = self.owner(type_id)
+        row = type_id - owner.first_id
+        kind = self.kinds.name(int(owner.types.kinds[row]))
+        try:
+            name = owner.strings[int(owner.types.name_offs[row])]
+        except DecodeError:
+            name = ""
+        return f'{kind} "{name}" [{type_id}]' if name else f"{kind} [{type_id}]"
+
+    def equivalent(self, other: Btf) -> bool:
+        """Whether both would write the same types, strings and base, whatever frame holds them."""
+        if (self.base is None) != (other.base is None):
+            return False
+        if (
+            self.base is not None
+            and other.base is not None
+            and not self.base.equivalent(other.base)
+        ):
+            return False
+        return (
+            self.byteorder == other.byteorder
+            and np.array_equal(self.types.words, other.types.words)
+            and self.strings.data == other.strings.data
+        )
+
+
+def loads(
+    data: bytes,
+    base: Btf | None = None,
+    *,
+    decoder: Engine = "bulk",
+    kinds: Kinds = KINDS,
+    check: bool = True,
+) -> Btf:
+    """Read BTF from bytes.
+
+    Args:
+        data: a raw BTF blob, in either byte order.
+        base: what it is split over; None for stand-alone BTF.
+        decoder: ``"bulk"`` (numpy) or ``"reference"`` (Construct, record by record).
+        kinds: the schema to read it with.
+        check: whether every type id and string offset must exist. Without, damaged BTF can be
+            looked at; following a bad reference then raises.
+
+    Raises:
+        DecodeError: the data is not BTF or is damaged.
+        MissingBaseError: it is split BTF and ``base`` is None.
+    """
+    if base is not None and base.kinds is not kinds and kinds is KINDS:
+        kinds = base.kinds
+    image = decode(
+        bytes(data), base.image if base is not None else None, engine=decoder, kinds=kinds
+    )
+    if base is not None and base.byteorder != image.header.byteorder:
+        raise DecodeError(
+            f"the BTF is {image.header.byteorder}-endian and its base {base.byteorder}-endian",
+            got=image.header.byteorder,
+            expected=base.byteorder,
+        )
+    btf = Btf(image, base)
+    if check:
+        _check_references(btf)
+    return btf
+
+
+def dumps(btf: Btf, *, encoder: Engine = "bulk") -> bytes:
+    """The bytes of a container, without its base.
+
+    What was read and not changed comes back byte for byte; anything else is laid out as header,
+    types, layout, strings.
+    """
+    return encode(btf.image, engine=encoder)
+
+
+def _check_references(btf: Btf) -> None:
+    """Every type id and string offset lies inside the chain.
+
+    Raises:
+        DecodeError: one does not.
+        MissingBaseError: one does not, or the strings start like a split's, and there is no base.
+    """
+    first = btf.strings.data[:1]
+    if btf.base is None and first not in (b"", b"\0"):
+        raise MissingBaseError(
+            "this is split BTF (its strings do not start with an empty one): pass the BTF that it "
+            "was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
+            offset=btf.image.header.sections[1][1],
+            got=first,
+            expected="NUL",
+        )
+    types = btf.types
+    limits = (
+        (types.type_id_positions, btf.end_id, "type id", f"the last id {btf.end_id - 1}"),
+        (
+            types.string_positions,
+            max(btf.strings.end, 1),
+            "string offset",
+            f"the end of the strings ({btf.strings.end} bytes)",
+        ),
+    )
+    for positions, limit, what, past in limits:
+        values = types.words[positions]
+        if len(values) and int(values.max()) >= limit:
+            position = int(positions[np.argmax(values >= limit)])
+            _raise_reference(btf, position, what, past)
+
+
+def _raise_reference(btf: Btf, position: int, what: str, past: str) -> None:
+    types = btf.types
+    row = types.row_at(position)
+    plan = types.plan.kinds[int(types.kinds[row])]
+    word = position - int(types.starts[row])
+    where = btf.describe(types.first_id + row).rsplit(" [", 1)[0]
+    if word >= plan.first_element and plan.spec is not None:
+        number = (word - plan.first_element) // plan.stride
+        where += f") {plan.spec.elements.removesuffix('s')} {number}"
+    else:
+        where += ")"
+    value = int(types.words[position])
+    error = DecodeError if btf.base is not None else MissingBaseError
+    hint = "; if this is split BTF, pass its base" if btf.base is None else ""
+    raise error(
+        f"type {types.first_id + row} ({where}: {what} {value} is past {past}{hint}",
+        type_id=types.first_id + row,
+        offset=btf.image.header.sections[0][1] + 4 * position,
+        got=value,
+        expected=f"within {past}",
+    )

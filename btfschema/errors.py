@@ -1,0 +1,119 @@
+"""Every error that btfschema raises on purpose.
+
+An error says what failed, where, what was found and what was expected. The parts are
+attributes, so that a program can act on them without reading the sentence. Each class also
+inherits the closest builtin (``ValueError``, ``LookupError``), so that code which knows nothing
+of btfschema can still catch it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AmbiguousNameError",
+    "BrokenPassError",
+    "BtfError",
+    "DecodeError",
+    "EncodeError",
+    "MatchError",
+    "MissingBaseError",
+    "NoBtfError",
+    "PassError",
+    "RegistryError",
+    "RequirementError",
+    "SourceError",
+    "SpecError",
+    "TypeIdError",
+    "UnknownNameError",
+    "UnresolvedError",
+    "VerifyError",
+]
+
+
+class BtfError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        type_id: the type that is wrong, or None.
+        offset: where, in bytes from the start of the input, or None.
+        got: the value that was found, or None.
+        expected: what would have been right, in words, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type_id: int | None = None,
+        offset: int | None = None,
+        got: object = None,
+        expected: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.type_id = type_id
+        self.offset = offset
+        self.got = got
+        self.expected = expected
+
+
+class DecodeError(BtfError, ValueError):
+    """The input is not BTF, or is damaged."""
+
+
+class MissingBaseError(DecodeError):
+    """The input is split BTF, and the base that it was built over was not given."""
+
+
+class SourceError(BtfError, ValueError):
+    """A file can't be taken as a source of BTF: its container format is damaged or unsupported."""
+
+
+class NoBtfError(SourceError):
+    """The file is well-formed and holds no BTF."""
+
+
+class EncodeError(BtfError, ValueError):
+    """A value does not fit the format."""
+
+
+class TypeIdError(BtfError, IndexError):
+    """No type has this id."""
+
+
+class UnknownNameError(BtfError, LookupError):
+    """No type has this name."""
+
+
+class AmbiguousNameError(BtfError, LookupError):
+    """Several types have this name; ``got`` holds their ids."""
+
+
+class UnresolvedError(BtfError, LookupError):
+    """A reference can't be followed: the view belongs to no container, or the type has no size."""
+
+
+class VerifyError(BtfError):
+    """BTF that reads, and that a kernel would refuse."""
+
+
+class PassError(BtfError):
+    """A pass could not do its work."""
+
+
+class RequirementError(PassError):
+    """A pass lacks something that it declared: a base, a named input, an analysis."""
+
+
+class MatchError(PassError):
+    """Types of a distilled base have no partner in the target."""
+
+
+class BrokenPassError(PassError):
+    """A pass broke the pass contract: it changed its input, or its id map is wrong."""
+
+
+class SpecError(BtfError, ValueError):
+    """The text of a pipeline can't be understood."""
+
+
+class RegistryError(BtfError, LookupError):
+    """No pass has this name, two have it, or the package that brings it does not load."""

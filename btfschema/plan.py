@@ -1,0 +1,239 @@
+"""What the schema implies, worked out once: sizes, positions, roles, numpy dtypes.
+
+The bulk engine (:mod:`btfschema.types`) treats the type section as an array of u32 words. A
+:class:`KindPlan` says which words of a record mean what; it is derived from the Construct
+declarations in :mod:`btfschema.schema`, and derivation fails loudly for a declaration that is not
+made of 4-byte words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from attrs import field, frozen
+from construct import Renamed, Struct
+
+from btfschema.roles import Bits, Role, UInt
+from btfschema.schema import BTF_TYPE, KINDS, Kinds, KindSpec
+
+__all__ = ["HEADER_WORDS", "Field", "KindPlan", "Plan", "RawRecord", "layout_of", "plan_of"]
+
+# Longer than any section: what a record of an unknown kind is taken to span, so that the walk over
+# the records ends there.
+ENDLESS = np.uint32(0x7FFFFFFF)
+
+
+@frozen
+class Field:
+    """One word of a record.
+
+    Attributes:
+        name: as declared.
+        word: its index, counted from the start of the struct that it stands in.
+        role: what it stands for.
+        signed: whether it is read as two's complement.
+        bits: the declared bit fields, or None for a plain word.
+    """
+
+    name: str
+    word: int
+    role: Role
+    signed: bool
+    bits: Bits | None
+
+    @property
+    def dtype(self) -> str:
+        """The word's numpy type, without a byte order."""
+        return "i4" if self.signed else "u4"
+
+
+def fields_of(struct: Any, first: int = 0) -> tuple[Field, ...]:
+    """The words of a Construct struct, numbered from ``first``.
+
+    Raises:
+        TypeError: the struct holds something that is not one 4-byte word.
+    """
+    if struct is None:
+        return ()
+    subcons = struct.subcons if isinstance(struct, Struct) else [struct]
+    fields = []
+    for word, named in enumerate(subcons, first):
+        subcon = named.subcon if isinstance(named, Renamed) else named
+        if not isinstance(subcon, UInt) or subcon.length != 4:
+            message = (
+                f"field {named.name!r} is not a declared 4-byte word but {type(subcon).__name__}"
+            )
+            raise TypeError(message)
+        bits = subcon if isinstance(subcon, Bits) else None
+        fields.append(Field(named.name or "", word, subcon.role, subcon.signed, bits))
+    return tuple(fields)
+
+
+NAME_OFF, INFO_WORD, THIRD = fields_of(BTF_TYPE)
+HEADER_WORDS = len(BTF_TYPE.subcons)
+if INFO_WORD.bits is None:
+    raise TypeError("the info word of BTF_TYPE is not declared as bit fields")
+INFO_BITS = INFO_WORD.bits
+VLEN_MASK = (1 << INFO_BITS.fields["vlen"][1]) - 1
+KIND_SHIFT, KIND_WIDTH = INFO_BITS.fields["kind"]
+KIND_MASK = (1 << KIND_WIDTH) - 1
+KIND_FLAG_SHIFT = INFO_BITS.fields["kind_flag"][0]
+
+
+@frozen
+class RawRecord:
+    """One record's values, between words and a view: strings resolved, words signed as declared.
+
+    ``fixed`` holds the fixed struct's words in declared order, ``columns`` one list for each word
+    of the repeated struct.
+    """
+
+    name: str
+    vlen: int
+    kind_flag: bool
+    third: int
+    fixed: tuple[Any, ...] = ()
+    columns: tuple[list[Any], ...] = ()
+
+
+@frozen
+class KindPlan:
+    """Where everything is in a record of one kind. Sizes and indexes count 4-byte words.
+
+    Attributes:
+        spec: the schema's row, or None for a kind that only a layout section describes.
+        number: the kind's number.
+        name: the kind's name.
+        third: the third word.
+        fixed: the words that follow the three common ones.
+        element: the words of the repeated struct, counted from its own start.
+        fixed_words: words between the common ones and the first element.
+        stride: words of one element; 0 for none.
+    """
+
+    spec: KindSpec | None
+    number: int
+    name: str
+    third: Field
+    fixed: tuple[Field, ...]
+    element: tuple[Field, ...]
+    fixed_words: int
+    stride: int
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether the layout section alone describes the kind: its references are unknown."""
+        return self.spec is None
+
+    @property
+    def first_element(self) -> int:
+        """The word at which the elements start."""
+        return HEADER_WORDS + self.fixed_words
+
+    @property
+    def info_sz(self) -> int:
+        """Bytes after the common ones, as the layout section says it."""
+        return 4 * self.fixed_words
+
+    @property
+    def elem_sz(self) -> int:
+        """Bytes of one element, as the layout section says it."""
+        return 4 * self.stride
+
+    def words_with(self, role: Role) -> tuple[int, ...]:
+        """Words before the elements that have this role, by index in the record."""
+        return tuple(f.word for f in (NAME_OFF, self.third, *self.fixed) if f.role is role)
+
+    def element_words_with(self, role: Role) -> tuple[int, ...]:
+        """Words of an element that have this role, by index in the element."""
+        return tuple(f.word for f in self.element if f.role is role)
+
+    @property
+    def element_dtype(self) -> np.dtype[Any]:
+        """A structured numpy dtype of one element in the machine's byte order."""
+        return np.dtype([(f.name, f.dtype) for f in self.element])
+
+    def size(self, vlen: int) -> int:
+        """Words of a record with this vlen."""
+        return self.first_element + vlen * self.stride
+
+    @classmethod
+    def of_spec(cls, spec: KindSpec) -> KindPlan:
+        """Derive the plan of a declared kind."""
+        (third,) = fields_of(spec.third, THIRD.word)
+        fixed = fields_of(spec.fixed, HEADER_WORDS)
+        element = fields_of(spec.element)
+        return cls(spec, spec.number, spec.name, third, fixed, element, len(fixed), len(element))
+
+    @classmethod
+    def of_layout(cls, number: int, info_sz: int, elem_sz: int) -> KindPlan:
+        """The plan of a kind that only a layout entry (sizes in bytes) describes."""
+        name = f"KIND_{number}"
+        return cls(None, number, name, THIRD, (), (), info_sz // 4, elem_sz // 4)
+
+
+@frozen(eq=False)
+class Plan:
+    """The plans of all kinds, and the tables that the record walk needs.
+
+    Attributes:
+        kinds: by kind number.
+        fixed_words: words before the elements, by the top byte of ``info`` (kind and kind_flag);
+            ``ENDLESS`` for a kind that is not known.
+        strides: words of one element, likewise.
+    """
+
+    schema: Kinds
+    kinds: Mapping[int, KindPlan]
+    fixed_words: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
+    strides: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        count = 1 << KIND_WIDTH
+        fixed = np.full(count, ENDLESS, np.uint32)
+        strides = np.zeros(count, np.uint32)
+        for number, plan in self.kinds.items():
+            fixed[number] = plan.first_element
+            strides[number] = plan.stride
+        # Twice, since the top byte of ``info`` is the kind with kind_flag above it.
+        object.__setattr__(self, "fixed_words", np.tile(fixed, 2))
+        object.__setattr__(self, "strides", np.tile(strides, 2))
+
+    def name(self, number: int) -> str:
+        """The kind's name, for messages."""
+        plan = self.kinds.get(number)
+        return plan.name if plan is not None else self.schema.name(number)
+
+    def with_layout(self, entries: tuple[tuple[int, int], ...]) -> Plan:
+        """Return this plan with the kinds that only a layout section describes.
+
+        Args:
+            entries: (info_sz, elem_sz) in bytes, by kind number.
+        """
+        extra = {
+            number: KindPlan.of_layout(number, info_sz, elem_sz)
+            for number, (info_sz, elem_sz) in enumerate(entries[: KIND_MASK + 1])
+            if number and number not in self.kinds and not (info_sz % 4 or elem_sz % 4)
+        }
+        return Plan(self.schema, {**self.kinds, **extra}) if extra else self
+
+
+@lru_cache(maxsize=16)
+def plan_of(kinds: Kinds = KINDS) -> Plan:
+    """The plan of a schema; derived once for each."""
+    return Plan(kinds, {number: KindPlan.of_spec(spec) for number, spec in kinds.items()})
+
+
+def layout_of(kinds: Kinds = KINDS, last: int | None = None) -> tuple[tuple[int, int], ...]:
+    """The layout section's table: (info_sz, elem_sz) in bytes for kinds 0 to ``last``.
+
+    Kernel 7.1's vmlinux carries the table of kinds 0 to 19.
+    """
+    plans = plan_of(kinds).kinds
+    last = max(plans) if last is None else last
+    return tuple(
+        (plans[n].info_sz, plans[n].elem_sz) if n in plans else (0, 0) for n in range(last + 1)
+    )

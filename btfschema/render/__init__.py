@@ -1,0 +1,1 @@
+"""Turn containers into text for people and programs."""

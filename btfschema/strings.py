@@ -1,0 +1,188 @@
+"""The string table and its builder, chained over bases.
+
+Strings are NUL-terminated bytes, nearly always ASCII. They are presented as ``str``, decoded as
+UTF-8 with ``surrogateescape``, so that any bytes survive a round trip.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from btfschema.errors import DecodeError, EncodeError
+
+__all__ = ["StringTable", "StringTableBuilder"]
+
+# libbpf's BTF_MAX_STR_OFFSET
+MAX_STRING_OFFSET = 0x7FFFFFFF
+
+# From this many look-ups on, decoding the whole table at once is cheaper than one by one.
+MANY = 4096
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+class _Names(dict[int, str]):
+    """Decoded strings by offset, filled when asked."""
+
+    def __init__(self, table: StringTable) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, offset: int) -> str:
+        table = self._table
+        if offset < table.start and table.base is not None:
+            text = table.base[offset]
+        else:
+            text = _decode(table.bytes_at(offset))
+        self[offset] = text
+        return text
+
+
+class StringTable:
+    """The strings of one BTF blob; offsets below ``start`` belong to the base.
+
+    Args:
+        data: the string section, NUL-terminated; may be empty.
+        base: the table of the base BTF, for split BTF.
+    """
+
+    def __init__(self, data: bytes, base: StringTable | None = None) -> None:
+        self.data = data
+        self.base = base
+        self.start: int = base.end if base is not None else 0
+        self.end: int = self.start + len(data)
+        self._names = _Names(self)
+        self._filled = False
+
+    def __repr__(self) -> str:
+        return f"StringTable({len(self.data)} bytes from offset {self.start})"
+
+    def __getitem__(self, offset: int) -> str:
+        """The string that starts at ``offset``, which may lie inside another.
+
+        Raises:
+            DecodeError: the offset is past the end of the strings.
+        """
+        return self._names[offset]
+
+    def bytes_at(self, offset: int) -> bytes:
+        """Like indexing, undecoded and without the NUL."""
+        if offset < self.start and self.base is not None:
+            return self.base.bytes_at(offset)
+        if offset == 0 and not self.data:
+            return b""
+        local = offset - self.start
+        if not 0 <= local < len(self.data):
+            raise DecodeError(
+                f"string offset {offset} is past the end of the strings ({self.end} bytes)",
+                got=offset,
+                expected=f"less than {self.end}",
+            )
+        end = self.data.find(b"\0", local)
+        return self.data[local : end if end >= 0 else len(self.data)]
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and bool(self.find(text))
+
+    def __iter__(self) -> Any:
+        """The strings of this table in order, without the bases'."""
+        return iter(self._entries)
+
+    def find(self, text: str) -> list[int]:
+        """All offsets, the bases' included, at which exactly ``text`` stands, in order.
+
+        That includes the tails of longer strings, since a name may point there.
+        """
+        needle = text.encode("utf-8", "surrogateescape") + b"\0"
+        found = self.base.find(text) if self.base is not None else []
+        at = self.data.find(needle)
+        while at >= 0:
+            found.append(self.start + at)
+            at = self.data.find(needle, at + 1)
+        if not text and not self.end:
+            return [0]
+        return found
+
+    @cached_property
+    def _entries(self) -> list[str]:
+        return _decode(self.data).split("\0")[:-1]
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 0)
+        starts = np.zeros(len(ends), np.int64)
+        starts[1:] = ends[:-1] + 1
+        return starts
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Offset of the first entry of each text in this table and its bases."""
+        own = dict(
+            zip(
+                reversed(self._entries),
+                reversed((self._starts + self.start).tolist()),
+                strict=True,
+            )
+        )
+        return {**own, **self.base.index} if self.base is not None else own
+
+    def names(self, offsets: npt.NDArray[Any]) -> list[str]:
+        """The strings at many offsets at once.
+
+        Raises:
+            DecodeError: as for one.
+        """
+        if len(offsets) > MANY and not self._filled:
+            starts = (self._starts + self.start).tolist()
+            self._names.update(zip(starts, self._entries, strict=True))
+            self._filled = True
+        return list(map(self._names.__getitem__, offsets.tolist()))
+
+
+class StringTableBuilder:
+    """Collects strings, each once, in order of first use; a split reuses its base's.
+
+    The empty string is offset 0 and, for a base, comes first.
+    """
+
+    def __init__(self, base: StringTable | None = None) -> None:
+        self._base_index = base.index if base is not None else {}
+        self._start = base.end if base is not None else 0
+        self._base = base
+        self._own: dict[str, int] = {}
+        self._data = bytearray()
+        if base is None:
+            self._data += b"\0"
+
+    def add(self, text: str) -> int:
+        """The offset of ``text``, added if it is new.
+
+        Raises:
+            EncodeError: the text holds a NUL, or the table would grow past libbpf's limit.
+        """
+        if not text:
+            return 0
+        offset = self._base_index.get(text)
+        if offset is None:
+            offset = self._own.get(text)
+        if offset is not None:
+            return offset
+        data = text.encode("utf-8", "surrogateescape")
+        if 0 in data:
+            raise EncodeError(f"string {text!r} holds a NUL", got=text, expected="no NUL")
+        offset = self._start + len(self._data)
+        if offset + len(data) > MAX_STRING_OFFSET:
+            raise EncodeError(f"strings would grow past {MAX_STRING_OFFSET} bytes", got=offset)
+        self._own[text] = offset
+        self._data += data + b"\0"
+        return offset
+
+    def build(self) -> StringTable:
+        """The table of all strings so far."""
+        return StringTable(bytes(self._data), self._base)

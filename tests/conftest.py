@@ -1,0 +1,76 @@
+"""Real files and both engines, for every test."""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from btfschema import Btf, loads
+from btfschema.codec import Engine
+
+DATA = Path(__file__).parent / "data"
+
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+)
+settings.register_profile("fuzz", settings.get_profile("default"), max_examples=5000)
+settings.load_profile("default")
+
+
+def unxz(name: str) -> bytes:
+    return lzma.decompress((DATA / name).read_bytes())
+
+
+@pytest.fixture(scope="session")
+def cloud_bytes() -> bytes:
+    """The vmlinux that the corpus' modules were built for."""
+    return unxz("vmlinux-cloud.btf.xz")
+
+
+@pytest.fixture(scope="session")
+def generic_bytes() -> bytes:
+    """Another configuration of the same kernel version."""
+    return unxz("vmlinux-generic.btf.xz")
+
+
+@pytest.fixture(scope="session")
+def cloud(cloud_bytes: bytes) -> Btf:
+    return loads(cloud_bytes)
+
+
+@pytest.fixture(scope="session")
+def generic(generic_bytes: bytes) -> Btf:
+    return loads(generic_bytes)
+
+
+@pytest.fixture(scope="session")
+def modules() -> dict[str, bytes]:
+    """The split BTF of all 1,138 corpus modules, by module name."""
+    with tarfile.open(fileobj=io.BytesIO(unxz("modules-cloud.tar.xz"))) as archive:
+        found = {}
+        for entry in archive.getmembers():
+            file = archive.extractfile(entry) if entry.isfile() else None
+            if file is not None:
+                found[Path(entry.name).stem] = file.read()
+    return found
+
+
+@pytest.fixture(scope="session")
+def expected() -> dict[str, dict[str, Any]]:
+    """What libbpf makes of each module, by module name."""
+    rows = map(json.loads, unxz("expected.jsonl.xz").splitlines())
+    return {row["module"]: row for row in rows}
+
+
+@pytest.fixture(params=["bulk", "reference"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Both engines, for every test of the codec."""
+    param: Engine = request.param
+    return param

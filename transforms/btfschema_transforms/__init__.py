@@ -1,0 +1,1 @@
+"""The passes that btfschema ships, as the first plug-in package."""
