@@ -27,6 +27,7 @@ from btfschema.plan import (
     NAME_OFF,
     THIRD,
     VLEN_MASK,
+    Field,
     KindPlan,
     RawRecord,
 )
@@ -183,22 +184,23 @@ class Btf:
         if plan.spec is None:
             payload = tuple(words[HEADER_WORDS:])
             return Opaque(plan.number, name, vlen, flag, third, payload, id=type_id, btf=self)
-        fixed = tuple(self._value(f, words[f.word]) for f in plan.fixed)
-        columns = tuple(
-            self._column(f, words[plan.first_element + f.word :: plan.stride]) for f in plan.element
-        )
+        fixed: tuple[Any, ...] = ()
+        columns: tuple[list[Any], ...] = ()
+        if plan.fixed:
+            fixed = tuple([self._column(f, [words[f.word]])[0] for f in plan.fixed])
+        if plan.stride:
+            first, stride = plan.first_element, plan.stride
+            columns = tuple(
+                [self._column(f, words[first + f.word :: stride]) for f in plan.element]
+            )
         raw = RawRecord(name, vlen, flag, third, fixed, columns)
         view: type[TypeView] = plan.spec.view or VIEWS[plan.number]
         return view._from_raw(raw, plan, self, type_id)
 
-    def _value(self, word: Any, value: int) -> Any:
-        return self._column(word, [value])[0]
-
-    def _column(self, word: Any, values: list[int]) -> list[Any]:
+    def _column(self, word: Field, values: list[int]) -> list[Any]:
         """Words of one field: strings resolved, bits split, signs applied."""
         if word.role is Role.STRING_OFFSET:
-            strings = self.strings
-            return [strings[value] for value in values]
+            return self.strings.names(values)
         if word.bits is not None:
             return [word.bits.split(value) for value in values]
         if word.signed:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 from construct import Renamed, Struct
 
 from btfschema.roles import Bits, Role, UInt
@@ -83,8 +83,7 @@ KIND_MASK = (1 << KIND_WIDTH) - 1
 KIND_FLAG_SHIFT = INFO_BITS.fields["kind_flag"][0]
 
 
-@frozen
-class RawRecord:
+class RawRecord(NamedTuple):
     """One record's values, between words and a view: strings resolved, words signed as declared.
 
     ``fixed`` holds the fixed struct's words in declared order, ``columns`` one list for each word
@@ -112,6 +111,7 @@ class KindPlan:
         element: the words of the repeated struct, counted from its own start.
         fixed_words: words between the common ones and the first element.
         stride: words of one element; 0 for none.
+        first_element: the word at which the elements start.
     """
 
     spec: KindSpec | None
@@ -122,16 +122,14 @@ class KindPlan:
     element: tuple[Field, ...]
     fixed_words: int
     stride: int
+    first_element: int = field(
+        init=False, default=Factory(lambda self: HEADER_WORDS + self.fixed_words, takes_self=True)
+    )
 
     @property
     def is_opaque(self) -> bool:
         """Whether the layout section alone describes the kind: its references are unknown."""
         return self.spec is None
-
-    @property
-    def first_element(self) -> int:
-        """The word at which the elements start."""
-        return HEADER_WORDS + self.fixed_words
 
     @property
     def info_sz(self) -> int:

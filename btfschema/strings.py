@@ -132,17 +132,19 @@ class StringTable:
         )
         return {**own, **self.base.index} if self.base is not None else own
 
-    def names(self, offsets: npt.NDArray[Any]) -> list[str]:
+    def names(self, offsets: npt.NDArray[Any] | list[int]) -> list[str]:
         """The strings at many offsets at once.
 
         Raises:
             DecodeError: as for one.
         """
+        if not isinstance(offsets, list):
+            offsets = offsets.tolist()
         if len(offsets) > MANY and not self._filled:
             starts = (self._starts + self.start).tolist()
             self._names.update(zip(starts, self._entries, strict=True))
             self._filled = True
-        return list(map(self._names.__getitem__, offsets.tolist()))
+        return list(map(self._names.__getitem__, offsets))
 
 
 class StringTableBuilder:

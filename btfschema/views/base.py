@@ -147,3 +147,7 @@ class Modifier(TypeView, Refers):
 
     type_id: int
     name: str = field(default="", kw_only=True)
+
+    @classmethod
+    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
+        return cls(raw.third, name=raw.name, id=type_id, btf=btf)

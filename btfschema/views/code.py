@@ -24,9 +24,12 @@ class Linkage(IntEnum):
     EXTERN = 2
 
 
+_LINKAGES: dict[int, int] = {int(linkage): linkage for linkage in Linkage}
+
+
 def to_linkage(value: int) -> int:
     """The named linkage, or the plain number where a file holds an unknown one."""
-    return Linkage(value) if value in Linkage._value2member_map_ else int(value)
+    return _LINKAGES.get(value, value)
 
 
 @frozen
@@ -67,6 +70,11 @@ class FuncProto(TypeView, Refers):
     type_id: int
     params: tuple[Param, ...] = field(default=(), converter=_params)
     name: str = field(default="", kw_only=True)
+
+    @classmethod
+    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
+        params = [Param(name, ref, btf=btf) for name, ref in zip(*raw.columns, strict=True)]
+        return cls(raw.third, params, name=raw.name, id=type_id, btf=btf)
 
     @property
     def return_type(self) -> TypeView:

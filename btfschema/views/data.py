@@ -342,6 +342,10 @@ class Typedef(TypeView, Refers):
     name: str
     type_id: int
 
+    @classmethod
+    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
+        return cls(raw.name, raw.third, id=type_id, btf=btf)
+
 
 @frozen
 class Float(TypeView):
