@@ -34,7 +34,17 @@ from btfschema.schema import (
 from btfschema.strings import StringTable
 from btfschema.types import TypeTable, raise_record_error
 
-__all__ = ["ByteOrder", "Engine", "Header", "Image", "decode", "encode", "read_header"]
+__all__ = [
+    "ByteOrder",
+    "Engine",
+    "Header",
+    "Image",
+    "byteorder_of",
+    "decode",
+    "encode",
+    "read_header",
+    "run_construct",
+]
 
 ByteOrder = Literal["little", "big"]
 Engine = Literal["bulk", "reference"]
@@ -42,6 +52,7 @@ Engine = Literal["bulk", "reference"]
 CLASSIC_HEADER_SIZE: int = BTF_HEADER.sizeof()
 LAYOUT_HEADER_SIZE: int = CLASSIC_HEADER_SIZE + BTF_LAYOUT_FIELDS.sizeof()
 LAYOUT_ENTRY_SIZE: int = BTF_LAYOUT.sizeof()
+NATIVE: ByteOrder = "little" if np.little_endian else "big"
 
 
 @frozen
@@ -101,6 +112,23 @@ class Image:
     source: bytes | None = field(default=None, repr=False)
 
 
+def byteorder_of(data: bytes, what: str) -> ByteOrder:
+    """The byte order that the magic tells.
+
+    Raises:
+        DecodeError: the data does not start with the magic; ``what`` names the format.
+    """
+    orders: tuple[ByteOrder, ...] = ("little", "big")
+    magics: dict[bytes, ByteOrder] = {BTF_MAGIC.to_bytes(2, order): order for order in orders}
+    if data[:2] in magics:
+        return magics[data[:2]]
+    expected = " or ".join(magic.hex(" ") for magic in magics)
+    found = f"found {data[:2].hex(' ')}" if data else "the input is empty"
+    raise DecodeError(
+        f"not {what}: {found}, expected {expected}", offset=0, got=data[:2], expected=expected
+    )
+
+
 def read_header(data: bytes) -> Header:
     """Read and check the header.
 
@@ -108,14 +136,7 @@ def read_header(data: bytes) -> Header:
         DecodeError: the magic is wrong, or a section does not lie inside the data.
     """
     size = len(data)
-    if data[:2] == BTF_MAGIC.to_bytes(2, "little"):
-        byteorder: ByteOrder = "little"
-    elif data[:2] == BTF_MAGIC.to_bytes(2, "big"):
-        byteorder = "big"
-    else:
-        magics = " or ".join(BTF_MAGIC.to_bytes(2, o).hex(" ") for o in ("little", "big"))
-        found = f"found {data[:2].hex(' ')}" if size else "the input is empty"
-        raise DecodeError(f"not BTF: {found}, expected {magics}", offset=0, got=data[:2])
+    byteorder = byteorder_of(data, "BTF")
     if size < CLASSIC_HEADER_SIZE:
         raise DecodeError(
             f"truncated BTF header: {size} bytes, expected at least {CLASSIC_HEADER_SIZE}",
@@ -241,13 +262,13 @@ def _reference_table(
         type_id = first_id + len(starts)
         kind = vlen = 0
         if end - at >= 4 * HEADER_WORDS:
-            info = BTF_TYPE.parse(data[at : at + 4 * HEADER_WORDS], byteorder=_NATIVE).info
+            info = BTF_TYPE.parse(data[at : at + 4 * HEADER_WORDS], byteorder=NATIVE).info
             kind, vlen = info.kind, info.vlen
         raise_record_error(plan, type_id, kind, vlen, end - at, offset + at)
         size = 4 * plan.kinds[kind].size(vlen)
-        values = _run(structs[kind].parse, data[at : at + size], f"type {type_id}")
+        values = run_construct(structs[kind].parse, data[at : at + size], f"type {type_id}")
         starts.append(at // 4)
-        built += _run(structs[kind].build, values, f"type {type_id}")
+        built += run_construct(structs[kind].build, values, f"type {type_id}")
         at += size
     table = np.frombuffer(bytes(built), np.uint32)
     return TypeTable(table, np.array(starts, np.int64), plan, first_id)
@@ -257,7 +278,6 @@ _TABLE_READERS: dict[Engine, Callable[..., TypeTable]] = {
     "bulk": _bulk_table,
     "reference": _reference_table,
 }
-_NATIVE: ByteOrder = "little" if np.little_endian else "big"
 
 
 def _record_structs(plan: Plan) -> dict[int, Any]:
@@ -269,10 +289,12 @@ def _record_structs(plan: Plan) -> dict[int, Any]:
     }
 
 
-def _run(work: Callable[..., Any], value: Any, where: str) -> Any:
-    """Run Construct's parse or build on native words; its errors become ours."""
+def run_construct(
+    work: Callable[..., Any], value: Any, where: str, byteorder: ByteOrder = NATIVE
+) -> Any:
+    """Run Construct's parse or build; its errors become ours, and ``where`` says of what."""
     try:
-        return work(value, byteorder=_NATIVE)
+        return work(value, byteorder=byteorder)
     except ConstructError as error:
         cause = DecodeError if isinstance(value, bytes) else EncodeError
         raise cause(f"{where}: {error}") from None
@@ -284,8 +306,8 @@ def reference_records(table: TypeTable) -> list[dict[str, Any]]:
     records = []
     for row in range(len(table)):
         data = table.words[table.starts[row] : table.ends[row]].tobytes()
-        kind = BTF_TYPE.parse(data, byteorder=_NATIVE)[INFO_WORD.name].kind
-        records.append(_plain(structs[kind].parse(data, byteorder=_NATIVE)))
+        kind = BTF_TYPE.parse(data, byteorder=NATIVE)[INFO_WORD.name].kind
+        records.append(_plain(structs[kind].parse(data, byteorder=NATIVE)))
     return records
 
 
