@@ -111,6 +111,11 @@ class Image:
     layout: tuple[tuple[int, int, int], ...] | None = None
     source: bytes | None = field(default=None, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        # Here types and strings meet; from now on the table can tell names.
+        if self.types.strings is not self.strings:
+            object.__setattr__(self, "types", self.types.with_strings(self.strings))
+
 
 def byteorder_of(data: bytes, what: str) -> ByteOrder:
     """The byte order that the magic tells.

@@ -37,7 +37,14 @@ class BtfError(Exception):
         offset: where, in bytes from the start of the input, or None.
         got: the value that was found, or None.
         expected: what would have been right, in words, or None.
+        pass_name: the pass that raised it, when it ran in a pipeline, or None.
+        stage: that pass's place in the pipeline, from 1, or None.
+        pipeline: the pipeline's text, or None.
     """
+
+    pass_name: str | None = None
+    stage: int | None = None
+    pipeline: str | None = None
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ expression over the two, planned by :mod:`btfschema.plan`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -29,6 +30,7 @@ from btfschema.plan import (
     Plan,
 )
 from btfschema.roles import Role
+from btfschema.strings import StringTable
 
 __all__ = ["Elements", "TypeTable", "Words", "index_records"]
 
@@ -38,6 +40,12 @@ Index = npt.NDArray[np.int64]
 # How often the jump table is squared: the Python loop visits every 2**3-th record. Measured on a
 # vmlinux: 2 to 4 are alike, more costs memory traffic.
 SQUARINGS = 3
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``array``, which can't be written to from now on: a container's columns never change."""
+    array.flags.writeable = False
+    return array
 
 
 @frozen(eq=False)
@@ -120,20 +128,29 @@ class TypeTable:
         starts: the word at which each record starts.
         plan: where everything is in a record.
         first_id: the id of row 0: 1, or for split BTF the number of the base's types plus 1.
+
+    Attributes:
+        strings: what the name offsets point into; None for a table that is in no container.
     """
 
     def __init__(self, words: Words, starts: Index, plan: Plan, first_id: int = 1) -> None:
-        words.flags.writeable = False
-        self.words = words
-        self.starts = starts
+        self.words = read_only(words)
+        self.starts = read_only(starts)
         self.plan = plan
         self.first_id = first_id
+        self.strings: StringTable | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __repr__(self) -> str:
         return f"TypeTable({len(self)} types from id {self.first_id})"
+
+    def with_strings(self, strings: StringTable) -> TypeTable:
+        """The same types, their names in ``strings``; this table stays as it is."""
+        table = copy.copy(self)
+        table.strings = strings
+        return table
 
     @property
     def end_id(self) -> int:
@@ -158,37 +175,37 @@ class TypeTable:
     @cached_property
     def ends(self) -> Index:
         """The word after each record."""
-        return np.append(self.starts[1:], len(self.words))
+        return read_only(np.append(self.starts[1:], len(self.words)))
 
     @cached_property
     def infos(self) -> Words:
         """Each type's info word."""
-        return self.words[self.starts + INFO_WORD.word]
+        return read_only(self.words[self.starts + INFO_WORD.word])
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.uint8]:
         """Each type's kind."""
-        return ((self.infos >> KIND_SHIFT) & KIND_MASK).astype(np.uint8)
+        return read_only(((self.infos >> KIND_SHIFT) & KIND_MASK).astype(np.uint8))
 
     @cached_property
     def vlens(self) -> Words:
         """Each type's vlen."""
-        return self.infos & np.uint32(VLEN_MASK)
+        return read_only(self.infos & np.uint32(VLEN_MASK))
 
     @cached_property
     def kind_flags(self) -> npt.NDArray[np.bool_]:
         """Each type's kind_flag."""
-        return (self.infos >> KIND_FLAG_SHIFT).astype(np.bool_)
+        return read_only((self.infos >> KIND_FLAG_SHIFT).astype(np.bool_))
 
     @cached_property
     def name_offs(self) -> Words:
         """Each type's name, as an offset into the strings."""
-        return self.words[self.starts + NAME_OFF.word]
+        return read_only(self.words[self.starts + NAME_OFF.word])
 
     @cached_property
     def thirds(self) -> Words:
         """Each type's third word: a size or a type id, as its kind has it."""
-        return self.words[self.starts + THIRD.word]
+        return read_only(self.words[self.starts + THIRD.word])
 
     @cached_property
     def present(self) -> tuple[KindPlan, ...]:
@@ -201,6 +218,21 @@ class TypeTable:
         if len(kinds) == 1:
             return np.flatnonzero(self.kinds == kinds[0])
         return np.flatnonzero(np.isin(self.kinds, kinds))
+
+    def named(self, names: str | Iterable[str]) -> npt.NDArray[np.bool_]:
+        """Whether each type has one of these names: a mask over the rows.
+
+        Raises:
+            ValueError: the table is in no container, so that its names are unknown.
+        """
+        if self.strings is None:
+            message = "a type table that is in no container has no strings to look names up in"
+            raise ValueError(message)
+        wanted = {names} if isinstance(names, str) else set(names)
+        offsets = [offset for name in wanted for offset in self.strings.find(name)]
+        if "" in wanted:
+            offsets.append(0)
+        return np.isin(self.name_offs, np.array(offsets, np.int64))
 
     def elements(self, kind: int, rows: Index | None = None) -> Elements:
         """The repeated structs of a kind; of some of its rows when given."""
@@ -241,12 +273,12 @@ class TypeTable:
     @cached_property
     def type_id_positions(self) -> Index:
         """Every word that holds a type id, in file order."""
-        return self.positions(Role.TYPE_ID)
+        return read_only(self.positions(Role.TYPE_ID))
 
     @cached_property
     def string_positions(self) -> Index:
         """Every word that holds a string offset, in file order."""
-        return self.positions(Role.STRING_OFFSET)
+        return read_only(self.positions(Role.STRING_OFFSET))
 
     def opaque_rows(self) -> Index:
         """The rows whose kind only a layout section describes."""
