@@ -1,7 +1,56 @@
-"""Read, write and transform BTF, the BPF Type Format, from one declared schema."""
+"""Read, write and transform BTF, the BPF Type Format, from one declared schema.
 
-from btfschema.builder import Builder
-from btfschema.container import Btf, dumps, loads
-from btfschema.schema import KINDS, Kind, KindSpec
+The names below are imported when they are first used, so that ``import btfschema`` and
+``btfschema --help`` cost next to nothing.
+"""
 
-__all__ = ["KINDS", "Btf", "Builder", "Kind", "KindSpec", "dumps", "loads"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from btfschema.builder import Builder
+    from btfschema.container import Btf, dumps, loads
+    from btfschema.errors import BtfError
+    from btfschema.schema import KINDS, Kind, KindSpec
+    from btfschema.sources import dump, load
+    from btfschema.strings import StringTable
+
+__all__ = [
+    "KINDS",
+    "Btf",
+    "BtfError",
+    "Builder",
+    "Kind",
+    "KindSpec",
+    "StringTable",
+    "dump",
+    "dumps",
+    "load",
+    "loads",
+]
+
+_HOMES = {
+    "KINDS": "schema",
+    "Btf": "container",
+    "BtfError": "errors",
+    "Builder": "builder",
+    "Kind": "schema",
+    "KindSpec": "schema",
+    "StringTable": "strings",
+    "dump": "sources",
+    "dumps": "container",
+    "load": "sources",
+    "loads": "container",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

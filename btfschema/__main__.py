@@ -1,0 +1,5 @@
+"""``python -m btfschema``."""
+
+from btfschema.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""The command line: ``python -m btfschema``, also installed as ``btfschema``.
+
+Each command stands in a module of its own, imported when it is called: ``--help`` needs only click.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from typing import Any
+
+import click
+
+__all__ = ["cli", "main"]
+
+# Command -> (module, what it does in a line): the help lists these without importing the modules.
+COMMANDS = {
+    "dump": ("dump", "Print the types of a file, as bpftool does."),
+    "info": ("info", "Show header, counts and sizes of a file's BTF."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, or None when there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"btfschema.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="btfschema", prog_name="btfschema")
+def cli() -> None:
+    """Read, check and transform BTF, the BPF Type Format.
+
+    FILE may be raw BTF, an ELF file, a kernel module (also .gz, .xz or .zst), a boot image such as
+    vmlinuz, or "-" for standard input.
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line; errors become one line on stderr and exit code 1.
+
+    Args:
+        args: the arguments; those of the process by default.
+    """
+    from btfschema.errors import BtfError
+
+    # As other filters do, end without a word when nobody reads any more.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        return cli.main(args=args, prog_name="btfschema")
+    except BtfError as error:
+        text = str(error)
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    click.echo(f"btfschema: {text}", err=True)
+    sys.exit(1)

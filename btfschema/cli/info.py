@@ -1,0 +1,129 @@
+"""``btfschema info``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from btfschema.cli.inputs import base_option, open_input
+
+if TYPE_CHECKING:
+    from btfschema.container import Btf
+
+__all__ = ["describe", "info"]
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, allow_dash=True))
+@base_option
+@click.option("--json", "as_json", is_flag=True, help="The same facts as one JSON object.")
+def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
+    """Show what FILE's BTF holds: header, sections, types by kind, strings, base, layout.
+
+    Without FILE, the running kernel's. Sizes and offsets are in bytes.
+    """
+    facts = describe(open_input(file, base_btf))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        click.echo("\n".join(_lines(facts)))
+
+
+def describe(btf: Btf) -> dict[str, Any]:
+    """The facts about a container, as plain data; offsets count from the start of the blob."""
+    import numpy as np
+
+    header = btf.image.header
+    counts = np.bincount(btf.types.kinds, minlength=1)
+    facts: dict[str, Any] = {
+        "byteorder": header.byteorder,
+        "header": {
+            "length": header.hdr_len,
+            "version": header.version,
+            "flags": header.flags,
+        },
+        "sections": {
+            name: {"offset": at, "length": length} for name, at, length in header.sections
+        },
+        "types": len(btf),
+        "first_id": btf.first_id,
+        "last_id": btf.end_id - 1,
+        "kinds": {btf.kinds.name(int(n)): int(counts[n]) for n in np.flatnonzero(counts)},
+        "strings": btf.strings.data.count(b"\0"),
+        "string_bytes": len(btf.strings.data),
+        "pointer_size": btf.pointer_size,
+        "layout": None,
+        "base": None,
+        "ext": None,
+    }
+    if btf.image.layout is not None:
+        facts["layout"] = [
+            {"kind": btf.kinds.name(number), "info_sz": info_sz, "elem_sz": elem_sz, "flags": flags}
+            for number, (info_sz, elem_sz, flags) in enumerate(btf.image.layout)
+        ]
+    if btf.base is not None:
+        facts["base"] = {
+            "types": btf.base.end_id - 1,
+            "string_bytes": btf.base.strings.end,
+            "split": btf.base.base is not None,
+        }
+    if btf.ext is not None:
+        parts = (btf.ext.func_info, btf.ext.line_info, btf.ext.core_relo)
+        names = ("func_info", "line_info", "core_relo")
+        facts["ext"] = {
+            name: sum(len(group.records) for group in part.groups) if part is not None else 0
+            for name, part in zip(names, parts, strict=True)
+        }
+    return facts
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    header, base = facts["header"], facts["base"]
+    ids = f"{facts['first_id']}..{facts['last_id']}" if facts["types"] else "none"
+    rows = [
+        ("byte order", facts["byteorder"]),
+        (
+            "header",
+            f"{header['length']} bytes, version {header['version']}, flags {header['flags']}",
+        ),
+    ]
+    for name, section in facts["sections"].items():
+        if section["length"]:
+            rows.append(
+                (f"{name} section", f"{section['length']:,} bytes at {section['offset']:,}")
+            )
+    rows += [
+        ("types", f"{facts['types']:,} (ids {ids})"),
+        ("strings", f"{facts['strings']:,}, {facts['string_bytes']:,} bytes"),
+        ("pointers", f"{facts['pointer_size']} bytes"),
+        (
+            "base",
+            "none" if base is None else f"{base['types']:,} types" + ", split" * base["split"],
+        ),
+        ("layout", "none" if facts["layout"] is None else f"{len(facts['layout'])} kinds"),
+    ]
+    if facts["ext"] is not None:
+        rows.append(
+            (".BTF.ext", ", ".join(f"{count} {name}" for name, count in facts["ext"].items()))
+        )
+    lines = _table(rows)
+    if facts["kinds"]:
+        most_first = sorted(facts["kinds"].items(), key=lambda item: -item[1])
+        counts = [(name, f"{count:>9,}") for name, count in most_first]
+        lines += ["", *_table([("kind", f"{'types':>9}"), *counts])]
+    if facts["layout"] is not None:
+        lines += ["", *_table([("layout", "info_sz elem_sz flags")])]
+        lines += _table(
+            [
+                (row["kind"], f"{row['info_sz']:7} {row['elem_sz']:7} {row['flags']:5}")
+                for row in facts["layout"]
+            ]
+        )
+    return lines
+
+
+def _table(rows: list[tuple[str, str]]) -> list[str]:
+    return [f"{name:<16} {value}".rstrip() for name, value in rows]

@@ -1,0 +1,43 @@
+"""The arguments that many commands share, and how a file named on the command line is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from btfschema.container import Btf
+
+__all__ = ["RUNNING_KERNEL", "base_option", "open_input"]
+
+RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+base_option: Decorator = click.option(
+    "-B",
+    "--base-btf",
+    "base_btf",
+    metavar="FILE",
+    type=click.Path(exists=True, allow_dash=True),
+    help="The BTF that FILE is split over, usually the kernel's vmlinux.",
+)
+
+
+def open_input(file: str | None, base_btf: str | None) -> Btf:
+    """Load FILE over its base; without FILE the running kernel, or a sample where it has no BTF."""
+    from btfschema.sources import load
+
+    if file is not None:
+        return load(file, base_btf)
+    if base_btf is not None:
+        raise click.UsageError("-B/--base-btf needs a FILE that is split over it")
+    if Path(RUNNING_KERNEL).exists():
+        return load(RUNNING_KERNEL)
+    from btfschema.sample import sample
+
+    click.echo(f"btfschema: no {RUNNING_KERNEL} here; this is a small sample", err=True)
+    return sample()

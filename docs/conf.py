@@ -1,0 +1,26 @@
+"""How the documentation is built: ``sphinx-build -W docs docs/_build``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from schema_tables import write_tables  # noqa: E402
+
+write_tables(HERE / "reference" / "schema-tables.md")
+
+project = "btfschema"
+copyright = "2026, the btfschema authors"  # noqa: A001 - Sphinx's own name
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "reference/schema-tables.md"]
+html_theme = "furo"
+html_title = "btfschema"
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+nitpicky = False
