@@ -279,6 +279,11 @@ class Btf:
         return self[ids[0]]
 
     @cached_property
+    def analyses(self) -> dict[Any, Any]:
+        """What analyses (:mod:`btfschema.passes`) found out about this container."""
+        return {}
+
+    @cached_property
     def pointer_size(self) -> int:
         """Bytes of a pointer: those of C's ``long`` when the BTF has it, as libbpf does, or 8."""
         for btf in self.chain:
