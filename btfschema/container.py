@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import field, frozen
 
-from btfschema.codec import ByteOrder, Engine, Image, decode, encode
+from btfschema.codec import ByteOrder, Engine, Image, canonical_header, decode, encode
 from btfschema.errors import (
     AmbiguousNameError,
     DecodeError,
@@ -81,6 +81,28 @@ class Btf:
     base: Btf | None = None
     ext: BtfExt | None = field(default=None, kw_only=True)
 
+    @classmethod
+    def assemble(cls, types: TypeTable, strings: bytes, *, like: Btf, base: Btf | None) -> Btf:
+        """A container of these records, written as ``like`` is: its byte order and layout.
+
+        What the records refer to is not checked.
+
+        Args:
+            types: the container's own records, their first id that of the place after the base.
+            strings: the container's own string section.
+            like: what the result is derived from.
+            base: the base of the result, or None.
+
+        Raises:
+            EncodeError: a section is too long for the header.
+        """
+        layout = like.image.layout
+        header = canonical_header(
+            like.byteorder, 4 * len(types.words), len(strings), 4 * len(layout or ())
+        )
+        table = StringTable(strings, base.strings if base is not None else None)
+        return cls(Image(header, types, table, layout), base)
+
     def __repr__(self) -> str:
         over = f" over {self.base!r}" if self.base is not None else ""
         first, end = self.types.first_id, self.types.end_id
@@ -121,6 +143,13 @@ class Btf:
     def chain(self) -> tuple[Btf, ...]:
         """The bases from the first to the last, then this container."""
         return (*(self.base.chain if self.base is not None else ()), self)
+
+    @cached_property
+    def all_types(self) -> TypeTable:
+        """The records of the whole chain as one table: the type with id i is row i - 1."""
+        if self.base is None:
+            return self.types
+        return self.base.all_types.then(self.types)
 
     def __len__(self) -> int:
         return len(self.types)

@@ -218,6 +218,12 @@ class Plan:
         }
         return Plan(self.schema, {**self.kinds, **extra}) if extra else self
 
+    def merged(self, other: Plan) -> Plan:
+        """This plan with the kinds that only ``other`` knows."""
+        if other.kinds.keys() <= self.kinds.keys():
+            return self
+        return Plan(self.schema, {**other.kinds, **self.kinds})
+
 
 @lru_cache(maxsize=16)
 def plan_of(kinds: Kinds = KINDS) -> Plan:

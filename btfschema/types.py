@@ -327,6 +327,24 @@ class TypeTable:
             words[positions] = values
         return TypeTable(words, self.starts, self.plan, first_id or self.first_id)
 
+    def take(self, rows: Index, first_id: int = 1) -> TypeTable:
+        """Copies of some records, in the given order, as a table of their own.
+
+        The cost is that of the records, not of the table.
+        """
+        sizes = self.ends[rows] - self.starts[rows]
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
+        at = np.repeat(self.starts[rows] - starts, sizes)
+        at += np.arange(len(at))
+        return TypeTable(self.words[at], starts, self.plan, first_id)
+
+    def then(self, other: TypeTable) -> TypeTable:
+        """This table's records, then those of ``other``; their references stay as they are."""
+        words = np.concatenate([self.words, other.words])
+        starts = np.concatenate([self.starts, other.starts + len(self.words)])
+        return TypeTable(words, starts, self.plan.merged(other.plan), self.first_id)
+
     @classmethod
     def parse(
         cls, words: Words, plan: Plan, first_id: int = 1, *, offset: int = 0, trailing: int = 0
