@@ -219,7 +219,7 @@ class Plan:
         return Plan(self.schema, {**self.kinds, **extra}) if extra else self
 
     def merged(self, other: Plan) -> Plan:
-        """This plan with the kinds that only ``other`` knows."""
+        """The plan with the kinds added that only ``other`` knows."""
         if other.kinds.keys() <= self.kinds.keys():
             return self
         return Plan(self.schema, {**other.kinds, **self.kinds})

@@ -340,7 +340,7 @@ class TypeTable:
         return TypeTable(self.words[at], starts, self.plan, first_id)
 
     def then(self, other: TypeTable) -> TypeTable:
-        """This table's records, then those of ``other``; their references stay as they are."""
+        """The table's records, then those of ``other``; their references stay as they are."""
         words = np.concatenate([self.words, other.words])
         starts = np.concatenate([self.starts, other.starts + len(self.words)])
         return TypeTable(words, starts, self.plan.merged(other.plan), self.first_id)
