@@ -1,0 +1,295 @@
+"""BTF from what people have: raw files, sysfs, ELF, kernel modules, boot images.
+
+What a file is is told by its content, never by its name. :func:`load` gives a container;
+:func:`read_source` gives the sections' bytes and says where they came from.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from attrs import evolve, field, frozen
+
+from btfschema.codec import ByteOrder, Engine
+from btfschema.container import Btf, dumps, loads
+from btfschema.errors import BtfError, SourceError
+from btfschema.schema import KINDS, Kinds
+from btfschema.sources import compression, elf, images
+from btfschema.sources.compression import Window, codec_of, decompress
+from btfschema.sources.files import atomic_write
+
+__all__ = [
+    "STDIN",
+    "Source",
+    "SourceFormat",
+    "StrPath",
+    "atomic_write",
+    "dump",
+    "load",
+    "load_source",
+    "read_source",
+]
+
+StrPath = str | os.PathLike[str]
+SourceFormat = Literal["raw", "elf", "image"]
+
+STDIN = "-"
+SYSFS = Path("/sys/kernel/btf")
+VMLINUX = "vmlinux"
+# A compressed file of a boot image with a compressed payload has three.
+MOST_LAYERS = 4
+STEP = 1 << 20
+
+
+@frozen
+class Source:
+    """A file's BTF sections, not decoded, and how they were found.
+
+    Attributes:
+        path: as given, ``"-"`` for standard input.
+        format: what holds the BTF: ``"raw"`` (the data is BTF), ``"elf"``, or ``"image"`` (an
+            uncompressed arm64 or RISC-V kernel).
+        btf: ``.BTF``.
+        base: ``.BTF.base``, the distilled base that ``.BTF`` is split over, or None.
+        ext: ``.BTF.ext``, or None.
+        layers: what is around that, the outermost first: ``("xz",)`` for a ``.ko.xz``,
+            ``("bzImage", "xz")`` for a ``vmlinuz``.
+        elf_class: 32 or 64 for ELF, else None.
+        elf_byteorder: the ELF file's, else None. BTF says its own.
+    """
+
+    path: str
+    format: SourceFormat
+    btf: bytes = field(repr=False)
+    base: bytes | None = field(default=None, repr=False)
+    ext: bytes | None = field(default=None, repr=False)
+    layers: tuple[str, ...] = ()
+    elf_class: elf.ElfClass | None = None
+    elf_byteorder: ByteOrder | None = None
+
+    @property
+    def name(self) -> str:
+        """What the file is called in messages."""
+        return _name(self.path)
+
+
+def load(
+    path: StrPath,
+    base: Btf | StrPath | None = None,
+    *,
+    decoder: Engine = "bulk",
+    kinds: Kinds = KINDS,
+    check: bool = True,
+) -> Btf:
+    """Read BTF from a file.
+
+    Taken are raw BTF, also from ``/sys/kernel/btf``; ELF objects and executables with ``.BTF``;
+    kernel modules, also ``.ko.gz``, ``.ko.xz`` and ``.ko.zst``; and kernel boot images (x86
+    bzImage, arm64 and RISC-V Image, EFI zboot). Where the base is not given, it is looked for:
+
+    - ``.BTF.base`` in the file is the base, as its type ids count from there. Giving another is an
+      error, and not an order to relocate;
+    - ``FILE.base`` beside a raw ``FILE`` (the detached form ``X.btf`` and ``X.btf.base``);
+    - ``/sys/kernel/btf/vmlinux`` for another file of that directory.
+
+    Args:
+        path: the file; ``"-"`` for standard input.
+        base: what it is split over, or a file with that.
+        decoder: ``"bulk"`` (numpy) or ``"reference"`` (Construct, record by record).
+        kinds: the schema to read it with.
+        check: whether every type id and string offset must exist.
+
+    Raises:
+        OSError: the file can't be read.
+        SourceError: it is none of the above, or damaged; or ``base`` was given for a file that
+            brings its own.
+        NoBtfError: it holds no BTF.
+        DecodeError: its BTF is damaged.
+        MissingBaseError: it is split BTF, and no base was given or found.
+    """
+    source = read_source(path)
+    return load_source(source, base, decoder=decoder, kinds=kinds, check=check)
+
+
+def load_source(
+    source: Source,
+    base: Btf | StrPath | None = None,
+    *,
+    decoder: Engine = "bulk",
+    kinds: Kinds = KINDS,
+    check: bool = True,
+) -> Btf:
+    """Decode what :func:`read_source` read; arguments and errors are those of :func:`load`."""
+    if source.base is not None:
+        if base is not None:
+            raise SourceError(
+                f"{source.name}: brings its own base ({elf.BTF_BASE}), which its type ids count "
+                "from; load it without a base, then relocate it onto the one given",
+                got=base,
+                expected="no base",
+            )
+        with _named(f"{source.name}: {elf.BTF_BASE}"):
+            base = loads(source.base, decoder=decoder, kinds=kinds, check=check)
+    elif base is None:
+        base = _base_beside(source)
+    if base is not None and not isinstance(base, Btf):
+        base = load(base, decoder=decoder, kinds=kinds, check=check)
+    with _named(source.name):
+        btf = loads(source.btf, base, decoder=decoder, kinds=kinds, check=check)
+    if source.ext is None:
+        return btf
+    from btfschema.ext import loads_ext
+
+    with _named(source.name):
+        return evolve(btf, ext=loads_ext(source.ext, btf, decoder=decoder, check=check))
+
+
+def dump(btf: Btf, path: StrPath) -> None:
+    """Write a container to a file as raw BTF, whole or not at all; its base is not written.
+
+    Raises:
+        OSError: the file can't be written; what was there before is unchanged.
+        EncodeError: the container does not fit the format.
+    """
+    atomic_write(path, dumps(btf))
+
+
+def read_source(path: StrPath) -> Source:
+    """Find the BTF sections of a file, whatever it is, without decoding them.
+
+    Of an ELF file only the headers and these sections are read. What is compressed or comes from a
+    pipe is held in memory, up to a limit.
+
+    Raises:
+        OSError: the file can't be read.
+        SourceError: it is no known format, damaged, truncated, or more than the limit.
+        NoBtfError: it holds no BTF.
+    """
+    path = os.fspath(path)
+    with _opened(path) as stream:
+        return _unwrap(stream, path)
+
+
+def _unwrap(stream: BinaryIO, path: str) -> Source:
+    """Take the layers off until something holds BTF."""
+    name, layers = _name(path), list[str]()
+    while len(layers) <= MOST_LAYERS:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        head = stream.read(images.HEAD_SIZE)
+        if head[:2] in images.RAW_MAGICS:
+            return Source(path, "raw", _whole(stream, size, name), layers=tuple(layers))
+        if head.startswith(elf.ELF_MAGIC):
+            found = elf.read_elf(stream, size, name)
+            parts = (found.contents.get(s) for s in (elf.BTF, elf.BTF_BASE, elf.BTF_EXT))
+            btf, base, ext = parts
+            return Source(
+                path, "elf", btf or b"", base, ext, tuple(layers), found.elf_class, found.byteorder
+            )
+        payload = images.payload_of(head, size, name)
+        if payload is None and images.is_bare_kernel(head):
+            btf = images.find_btf(memoryview(_whole(stream, size, name)), name)
+            return Source(path, "image", btf, layers=tuple(layers))
+        offset, length = 0, size
+        if payload is not None:
+            offset, length = payload.offset, payload.length
+            layers.append(payload.image)
+            stream.seek(offset)
+            head = stream.read(min(length, images.HEAD_SIZE))
+        codec = codec_of(head)
+        if codec is None:
+            raise _unknown(head, name, layers)
+        window = Window(stream, offset, length)
+        stream = decompress(codec, window, name, one=payload is not None)
+        layers.append(codec.name)
+    raise SourceError(
+        f"{name}: {len(layers)} layers ({', '.join(layers)}), expected at most {MOST_LAYERS}",
+        got=len(layers),
+        expected=f"at most {MOST_LAYERS}",
+    )
+
+
+def _unknown(head: bytes, name: str, layers: list[str]) -> SourceError:
+    known = "raw BTF, ELF, a kernel boot image, or one of these compressed"
+    codecs = ", ".join(codec.name for codec in compression.CODECS)
+    if layers and layers[-1] in ("bzImage", "zboot"):
+        what, known = f"the {layers[-1]}'s payload", codecs
+    else:
+        what = f"the {layers[-1]} data" if layers else "the file"
+    begins = f"begins with {head[:4].hex(' ')}" if head else "is empty"
+    return SourceError(f"{name}: {what} {begins}, expected {known}", got=head[:4], expected=known)
+
+
+def _whole(stream: BinaryIO, size: int, name: str) -> bytes:
+    """All of a stream."""
+    if size > compression.LIMIT:
+        raise _too_large(name, size)
+    stream.seek(0)
+    return stream.read()
+
+
+def _too_large(name: str, size: int) -> SourceError:
+    limit = compression.LIMIT
+    return SourceError(
+        f"{name}: {size} bytes or more, the limit is {limit}",
+        got=size,
+        expected=f"at most {limit} bytes",
+    )
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """A seekable stream of a file; pipes and standard input are read into memory."""
+    if path == STDIN:
+        yield _slurped(sys.stdin.buffer, _name(path))
+        return
+    with Path(path).open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode):
+            yield file
+        elif stat.S_ISFIFO(mode):
+            yield _slurped(file, path)
+        else:
+            raise SourceError(f"{path}: a device, expected a file or a pipe", expected="a file")
+
+
+def _slurped(pipe: BinaryIO, name: str) -> io.BytesIO:
+    data = io.BytesIO()
+    while chunk := pipe.read(STEP):
+        data.write(chunk)
+        if data.tell() > compression.LIMIT:
+            raise _too_large(name, data.tell())
+    return data
+
+
+def _base_beside(source: Source) -> Path | None:
+    """Where the base of a file is by convention."""
+    if source.format != "raw" or source.path == STDIN:
+        return None
+    path = Path(source.path)
+    resolved = path.resolve()
+    if resolved.parent == SYSFS:
+        return SYSFS / VMLINUX if resolved.name != VMLINUX else None
+    detached = path.with_name(f"{path.name}{elf.BTF_BASE.removeprefix(elf.BTF)}")
+    return detached if detached.is_file() else None
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STDIN else path
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Put a file's name before the message of an error."""
+    try:
+        yield
+    except BtfError as error:
+        error.args = (f"{name}: {error}", *error.args[1:])
+        raise

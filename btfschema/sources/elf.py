@@ -1,0 +1,206 @@
+"""The BTF sections of an ELF file, of either class and byte order.
+
+Headers are read with pyelftools' declared structs alone: its section objects read related sections
+along, and what is wrong with those is no concern of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, Literal
+
+from attrs import frozen
+
+from btfschema.codec import ByteOrder
+from btfschema.errors import NoBtfError, SourceError
+from btfschema.sources import compression
+from btfschema.sources.compression import ZLIB, ZSTD, Window, decompress
+
+__all__ = ["BTF", "BTF_BASE", "BTF_EXT", "ELF_MAGIC", "ElfClass", "ElfSections", "read_elf"]
+
+ElfClass = Literal[32, 64]
+
+ELF_MAGIC = b"\x7fELF"
+BTF, BTF_BASE, BTF_EXT = ".BTF", ".BTF.base", ".BTF.ext"
+CLASSES: dict[int, ElfClass] = {1: 32, 2: 64}
+BYTE_ORDERS: dict[int, ByteOrder] = {1: "little", 2: "big"}
+SECTION_CODECS = {"ELFCOMPRESS_ZLIB": ZLIB, "ELFCOMPRESS_ZSTD": ZSTD, 2: ZSTD}
+# e_shstrndx when the index does not fit and stands in the first section header.
+SHN_XINDEX = 0xFFFF
+SHN_UNDEF = 0
+
+
+@frozen
+class ElfSections:
+    """What an ELF file holds for us.
+
+    Attributes:
+        elf_class: 32 or 64.
+        byteorder: of the ELF file.
+        contents: bytes by section name, decompressed.
+    """
+
+    elf_class: ElfClass
+    byteorder: ByteOrder
+    contents: dict[str, bytes]
+
+
+class ElfReader:
+    """One ELF file's headers, every place checked against the file's size before it is read."""
+
+    def __init__(self, stream: BinaryIO, size: int, name: str) -> None:
+        from elftools.elf.structs import ELFStructs
+
+        self.stream, self.size, self.name = stream, size, name
+        stream.seek(0)
+        ident = stream.read(16)
+        if len(ident) < 16:
+            raise self.error(f"truncated ELF: {size} bytes end inside the header", got=size)
+        elf_class, byteorder = CLASSES.get(ident[4]), BYTE_ORDERS.get(ident[5])
+        if elf_class is None or byteorder is None:
+            raise self.error(
+                f"ELF class {ident[4]} and byte order {ident[5]}, expected 1 or 2 each",
+                offset=4,
+                got=(ident[4], ident[5]),
+                expected="1 or 2 each",
+            )
+        self.elf_class: ElfClass = elf_class
+        self.byteorder: ByteOrder = byteorder
+        self.structs: Any = ELFStructs(byteorder == "little", elf_class)
+        self.structs.create_basic_structs()
+        self.structs.create_advanced_structs()
+        self.header = self.parse(self.structs.Elf_Ehdr, 0, "header")
+
+    def error(self, message: str, **parts: Any) -> SourceError:
+        return SourceError(f"{self.name}: {message}", **parts)
+
+    def parse(self, struct: Any, at: int, what: str) -> Any:
+        """One struct.
+
+        Raises:
+            SourceError: it does not lie inside the file, or its values are none that ELF knows.
+        """
+        from elftools.common.exceptions import ELFParseError
+        from elftools.common.utils import struct_parse
+
+        self.check_inside(what, at, struct.sizeof())
+        try:
+            return struct_parse(struct, self.stream, at)
+        except ELFParseError as reason:
+            raise self.error(f"damaged ELF {what} at byte {at}: {reason}", offset=at) from None
+
+    def check_inside(self, what: str, at: int, length: int) -> None:
+        if at + length > self.size:
+            raise self.error(
+                f"truncated ELF: the {what} is bytes {at}..{at + length}, "
+                f"the file has {self.size} bytes",
+                offset=at,
+                got=self.size,
+                expected=f"at least {at + length}",
+            )
+
+    def section(self, index: int) -> Any:
+        struct = self.structs.Elf_Shdr
+        at = self.header.e_shoff + index * self.header.e_shentsize
+        return self.parse(struct, at, f"section header {index}")
+
+    def count(self) -> int:
+        """The number of section headers, all of them inside the file."""
+        if not self.header.e_shoff:
+            return 0
+        least, entry = self.structs.Elf_Shdr.sizeof(), self.header.e_shentsize
+        if entry < least:
+            raise self.error(
+                f"ELF section headers of {entry} bytes, expected at least {least}",
+                got=entry,
+                expected=f"at least {least}",
+            )
+        count: int = self.header.e_shnum or self.section(0).sh_size
+        self.check_inside("section header table", self.header.e_shoff, count * entry)
+        return count
+
+    def names(self) -> bytes:
+        """The section that holds the sections' names."""
+        index = self.header.e_shstrndx
+        if index == SHN_XINDEX:
+            index = self.section(0).sh_link
+        return self.data(self.section(index), "section name table") if index != SHN_UNDEF else b""
+
+    def data(self, section: Any, what: str) -> bytes:
+        """A section's bytes, decompressed; none for one that occupies no space in the file."""
+        from elftools.elf.constants import SH_FLAGS
+
+        if section.sh_type == "SHT_NOBITS":
+            return b""
+        at, length = section.sh_offset, section.sh_size
+        self.check_inside(what, at, length)
+        if length > compression.LIMIT:
+            limit = compression.LIMIT
+            raise self.error(
+                f"the {what} has {length} bytes, the limit is {limit}",
+                offset=at,
+                got=length,
+                expected=f"at most {limit} bytes",
+            )
+        if not section.sh_flags & SH_FLAGS.SHF_COMPRESSED:
+            self.stream.seek(at)
+            return self.stream.read(length)
+        head = self.parse(self.structs.Elf_Chdr, at, f"compression header of {what}")
+        skip = self.structs.Elf_Chdr.sizeof()
+        codec = SECTION_CODECS.get(head.ch_type)
+        if codec is None:
+            raise self.error(
+                f"{what}: compression type {head.ch_type}, expected zlib (1) or zstd (2)",
+                offset=at,
+                got=head.ch_type,
+                expected="1 or 2",
+            )
+        window = Window(self.stream, at + skip, max(length - skip, 0))
+        limit = min(head.ch_size, compression.LIMIT)
+        data = decompress(codec, window, f"{self.name}: {what}", one=True, limit=limit)
+        if data.tell() != head.ch_size:
+            raise self.error(
+                f"{what}: decompresses to {data.tell()} bytes, its header says {head.ch_size}",
+                offset=at,
+                got=data.tell(),
+                expected=f"{head.ch_size}",
+            )
+        return data.getvalue()
+
+
+def read_elf(stream: BinaryIO, size: int, name: str) -> ElfSections:
+    """Read the BTF sections of an ELF file, and nothing else of it but the headers.
+
+    Relocations against ``.BTF`` are not applied: clang leaves some in BPF objects, with the values
+    in place already, and libbpf's readers ignore them too. Of several sections with one name the
+    last counts, as in libbpf.
+
+    Args:
+        stream: the file, seekable.
+        size: its length in bytes.
+        name: what it is called, for messages.
+
+    Raises:
+        SourceError: the file is damaged or truncated.
+        NoBtfError: it has no ``.BTF`` section, or an empty one.
+    """
+    elf = ElfReader(stream, size, name)
+    count = elf.count()
+    names = elf.names() if count else b""
+    wanted = {f"{section}\0".encode(): section for section in (BTF, BTF_BASE, BTF_EXT)}
+    contents: dict[str, bytes] = {}
+    for index in range(count):
+        section = elf.section(index)
+        start = section.sh_name
+        for key, title in wanted.items():
+            if names[start : start + len(key)] == key:
+                contents[title] = elf.data(section, f"section {title}")
+    if not contents.get(BTF):
+        raise NoBtfError(
+            f"{name}: the ELF file's {BTF} section is empty; was it made with "
+            "objcopy --only-keep-debug? The section is in the other file"
+            if BTF in contents
+            else f"{name}: the ELF file has {count} sections and none is {BTF}; was it built with "
+            "CONFIG_DEBUG_INFO_BTF, pahole -J, gcc -gbtf or clang -target bpf -g?",
+            expected=f"a {BTF} section",
+        )
+    return ElfSections(elf.elf_class, elf.byteorder, contents)
