@@ -1,0 +1,49 @@
+"""The raw dump as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from btfschema.container import Btf
+from btfschema.render.dump import Dump, Fields, Items, Style
+
+__all__ = ["TEXT", "format_type", "write_raw"]
+
+TEXT = Style(
+    name="text",
+    string="%s",
+    types=Items("", "\n", "\n", ""),
+    record=Fields("", " %s=", ""),
+    elements=Items("", "", "", ""),
+    element=Fields("\n\t", " %s=", ""),
+    escape=lambda btf: None,
+)
+
+
+def write_raw(btf: Btf, out: BinaryIO, ids: Iterable[int] | None = None) -> None:
+    """Write types as text, like ``bpftool btf dump file FILE``.
+
+    A string that is not UTF-8 is written as the bytes that it has in the file. Unlike bpftool 7.1
+    this shows all 24 bits of a vlen.
+
+    Args:
+        btf: the container; of split BTF its own types are written, as with ``bpftool -B``.
+        out: a binary file.
+        ids: the types to write, in this order, a base's included; what they refer to is not
+            added.
+
+    Raises:
+        TypeIdError: an id does not exist. What comes before it may be written already.
+    """
+    Dump(btf, TEXT).write(out, ids)
+
+
+def format_type(btf: Btf, type_id: int) -> str:
+    """One type as text, without the end of its last line.
+
+    Raises:
+        TypeIdError: the id does not exist.
+    """
+    (record,) = Dump(btf, TEXT).records([type_id])
+    return record
