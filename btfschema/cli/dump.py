@@ -15,7 +15,7 @@ __all__ = ["dump"]
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(exists=True, allow_dash=True))
+@click.argument("file", required=False, type=click.Path(allow_dash=True))
 @base_option
 @click.option(
     "--format",

@@ -15,7 +15,7 @@ __all__ = ["describe", "info"]
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(exists=True, allow_dash=True))
+@click.argument("file", required=False, type=click.Path(allow_dash=True))
 @base_option
 @click.option("--json", "as_json", is_flag=True, help="The same facts as one JSON object.")
 def info(file: str | None, base_btf: str | None, as_json: bool) -> None:

@@ -22,7 +22,7 @@ base_option: Decorator = click.option(
     "--base-btf",
     "base_btf",
     metavar="FILE",
-    type=click.Path(exists=True, allow_dash=True),
+    type=click.Path(allow_dash=True),
     help="The BTF that FILE is split over, usually the kernel's vmlinux.",
 )
 
