@@ -8,7 +8,7 @@ made of 4-byte words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from btfschema.roles import Bits, Role, UInt
 from btfschema.schema import BTF_TYPE, KINDS, Kinds, KindSpec
 
 __all__ = ["HEADER_WORDS", "Field", "KindPlan", "Plan", "RawRecord", "layout_of", "plan_of"]
+
+RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.bool_]]], ...]
 
 # Longer than any section: what a record of an unknown kind is taken to span, so that the walk over
 # the records ends there.
@@ -182,12 +184,17 @@ class Plan:
         fixed_words: words before the elements, by the top byte of ``info`` (kind and kind_flag);
             ``ENDLESS`` for a kind that is not known.
         strides: words of one element, likewise.
+        role_words: for each role, (index in the record, mask over the kinds that have it there)
+            of the words before the elements.
+        element_role_words: the same for the words of an element, counted from its own start.
     """
 
     schema: Kinds
     kinds: Mapping[int, KindPlan]
     fixed_words: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
     strides: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
+    role_words: Mapping[Role, RoleWords] = field(init=False)
+    element_role_words: Mapping[Role, RoleWords] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         count = 1 << KIND_WIDTH
@@ -199,6 +206,19 @@ class Plan:
         # Twice, since the top byte of ``info`` is the kind with kind_flag above it.
         object.__setattr__(self, "fixed_words", np.tile(fixed, 2))
         object.__setattr__(self, "strides", np.tile(strides, 2))
+        words = {role: self._masks(KindPlan.words_with, role) for role in Role}
+        element_words = {role: self._masks(KindPlan.element_words_with, role) for role in Role}
+        object.__setattr__(self, "role_words", words)
+        object.__setattr__(self, "element_role_words", element_words)
+
+    def _masks(
+        self, words_of: Callable[[KindPlan, Role], tuple[int, ...]], role: Role
+    ) -> RoleWords:
+        masks: dict[int, np.ndarray[Any, np.dtype[np.bool_]]] = {}
+        for number, plan in self.kinds.items():
+            for word in words_of(plan, role):
+                masks.setdefault(word, np.zeros(1 << KIND_WIDTH, np.bool_))[number] = True
+        return tuple(sorted(masks.items(), key=lambda item: item[0]))
 
     def name(self, number: int) -> str:
         """The kind's name, for messages."""

@@ -252,23 +252,32 @@ class TypeTable:
 
         Words of opaque kinds are unknown but for the common name; :meth:`opaque_rows` tells which.
         """
-        chosen = np.ones(len(self), np.bool_) if rows is None else np.zeros(len(self), np.bool_)
-        if rows is not None:
-            chosen[rows] = True
         mask = np.zeros(len(self.words), np.bool_)
-        for plan in self.present:
-            fixed = plan.words_with(role)
-            repeated = plan.element_words_with(role)
-            if not fixed and not repeated:
-                continue
-            of_kind = np.flatnonzero((self.kinds == plan.number) & chosen)
-            for word in fixed:
-                mask[self.starts[of_kind] + word] = True
-            if repeated:
-                starts = self.elements(plan.number, of_kind).starts
-                for word in repeated:
-                    mask[starts + word] = True
+        kinds, starts = self.kinds, self.starts
+        for word, has_role in self.plan.role_words[role]:
+            mask[starts[has_role[kinds]] + word] = True
+        element_kinds, element_starts = self._all_elements
+        for word, has_role in self.plan.element_role_words[role]:
+            mask[element_starts[has_role[element_kinds]] + word] = True
+        if rows is not None:
+            chosen = np.zeros(len(self), np.bool_)
+            chosen[rows] = True
+            mask &= np.repeat(chosen, self.ends - starts)
         return np.flatnonzero(mask)
+
+    @cached_property
+    def _all_elements(self) -> tuple[npt.NDArray[np.uint8], Index]:
+        """The kind that each repeated struct belongs to, and the word at which it starts."""
+        strides = self.plan.strides[self.kinds].astype(np.int64)
+        rows = np.flatnonzero((strides > 0) & (self.vlens > 0))
+        counts, strides = self.vlens[rows].astype(np.int64), strides[rows]
+        kinds = self.kinds[rows]
+        firsts = self.starts[rows] + self.plan.fixed_words[kinds]
+        # The n-th element in the table is the (n - before)-th of its record.
+        before = np.cumsum(counts) - counts
+        starts = np.repeat(firsts - before * strides, counts)
+        starts += np.arange(len(starts)) * np.repeat(strides, counts)
+        return np.repeat(kinds, counts), starts
 
     @cached_property
     def type_id_positions(self) -> Index:

@@ -6,7 +6,7 @@ sizes, and whatever has no name of its own becomes part of the split.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ from btfschema.passes import BaseState, Context, Needs, Pass, PassResult
 from btfschema.plan import INFO_WORD, KIND_SHIFT, NAME_OFF
 from btfschema.strings import StringTable, StringTableBuilder
 from btfschema.types import TypeTable
-
 from btfschema_transforms.graph import COMPOSITES, graph_of
 from btfschema_transforms.rebasing import Offsets, rebase_onto, require_base
 from btfschema_transforms.references import needed, refuse_opaque
@@ -56,9 +55,7 @@ def distill(btf: Btf) -> tuple[Btf, IdMap]:
     kept, moved = np.flatnonzero(in_base), np.flatnonzero(~in_base)
     new_base = _distilled_base(types.take(kept), base)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.
-    widened = Btf.assemble(
-        btf.types.then(types.take(moved)), btf.strings.data, like=btf, base=base
-    )
+    widened = Btf.assemble(btf.types.then(types.take(moved)), btf.strings.data, like=btf, base=base)
     first, end = new_base.end_id, new_base.end_id + len(btf)
     new_ids = IdMap.from_runs(
         btf.end_id,
@@ -84,7 +81,7 @@ def _distilled_base(types: TypeTable, base: Btf) -> Btf:
     words[starts + INFO_WORD.word] = np.where(cleared, kinds << KIND_SHIFT, types.infos)
     strings = StringTableBuilder()
     names = base.strings.names(types.name_offs)
-    words[starts + NAME_OFF.word] = [strings.add(name) for name in names]
+    words[starts + NAME_OFF.word] = strings.add_many(names)
     table = TypeTable(words, starts, types.plan)
     return Btf.assemble(table, strings.build().data, like=base, base=None)
 
@@ -102,7 +99,7 @@ def _used_strings(split: Btf, base: StringTable) -> tuple[Offsets, bytes]:
     order = np.argsort(first_uses)
     builder = StringTableBuilder(base)
     new = np.empty(len(old), np.int64)
-    new[order] = [builder.add(text) for text in split.strings.names(old[order])]
+    new[order] = builder.add_many(split.strings.names(old[order]))
 
     def offsets(values: npt.NDArray[np.uint32]) -> Index:
         return new[np.searchsorted(old, values)]
@@ -122,5 +119,5 @@ class Distill(Pass):
         """Distill; the facts count what went where."""
         split, ids = distill(btf)
         base = require_base(split, self.name)
-        facts = {"base_types": len(base), "moved_types": len(split) - len(btf)}
+        facts: dict[str, Any] = {"base_types": len(base), "moved_types": len(split) - len(btf)}
         return PassResult(split, ids, facts)

@@ -12,7 +12,6 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.errors import PassError
-
 from btfschema_transforms.graph import Graph, graph_of
 
 __all__ = ["ReferenceReport", "direct_references", "needed", "references", "refuse_opaque"]
