@@ -9,7 +9,7 @@ import numpy as np
 from btfschema.codec import ByteOrder, Image, canonical_header, schema_layout
 from btfschema.container import Btf
 from btfschema.errors import EncodeError
-from btfschema.plan import INFO_BITS, Field, KindPlan, plan_of
+from btfschema.plan import INFO_BITS, NAME_OFF, Field, KindPlan, plan_of
 from btfschema.roles import Role
 from btfschema.schema import CLASSIC_INFO, KINDS, Kinds
 from btfschema.strings import StringTableBuilder
@@ -101,21 +101,31 @@ class Builder:
                 got=view.kind,
                 expected=f"one of 1..{max(self._plan.schema)}",
             )
+        mark = len(self._strings)
+        try:
+            words = self._record(plan, view)
+        except BaseException:
+            self._strings.truncate(mark)
+            raise
+        type_id = self.next_id
+        self._starts.append(len(self._words))
+        self._words += words
+        return type_id
+
+    def _record(self, plan: KindPlan, view: TypeView) -> list[int]:
+        """The words of a view's record; its strings are added on the way."""
         raw = view._to_raw(plan)
         where = f"type {self.next_id} ({plan.name} {raw.name!r})"
         vlen = len(raw.columns[0]) if plan.stride else raw.vlen
         info = {"vlen": vlen, "kind": plan.number, "kind_flag": int(raw.kind_flag)}
-        words = [self._strings.add(raw.name), self._join(self._info, info, where), 0]
+        words = [self._string(NAME_OFF, raw.name, where), self._join(self._info, info, where), 0]
         words[plan.third.word] = self._word(plan.third, raw.third, where)
         words += [
             self._word(field, value, where)
             for field, value in zip(plan.fixed, raw.fixed, strict=True)
         ]
         words += self._element_words(plan, raw.columns, where)
-        type_id = self.next_id
-        self._starts.append(len(self._words))
-        self._words += words
-        return type_id
+        return words
 
     def _element_words(
         self, plan: KindPlan, columns: tuple[list[Any], ...], where: str
@@ -133,7 +143,7 @@ class Builder:
     def _word(self, field: Field, value: Any, where: str) -> int:
         """One value as an unsigned word."""
         if field.role is Role.STRING_OFFSET:
-            return self._strings.add(value)
+            return self._string(field, value, where)
         if field.bits is not None:
             return self._join(field.bits, value, where)
         low, high = (-(1 << 31), (1 << 31) - 1) if field.signed else (0, U32_MAX)
@@ -145,6 +155,17 @@ class Builder:
                 expected=f"{low}..{high}",
             )
         return int(value) & U32_MAX
+
+    def _string(self, field: Field, text: str, where: str) -> int:
+        try:
+            return self._strings.add(text)
+        except EncodeError as error:
+            raise EncodeError(
+                f"{where}: {field.name}: {error}",
+                type_id=self.next_id,
+                got=error.got,
+                expected=error.expected,
+            ) from None
 
     def _join(self, bits: Any, values: dict[str, int], where: str) -> int:
         try:
