@@ -1,0 +1,102 @@
+"""Strategies for containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
+
+from btfschema.builder import Builder
+from btfschema.codec import ByteOrder
+from btfschema.container import Btf
+from btfschema.schema import KINDS
+from btfschema.testing.valid import KERNEL_KINDS, draw_valid
+from btfschema.testing.values import FREE
+
+__all__ = ["btfs", "split_btfs"]
+
+BYTE_ORDERS: tuple[ByteOrder, ...] = ("little", "big")
+
+
+@st.composite
+def btfs(
+    draw: st.DrawFn,
+    base: Btf | None = None,
+    *,
+    byteorder: ByteOrder | None = None,
+    kinds: Iterable[int] | None = None,
+    min_types: int = 0,
+    max_types: int = 12,
+    layout: bool | None = None,
+    valid: bool = False,
+) -> Btf:
+    """Containers: references forwards and backwards, cycles, shared strings, every kind.
+
+    Args:
+        draw: given by hypothesis.
+        base: make split BTF over this.
+        byteorder: of the result; the base's, or without a base either.
+        kinds: which kinds to use; all declared ones by default, or with ``valid`` those that
+            Linux 6.x loads (1 to 19).
+        min_types: how many types at least.
+        max_types: how many types at most.
+        layout: whether there is a layout section; None for either. Off by default with ``valid``.
+        valid: make BTF that a kernel loads: every reference leads to a kind that makes sense there,
+            members lie inside their structs, circles go through pointers. Without, ids merely
+            exist, and every other field holds anything that fits.
+    """
+    if base is None and byteorder is None:
+        byteorder = draw(st.sampled_from(BYTE_ORDERS))
+    if layout is None:
+        layout = not valid and draw(st.booleans())
+    builder = Builder(base, byteorder=byteorder, layout=layout)
+    count = draw(st.integers(min_types, max_types))
+    if valid:
+        for view in draw_valid(draw, base, tuple(kinds or KERNEL_KINDS), count):
+            builder.add(view)
+        return builder.build()
+    ids = st.integers(0, builder.next_id + count - 1)
+    numbers = st.sampled_from(sorted(kinds or KINDS))
+    for number in draw(st.lists(numbers, min_size=count, max_size=count)):
+        builder.add(draw(FREE[number](ids)))
+    return builder.build()
+
+
+@st.composite
+def split_btfs(
+    draw: st.DrawFn,
+    *,
+    min_bases: int = 1,
+    max_bases: int = 2,
+    byteorder: ByteOrder | None = None,
+    kinds: Iterable[int] | None = None,
+    min_types: int = 0,
+    max_types: int = 8,
+    valid: bool = False,
+) -> Btf:
+    """Split containers; ``.base`` is what one is built over, ``.chain`` all of them in order.
+
+    Args:
+        draw: given by hypothesis.
+        min_bases: how many bases at least.
+        max_bases: how many bases at most; more than 1 gives split BTF over split BTF.
+        byteorder: as for :func:`btfs`.
+        kinds: as for :func:`btfs`.
+        min_types: how many types each container has at least.
+        max_types: how many types each container has at most.
+        valid: as for :func:`btfs`.
+    """
+    chosen = tuple(kinds) if kinds is not None else None
+    btf: Btf | None = None
+    for _ in range(draw(st.integers(min_bases, max_bases))):
+        btf = draw(
+            btfs(
+                btf,
+                byteorder=byteorder,
+                kinds=chosen,
+                min_types=min_types,
+                max_types=max_types,
+                valid=valid,
+            )
+        )
+    return draw(btfs(btf, kinds=chosen, min_types=min_types, max_types=max_types, valid=valid))
