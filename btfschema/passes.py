@@ -18,6 +18,7 @@ from attrs import field, frozen
 from btfschema.container import Btf
 from btfschema.errors import RequirementError
 from btfschema.ids import IdMap
+from btfschema.options import format_pass
 from btfschema.schema import Kind
 from btfschema.selection import select
 
@@ -52,7 +53,7 @@ def base_state(btf: Btf) -> BaseState:
     return "distilled" if distilled and not types.named("").any() else "full"
 
 
-def _read_only(mapping: Mapping[str, T]) -> Mapping[str, T]:
+def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
@@ -200,6 +201,10 @@ class Pass(ABC):
     name: ClassVar[str]
     needs: ClassVar[Needs] = Needs()
     provides: ClassVar[BaseState | None] = None
+
+    def __str__(self) -> str:
+        """The pass as the text of a pipeline has it."""
+        return format_pass(self)
 
     @abstractmethod
     def run(self, btf: Btf, ctx: Context) -> PassResult:

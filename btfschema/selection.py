@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from btfschema.codec import Image, canonical_header
 from btfschema.container import Btf
 from btfschema.errors import BrokenPassError, PassError
 from btfschema.ids import DROPPED, IdMap
-from btfschema.strings import StringTable, StringTableBuilder
+from btfschema.strings import StringTableBuilder
 from btfschema.types import TypeTable
+
+if TYPE_CHECKING:
+    from btfschema.ext import BtfExt
 
 __all__ = ["select"]
 
@@ -49,9 +52,7 @@ def select(btf: Btf, live: npt.NDArray[np.bool_]) -> tuple[Btf, IdMap]:
         return btf, IdMap.identity(btf.end_id)
     rows = np.flatnonzero(live)
     _refuse_opaque(btf, rows)
-    lengths = types.ends - types.starts
-    starts = np.cumsum(lengths[rows]) - lengths[rows]
-    table = TypeTable(types.words[np.repeat(live, lengths)], starts, types.plan, types.first_id)
+    table = types.take(rows, types.first_id)
     ids = _renumbered(btf, rows)
     strings, offsets = _used_strings(btf, table)
     table = table.rewritten(
@@ -60,16 +61,10 @@ def select(btf: Btf, live: npt.NDArray[np.bool_]) -> tuple[Btf, IdMap]:
             (table.string_positions, offsets(table.words[table.string_positions])),
         ]
     )
-    header = canonical_header(
-        btf.byteorder,
-        4 * len(table.words),
-        len(strings.data),
-        4 * len(btf.image.layout or ()),
-    )
-    result = Btf(Image(header, table, strings, btf.image.layout), btf.base)
+    result = Btf.assemble(table, strings, like=btf, base=btf.base)
     if btf.ext is None:
         return result, ids
-    _refuse_dangling_ext(btf, ids)
+    _refuse_dangling_ext(btf.ext, btf, ids)
     ext = btf.ext.map(result, type_ids=ids.apply, strings=offsets)
     return Btf(result.image, btf.base, ext=ext), ids
 
@@ -115,10 +110,8 @@ def _new_ids(btf: Btf, table: TypeTable, rows: Values, ids: IdMap) -> Values:
     return news
 
 
-def _refuse_dangling_ext(btf: Btf, ids: IdMap) -> None:
-    if btf.ext is None:
-        return
-    olds = btf.ext.type_ids
+def _refuse_dangling_ext(ext: BtfExt, btf: Btf, ids: IdMap) -> None:
+    olds = ext.type_ids
     lost = olds[ids.apply(olds) == DROPPED]
     if len(lost):
         type_id = int(lost[0])
@@ -129,8 +122,8 @@ def _refuse_dangling_ext(btf: Btf, ids: IdMap) -> None:
         )
 
 
-def _used_strings(btf: Btf, table: TypeTable) -> tuple[StringTable, Any]:
-    """The strings that the kept records and ``.BTF.ext`` use, and the map of offsets to theirs.
+def _used_strings(btf: Btf, table: TypeTable) -> tuple[bytes, Callable[[Values], Values]]:
+    """The strings that the kept records and ``.BTF.ext`` use, and the map of old offsets to new.
 
     Offsets into the bases' strings stay as they are.
     """
@@ -150,4 +143,4 @@ def _used_strings(btf: Btf, table: TypeTable) -> tuple[StringTable, Any]:
         changed[mine] = new[np.searchsorted(own, values[mine])]
         return changed
 
-    return builder.build(), offsets
+    return builder.build().data, offsets

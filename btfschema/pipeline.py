@@ -1,0 +1,272 @@
+"""``Pipeline``: passes one after another, and what is checked around each of them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, ClassVar
+
+from attrs import evolve, field, frozen
+
+from btfschema.container import Btf
+from btfschema.errors import (
+    BrokenPassError,
+    BtfError,
+    RegistryError,
+    RequirementError,
+    VerifyError,
+)
+from btfschema.observers import Observer, Stage
+from btfschema.options import build_pass
+from btfschema.passes import BaseState, Context, Pass, PassResult, base_state
+from btfschema.registry import load_pass
+from btfschema.spec import parse_stages, point_at
+
+__all__ = ["Pipeline", "Verify"]
+
+Verify = Callable[[Btf], Iterable[object]]
+"""Returns the violations that a container has; none when it is sound."""
+
+NO_BASE = (
+    "a base, and the input stands alone",
+    "read it with loads(data, base=...), -B FILE on the command line",
+)
+NO_DISTILLED_BASE = (
+    "a distilled base, and the input is over {state}",
+    'put "distill" before it, or read the module with its .BTF.base as base',
+)
+STATES: dict[BaseState, str] = {
+    "none": "no base",
+    "full": "a full base",
+    "distilled": "a distilled base",
+}
+
+
+@frozen(init=False)
+class Pipeline(Pass):
+    """Passes run one after another; itself a pass.
+
+    Whether every pass has what it needs is checked before the first one runs. After each pass the
+    pipeline checks that its input is as it was and that the id map fits, and, when asked,
+    that the output is sound. The id maps are composed: ``result.ids`` traces every id from the
+    first input to the last output.
+
+    A pipeline among the passes is taken apart: its passes run in its place, under the
+    verification and the observers of the outer one.
+
+    Args:
+        passes: in order.
+        verify: called with the input and with every pass's output; returns violations.
+        observers: told before and after each pass.
+
+    Example:
+        >>> Pipeline.parse("")
+        Pipeline(passes=())
+    """
+
+    name: ClassVar[str] = "pipeline"
+
+    passes: tuple[Pass, ...]
+    verify: Verify | None = field(eq=False, repr=False)
+    observers: tuple[Observer, ...] = field(eq=False, repr=False)
+
+    def __init__(
+        self, *passes: Pass, verify: Verify | None = None, observers: Iterable[Observer] = ()
+    ) -> None:
+        flat: list[Pass] = []
+        for pass_ in passes:
+            flat += pass_.passes if isinstance(pass_, Pipeline) else [pass_]
+        object.__setattr__(self, "passes", tuple(flat))
+        object.__setattr__(self, "verify", verify)
+        object.__setattr__(self, "observers", tuple(observers))
+
+    @classmethod
+    def parse(
+        cls,
+        text: str,
+        *,
+        extra: Iterable[type[Pass]] = (),
+        verify: Verify | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> Pipeline:
+        """The pipeline that a text describes; ``str(pipeline)`` gives such a text.
+
+        The grammar is in :mod:`btfschema.spec`: ``name{key=1,2 flag},name``.
+
+        Args:
+            text: the text.
+            extra: pass classes that no installed distribution brings.
+            verify: as for the class.
+            observers: as for the class.
+
+        Raises:
+            SpecError: the text is malformed, or an option is unknown or wrong.
+            RegistryError: a pass is unknown or can't be loaded.
+        """
+        classes = {found.name: found for found in extra}
+        passes = []
+        for stage in parse_stages(text):
+            name = stage.name
+            try:
+                found = classes.get(name.text) or load_pass(name.text)
+            except RegistryError as error:
+                pointed = point_at(text, name.start, name.end, str(error))
+                worded = RegistryError(
+                    pointed, offset=name.start, got=error.got, expected=error.expected
+                )
+                worded.pipeline = text
+                raise worded from error
+            passes.append(build_pass(found, stage, text))
+        return cls(*passes, verify=verify, observers=observers)
+
+    def __str__(self) -> str:
+        """The text that :meth:`parse` reads."""
+        return ",".join(map(str, self.passes))
+
+    def run(self, btf: Btf, ctx: Context | None = None) -> PassResult:
+        """Run all passes.
+
+        Returns:
+            The last output, the composed id map, all diagnostics, and the passes' facts by pass
+            name (``name#number`` for a pass that runs more than once).
+
+        Raises:
+            RequirementError: a pass lacks what it needs; none has run then.
+            BrokenPassError: a pass changed its input or its id map is wrong.
+            VerifyError: the input or a pass's output has violations.
+            BtfError: what a pass raised, with ``pass_name``, ``stage`` and ``pipeline``.
+        """
+        ctx = Context() if ctx is None else ctx
+        text = str(self)
+        stages = [Stage(number, pass_, text) for number, pass_ in enumerate(self.passes, 1)]
+        check_needs(stages, btf, ctx)
+        self._verify(btf, None)
+        total = PassResult.unchanged(btf)
+        facts: dict[str, Mapping[str, Any]] = {}
+        names = [stage.name for stage in stages]
+        for stage in stages:
+            result = self._run_stage(stage, total.btf, ctx)
+            key = stage.name if names.count(stage.name) == 1 else f"{stage.name}#{stage.number}"
+            facts[key] = result.facts
+            said = [
+                evolve(one, pass_name=one.pass_name or stage.name) for one in result.diagnostics
+            ]
+            total = PassResult(
+                result.btf,
+                total.ids.then(result.ids),
+                facts,
+                (*total.diagnostics, *said),
+            )
+        return total
+
+    def _run_stage(self, stage: Stage, btf: Btf, ctx: Context) -> PassResult:
+        for observer in self.observers:
+            observer.before(stage, btf)
+        with _Watch(stage, btf):
+            result = stage.pass_.run(btf, ctx)
+            _check_result(result, btf)
+        self._verify(result.btf, stage)
+        for observer in self.observers:
+            observer.after(stage, btf, result)
+        return result
+
+    def _verify(self, btf: Btf, stage: Stage | None) -> None:
+        """Raise what the verifier finds wrong; ``stage`` is None for the pipeline's input."""
+        if self.verify is None:
+            return
+        violations = list(self.verify(btf))
+        if not violations:
+            return
+        whose = "the input of the pipeline" if stage is None else f"the output of {stage}"
+        more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
+        error = VerifyError(f"{whose} is not sound: {violations[0]}{more}", got=violations)
+        _label(error, stage)
+        raise error
+
+
+def check_needs(stages: Iterable[Stage], btf: Btf, ctx: Context) -> None:
+    """Whether every pass will have what it declares to need, given what those before it provide.
+
+    Raises:
+        RequirementError: one will not.
+    """
+    state = base_state(btf)
+    for stage in stages:
+        needs, missing = stage.pass_.needs, None
+        if needs.base is not None and state == "none":
+            missing = NO_BASE
+        elif needs.base == "distilled" and state != "distilled":
+            missing = NO_DISTILLED_BASE
+        for name in needs.inputs:
+            if missing is None and name not in ctx.inputs:
+                missing = (
+                    f'the input "{name}", which was not given',
+                    f'give it with Context(inputs={{"{name}": btf}}), '
+                    f"--input {name}=FILE on the command line",
+                )
+        if missing is not None:
+            lacks, remedy = (part.replace("{state}", STATES[state]) for part in missing)
+            error = RequirementError(
+                f'{stage} of "{stage.pipeline}" needs {lacks}: {remedy}',
+                got=STATES[state],
+                expected=lacks.partition(",")[0],
+            )
+            _label(error, stage)
+            raise error
+        state = stage.pass_.provides or state
+
+
+def _label(error: BtfError, stage: Stage | None) -> None:
+    if stage is not None and error.pass_name is None:
+        error.pass_name, error.stage, error.pipeline = stage.name, stage.number, stage.pipeline
+
+
+def _check_result(result: PassResult, btf: Btf) -> None:
+    # A pass of somebody else's may return anything.
+    if not isinstance(result, PassResult):
+        raise BrokenPassError(
+            f"the pass returned {result!r}, expected a PassResult",
+            got=result,
+            expected="PassResult",
+        )
+    result.ids.check(btf.end_id, result.btf.end_id)
+
+
+def _fingerprint(btf: Btf) -> tuple[object, ...]:
+    """Changes when a pass writes to a container's own records, whatever it did to be able to.
+
+    Columns are read-only, so that an honest mistake raises where it is made; the bases, which are
+    large and shared, rest on that alone.
+    """
+    image = btf.image
+    words, starts = image.types.words, image.types.starts
+    return id(image), id(btf.base), zlib.crc32(words.data), zlib.crc32(starts.data)
+
+
+class _Watch:
+    """Around one pass: says which pass an error comes from, and whether the input was changed."""
+
+    def __init__(self, stage: Stage, btf: Btf) -> None:
+        self.stage = stage
+        self.btf = btf
+        self.before = _fingerprint(btf)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        where = f'in {self.stage} of "{self.stage.pipeline}"'
+        if isinstance(error, BtfError):
+            _label(error, self.stage)
+        if error is not None:
+            error.add_note(where)
+        if _fingerprint(self.btf) != self.before:
+            broken = BrokenPassError(f'pass "{self.stage.name}" changed its input ({where})')
+            _label(broken, self.stage)
+            raise broken from error
