@@ -1,0 +1,58 @@
+"""The package's front door."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import btfschema
+from btfschema import Builder, dumps, loads, views
+from btfschema.sample import sample
+
+
+@pytest.mark.parametrize("name", btfschema.__all__)
+def test_every_public_name_exists(name: str) -> None:
+    home = importlib.import_module(f"btfschema.{btfschema._HOMES[name]}")
+    assert getattr(btfschema, name) is getattr(home, name)
+    assert name in home.__all__
+
+
+def test_public_names_are_sorted_and_listed() -> None:
+    assert sorted(btfschema.__all__, key=lambda n: (not n.isupper(), n)) == btfschema.__all__
+    assert set(btfschema.__all__) <= set(dir(btfschema))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        btfschema.nonsense  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, btfschema; print(*{'numpy', 'construct', 'attr', 'click'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_no_module_hides_a_public_function() -> None:
+    code = (
+        "import importlib, pkgutil, types, btfschema as b\n"
+        "for m in pkgutil.iter_modules(b.__path__):\n"
+        "    m.name == '__main__' or importlib.import_module(f'btfschema.{m.name}')\n"
+        "print(*[n for n in b.__all__ if isinstance(getattr(b, n), types.ModuleType)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_sample_is_plain_btf() -> None:
+    btf = sample()
+    assert loads(dumps(btf)).equivalent(btf)
+    task = btf.find("task")
+    assert isinstance(task, views.Struct)
+    assert btf.sizeof(task) == 48
+    assert Builder().next_id == 1
