@@ -309,7 +309,7 @@ class Btf:
 
     @cached_property
     def analyses(self) -> dict[Any, Any]:
-        """What analyses (:mod:`btfschema.passes`) found out about this container."""
+        """What analyses (:mod:`btfschema.framework`) found out about this container."""
         return {}
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from btfschema.container import Btf, dumps
-from btfschema.passes import Pass, PassResult
+from btfschema.framework import Pass, PassResult
 
 __all__ = ["DumpAfter", "Observer", "Stage", "Timing"]
 

@@ -17,7 +17,7 @@ from btfschema.errors import RegistryError, SpecError
 from btfschema.spec import OptionText, StageText, Word, close_match, point_at, quoted
 
 if TYPE_CHECKING:
-    from btfschema.passes import Pass
+    from btfschema.framework import Pass
 
 __all__ = ["Option", "build_pass", "format_pass", "options_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from btfschema.container import Btf, dumps, loads
 from btfschema.errors import BtfError
-from btfschema.passes import Context, Pass, PassResult
+from btfschema.framework import Context, Pass, PassResult
 from btfschema.pipeline import Pipeline
 
 __all__ = ["assert_pass_contract"]

@@ -17,9 +17,9 @@ from btfschema.errors import (
     RequirementError,
     VerifyError,
 )
+from btfschema.framework import BaseState, Context, Pass, PassResult, base_state
 from btfschema.observers import Observer, Stage
 from btfschema.options import build_pass
-from btfschema.passes import BaseState, Context, Pass, PassResult, base_state
 from btfschema.registry import load_pass
 from btfschema.spec import parse_stages, point_at
 

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from attrs import frozen
 
 from btfschema.errors import BtfError, RegistryError
+from btfschema.framework import Pass
 from btfschema.options import options_of
-from btfschema.passes import Pass
 from btfschema.spec import close_match
 
 __all__ = ["GROUP", "PassInfo", "load_pass", "passes"]

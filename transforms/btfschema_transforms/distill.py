@@ -13,8 +13,8 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
+from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
-from btfschema.passes import BaseState, Context, Needs, Pass, PassResult
 from btfschema.plan import INFO_WORD, KIND_SHIFT, NAME_OFF
 from btfschema.strings import StringTable, StringTableBuilder
 from btfschema.types import TypeTable
