@@ -225,9 +225,10 @@ def decode(
     if layout_len:
         layout = _read_layout(data[layout_at : layout_at + layout_len], header, layout_at)
         plan = plan.with_layout(tuple(entry[:2] for entry in layout))
-    words = np.frombuffer(
-        data, "<u4" if header.byteorder == "little" else ">u4", type_len // 4, type_at
-    ).astype(np.uint32, copy=False)
+    order = "<u4" if header.byteorder == "little" else ">u4"
+    # An empty section may claim to start anywhere, also past the end.
+    words = np.frombuffer(data, order, type_len // 4, type_at if type_len else 0)
+    words = words.astype(np.uint32, copy=False)
     first_id = base.types.end_id if base is not None else 1
     table = _TABLE_READERS[engine](words, plan, first_id, type_at, type_len % 4)
     table_of_strings = StringTable(strings, base.strings if base is not None else None)
