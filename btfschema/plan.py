@@ -47,6 +47,13 @@ class Field:
     bits: Bits | None
 
     @property
+    def attribute(self) -> str:
+        """What a view calls it: a string offset is presented as its string."""
+        if self.role is Role.STRING_OFFSET:
+            return self.name.removesuffix("_off")
+        return self.name
+
+    @property
     def dtype(self) -> str:
         """The word's numpy type, without a byte order."""
         return "i4" if self.signed else "u4"
@@ -245,9 +252,13 @@ class Plan:
         return Plan(self.schema, {**other.kinds, **self.kinds})
 
 
-@lru_cache(maxsize=16)
 def plan_of(kinds: Kinds = KINDS) -> Plan:
     """The plan of a schema; derived once for each."""
+    return _derived(kinds)
+
+
+@lru_cache(maxsize=16)
+def _derived(kinds: Kinds) -> Plan:
     return Plan(kinds, {number: KindPlan.of_spec(spec) for number, spec in kinds.items()})
 
 

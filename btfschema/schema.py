@@ -179,7 +179,7 @@ class Kinds(Mapping[int, KindSpec]):
     def __init__(self, *specs: KindSpec) -> None:
         self._specs = {int(spec.number): spec for spec in specs}
         if len(self._specs) != len(specs):
-            numbers = [spec.number for spec in specs]
+            numbers = [int(spec.number) for spec in specs]
             twice = sorted({n for n in numbers if numbers.count(n) > 1})
             message = f"kinds declared twice: {twice}"
             raise ValueError(message)

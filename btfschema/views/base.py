@@ -85,7 +85,7 @@ class TypeView(Attached):
         known = fields_dict(cls)
         values: dict[str, Any] = {"name": raw.name, "kind_flag": raw.kind_flag, "vlen": raw.vlen}
         values[plan.third.name] = raw.third
-        values.update(zip((f.name for f in plan.fixed), raw.fixed, strict=True))
+        values.update(zip((f.attribute for f in plan.fixed), raw.fixed, strict=True))
         if plan.spec is not None and plan.stride:
             element = cls.ELEMENT
             values[plan.spec.elements] = tuple(
@@ -103,14 +103,9 @@ class TypeView(Attached):
             getattr(self, "vlen", 0),
             bool(getattr(self, "kind_flag", False)),
             getattr(self, plan.third.name, 0),
-            tuple(getattr(self, f.name) for f in plan.fixed),
-            tuple([getattr(e, attribute_of(f.name)) for e in elements] for f in plan.element),
+            tuple(getattr(self, f.attribute) for f in plan.fixed),
+            tuple([getattr(e, f.attribute) for e in elements] for f in plan.element),
         )
-
-
-def attribute_of(word: str) -> str:
-    """The attribute that presents a schema word: a string offset is shown as its string."""
-    return word.removesuffix("_off") if word.endswith("name_off") else word
 
 
 @frozen
