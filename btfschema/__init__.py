@@ -11,36 +11,54 @@ if TYPE_CHECKING:
     from btfschema.builder import Builder
     from btfschema.container import Btf, dumps, loads
     from btfschema.errors import BtfError
+    from btfschema.framework import Analysis, Context, Pass, PassResult
+    from btfschema.ids import IdMap
+    from btfschema.pipeline import Pipeline
+    from btfschema.registry import passes
     from btfschema.schema import KINDS, Kind, KindSpec
     from btfschema.sources import dump, load
     from btfschema.strings import StringTable
 
 __all__ = [
     "KINDS",
+    "Analysis",
     "Btf",
     "BtfError",
     "Builder",
+    "Context",
+    "IdMap",
     "Kind",
     "KindSpec",
+    "Pass",
+    "PassResult",
+    "Pipeline",
     "StringTable",
     "dump",
     "dumps",
     "load",
     "loads",
+    "passes",
 ]
 
 _HOMES = {
     "KINDS": "schema",
+    "Analysis": "framework",
     "Btf": "container",
     "BtfError": "errors",
     "Builder": "builder",
+    "Context": "framework",
+    "IdMap": "ids",
     "Kind": "schema",
     "KindSpec": "schema",
+    "Pass": "framework",
+    "PassResult": "framework",
+    "Pipeline": "pipeline",
     "StringTable": "strings",
     "dump": "sources",
     "dumps": "container",
     "load": "sources",
     "loads": "container",
+    "passes": "registry",
 }
 
 

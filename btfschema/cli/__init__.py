@@ -18,6 +18,14 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "dump": ("dump", "Print the types of a file, as bpftool does."),
     "info": ("info", "Show header, counts and sizes of a file's BTF."),
+    "extract": ("listing", "Write a BTF section of a file to a file of its own."),
+    "check": ("check", "Say whether modules' BTF fits a kernel, and if not, why."),
+    "distill": ("transform", "Give split BTF a small base of its own."),
+    "relocate": ("transform", "Move split BTF from its distilled base onto a kernel."),
+    "rebase": ("transform", "Move split BTF from one full base to another."),
+    "references": ("transform", "Show which base types a split needs, and for whom."),
+    "run": ("transform", "Run a pipeline of passes."),
+    "passes": ("listing", "List the passes that are installed."),
 }
 
 

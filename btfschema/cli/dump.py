@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -62,7 +63,7 @@ def dump(
         raise click.UsageError("--ext does not go with --id, --name or --kind")
     as_json = as_json or pretty or form == "json"
     btf = open_input(file, base_btf)
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     if ext:
         _dump_ext(btf, file, as_json, pretty)
         return
@@ -94,4 +95,4 @@ def _dump_ext(btf: Btf, file: str | None, as_json: bool, pretty: bool) -> None:
 
         click.echo(json.dumps(ext_as_data(btf.ext), indent=4 if pretty else None))
     else:
-        write_ext(btf, click.get_binary_stream("stdout"))
+        write_ext(btf, sys.stdout.buffer)

@@ -71,12 +71,7 @@ def describe(btf: Btf) -> dict[str, Any]:
             "split": btf.base.base is not None,
         }
     if btf.ext is not None:
-        parts = (btf.ext.func_info, btf.ext.line_info, btf.ext.core_relo)
-        names = ("func_info", "line_info", "core_relo")
-        facts["ext"] = {
-            name: sum(len(group.records) for group in part.groups) if part is not None else 0
-            for name, part in zip(names, parts, strict=True)
-        }
+        facts["ext"] = {part.name: int(part.counts.sum()) for part in btf.ext.parts}
     return facts
 
 

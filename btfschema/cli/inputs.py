@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from btfschema.container import Btf
 
-__all__ = ["RUNNING_KERNEL", "base_option", "open_input"]
+__all__ = ["RUNNING_KERNEL", "Decorator", "base_option", "open_input"]
 
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
 
