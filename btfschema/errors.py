@@ -8,6 +8,8 @@ of btfschema can still catch it.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AmbiguousNameError",
     "BrokenPassError",
@@ -111,7 +113,15 @@ class RequirementError(PassError):
 
 
 class MatchError(PassError):
-    """Types of a distilled base have no partner in the target."""
+    """Types have no partner in another container.
+
+    Attributes:
+        mismatches: what is known of each, one object a type, with ``as_dict()`` as JSON-able data.
+    """
+
+    def __init__(self, message: str, *, mismatches: tuple[Any, ...] = (), **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.mismatches = mismatches
 
 
 class BrokenPassError(PassError):
