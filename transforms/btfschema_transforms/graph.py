@@ -111,8 +111,8 @@ def graph_of(base: Btf) -> Graph:
     np.cumsum(counts, out=starts[2:])
     # Memory views, since a walk reads single numbers: several times as fast as from numpy.
     return Graph(
-        memoryview(starts),
-        memoryview(types.words[positions[followed]].astype(np.int64)),
+        starts.data,
+        types.words[positions[followed]].astype(np.int64).data,
         np.append(False, refused),
         np.append(False, np.isin(types.kinds, NAMED_IN_BASE) & has_name),
     )

@@ -12,7 +12,7 @@ from btfschema import Btf
 from btfschema.errors import RequirementError
 from btfschema.ids import IdMap
 
-__all__ = ["Offsets", "rebase_onto", "require_base"]
+__all__ = ["Offsets", "rebase_onto", "require_base", "require_same_byteorder"]
 
 Index = npt.NDArray[np.int64]
 Offsets = Callable[[npt.NDArray[np.uint32]], npt.NDArray[np.int64]]
@@ -33,6 +33,20 @@ def require_base(btf: Btf, work: str) -> Btf:
     return btf.base
 
 
+def require_same_byteorder(split: Btf, new_base: Btf) -> None:
+    """Split BTF and its base are written in one byte order.
+
+    Raises:
+        RequirementError: they are not.
+    """
+    if split.byteorder != new_base.byteorder:
+        raise RequirementError(
+            f"the BTF is {split.byteorder}-endian and its new base {new_base.byteorder}-endian",
+            got=new_base.byteorder,
+            expected=split.byteorder,
+        )
+
+
 def rebase_onto(
     split: Btf, new_base: Btf, ids: IdMap, strings: Offsets, data: bytes | None = None
 ) -> Btf:
@@ -48,12 +62,7 @@ def rebase_onto(
     Raises:
         RequirementError: the two have different byte orders.
     """
-    if split.byteorder != new_base.byteorder:
-        raise RequirementError(
-            f"the BTF is {split.byteorder}-endian and its new base {new_base.byteorder}-endian",
-            got=new_base.byteorder,
-            expected=split.byteorder,
-        )
+    require_same_byteorder(split, new_base)
     types = split.types
     id_at, string_at = types.type_id_positions, types.string_positions
     changes = [(id_at, ids.apply(types.words[id_at])), (string_at, strings(types.words[string_at]))]

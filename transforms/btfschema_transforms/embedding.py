@@ -1,0 +1,134 @@
+"""Which types of a base a split holds by value, so that their sizes are part of its own layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema import Btf, Kind
+from btfschema_transforms.graph import COMPOSITES
+from btfschema_transforms.matching import Policy
+
+__all__ = ["Embedding", "User", "embedding"]
+
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# Types that are as large as the one that they refer to.
+TRANSPARENT = (Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG)
+
+# Whose references are by value. libbpf and the kernel look at members only.
+HOLDERS: dict[Policy, tuple[Kind, ...]] = {
+    "kernel": COMPOSITES,
+    "strict": (*COMPOSITES, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO),
+}
+
+
+@frozen
+class User:
+    """A type of the split that holds a base type by value.
+
+    Attributes:
+        id: its id in the split.
+        kind: its kind's name.
+        name: its name, or an empty string.
+        members: the members in question, for a struct or union.
+    """
+
+    id: int
+    kind: str
+    name: str
+    members: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "members": list(self.members),
+        }
+
+    def __str__(self) -> str:
+        if self.kind in ("STRUCT", "UNION"):
+            name = self.name or f"[{self.id}]"
+            members = f" ({', '.join(self.members)})" if any(self.members) else ""
+            return f"{self.kind.lower()} {name}{members}"
+        what = {"VAR": "variable", "ARRAY": "array type", "FUNC_PROTO": "function prototype"}
+        return f"{what.get(self.kind, self.kind)} {self.name or f'[{self.id}]'}"
+
+
+@frozen(eq=False)
+class Embedding:
+    """The uses by value in a split.
+
+    Attributes:
+        split: the split BTF.
+        rows: the split's row that each use stands in.
+        positions: the word that each use stands in.
+        held: the type that each use leads to, through modifiers, typedefs and arrays.
+    """
+
+    split: Btf
+    rows: Index
+    positions: Index
+    held: Index
+
+    @property
+    def mask(self) -> Mask:
+        """By row of the base, whether the split holds that type by value."""
+        found = np.zeros(self.split.first_id, np.bool_)
+        found[self.held[self.held < self.split.first_id]] = True
+        return found[1:]
+
+    def users(self, type_id: int) -> tuple[User, ...]:
+        """Who holds a type by value, in id order."""
+        types, split = self.split.types, self.split
+        at = np.flatnonzero(self.held == type_id)
+        users = []
+        for row in np.unique(self.rows[at]).tolist():
+            view: Any = split[split.first_id + row]
+            plan = types.plan.kinds[view.kind]
+            words = self.positions[at[self.rows[at] == row]] - types.starts[row]
+            members: tuple[str, ...] = ()
+            if view.kind in COMPOSITES:
+                numbers = (words - plan.first_element) // plan.stride
+                members = tuple(view.members[number].name for number in numbers.tolist())
+            users.append(User(view.id, plan.name, view.name if plan_named(view) else "", members))
+        return tuple(users)
+
+
+def plan_named(view: Any) -> bool:
+    """Whether a view has a name."""
+    return bool(getattr(view, "name", ""))
+
+
+def embedding(split: Btf, policy: Policy) -> Embedding:
+    """Find what a split over a (small) distilled base holds by value, as the policy sees it."""
+    types = split.types
+    positions = types.type_id_positions
+    rows = np.searchsorted(types.starts, positions, side="right") - 1
+    by_value = np.isin(types.kinds, HOLDERS[policy])[rows]
+    rows, positions = rows[by_value], positions[by_value]
+    return Embedding(split, rows, positions, _value_types(split)[types.words[positions]])
+
+
+def _value_types(split: Btf) -> Index:
+    """For each id, the type whose value it holds: itself, or what modifiers and arrays lead to."""
+    types = split.all_types
+    value = np.arange(split.end_id)
+    rows = np.flatnonzero(np.isin(types.kinds, TRANSPARENT))
+    value[rows + 1] = types.thirds[rows]
+    rows = types.rows_of(Kind.ARRAY)
+    element = next(f for f in types.plan.kinds[Kind.ARRAY].fixed if f.name == "type_id")
+    value[rows + 1] = types.words[types.starts[rows] + element.word]
+    # Each round doubles the steps taken; a circle of typedefs ends with the rounds.
+    for _ in range(len(value).bit_length()):
+        further = value[value]
+        if np.array_equal(further, value):
+            break
+        value = further
+    return value

@@ -1,0 +1,199 @@
+"""Why a distilled type has no partner: as data, and in words that let a packager act."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+from attrs import field, frozen
+
+from btfschema import Btf, Kind
+from btfschema_transforms.embedding import Embedding, User
+from btfschema_transforms.graph import COMPOSITES
+from btfschema_transforms.matching import Candidate, Wanted, related, target_of
+from btfschema_transforms.members import MemberDiff, member_diff
+
+__all__ = ["Mismatch", "Reason", "explain", "report"]
+
+Reason = Literal["missing", "kind", "size", "encoding", "ambiguous", "shared"]
+
+# How many users of a type a text names; the data has them all.
+SHOWN_USERS = 3
+SHOWN_CANDIDATES = 8
+
+
+@frozen
+class Other:
+    """A type of the target that has the name.
+
+    Attributes:
+        id: its id in the target.
+        kind: its kind's name.
+        size: bytes, or None for a FWD.
+    """
+
+    id: int
+    kind: str
+    size: int | None
+
+
+@frozen
+class Mismatch:
+    """A distilled type without exactly one partner.
+
+    Attributes:
+        id: its id in the distilled base.
+        kind: its kind's name.
+        name: its name.
+        reason: ``"missing"``: no type of the target has the name; ``"kind"``: only types of other
+            kinds have it; ``"size"``: none has the size; ``"encoding"``: an INT of that size has
+            another encoding; ``"ambiguous"``: several would do; ``"shared"``: the only one is also
+            the only one for another distilled type.
+        size: bytes that are wanted, None for a FWD.
+        candidates: the target's types of that name.
+        matches: ids of those that would do: several when ambiguous, one when shared.
+        embedded_by: the split's types that hold this one by value.
+        changes: what became of its members; empty without the original base.
+    """
+
+    id: int
+    kind: str
+    name: str
+    reason: Reason
+    size: int | None
+    candidates: tuple[Other, ...] = ()
+    matches: tuple[int, ...] = ()
+    embedded_by: tuple[User, ...] = ()
+    changes: MemberDiff = field(factory=MemberDiff)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON-able data."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "reason": self.reason,
+            "size": self.size,
+            "candidates": [{"id": c.id, "kind": c.kind, "size": c.size} for c in self.candidates],
+            "matches": list(self.matches),
+            "embedded_by": [user.as_dict() for user in self.embedded_by],
+            "changes": self.changes.as_dict(),
+        }
+
+    def __str__(self) -> str:
+        """The type and the reason in a line, then who embeds it, then what changed."""
+        lines = [f"{_spoken(self.kind)} {self.name} [{self.id}]: {self._because()}"]
+        if self.embedded_by:
+            users = [str(user) for user in self.embedded_by[:SHOWN_USERS]]
+            users += ["..."] if len(self.embedded_by) > SHOWN_USERS else []
+            lines.append(f"  embedded by {', '.join(users)}")
+        if changes := str(self.changes):
+            lines.append(f"  {changes}")
+        return "\n".join(lines)
+
+    def _because(self) -> str:
+        match self.reason:
+            case "missing":
+                return "no type of this name in the target"
+            case "kind":
+                return f"the target has only {self._listed(self.candidates)}"
+            case "encoding":
+                return "another encoding in the target"
+            case "ambiguous":
+                found = [one for one in self.candidates if one.id in self.matches]
+                return f"ambiguous among {self._listed(found)}"
+            case "shared":
+                return f"the target has one, [{self.matches[0]}], for several distilled types"
+        kinds = {self.kind, "ENUM64"} if self.kind == "ENUM" else {self.kind}
+        sizes = sorted({one.size or 0 for one in self.candidates if one.kind in kinds})
+        there = " or ".join(map(str, sizes)) or self._listed(self.candidates)
+        return f"size {self.size}, in the target {there}"
+
+    def _listed(self, candidates: Any) -> str:
+        shown = [
+            f"{_spoken(one.kind)} [{one.id}]"
+            + (f" of {one.size} bytes" if one.size is not None else "")
+            for one in candidates[:SHOWN_CANDIDATES]
+        ]
+        more = len(candidates) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _spoken(kind: str) -> str:
+    return {"FWD": "forward declaration", "ENUM64": "enum"}.get(kind, kind.lower())
+
+
+def _reason(wanted: Wanted, candidates: list[Candidate], matches: list[int]) -> Reason:
+    if matches:
+        return "ambiguous" if len(matches) > 1 else "shared"
+    if not candidates:
+        return "missing"
+    alike = [one for one in candidates if related(wanted, one)]
+    if not alike:
+        return "kind"
+    if wanted.kind == Kind.INT and any(one.size == wanted.size for one in alike):
+        return "encoding"
+    return "size" if wanted.kind != Kind.FWD else "kind"
+
+
+def explain(
+    type_id: int,
+    wanted: Wanted,
+    matches: list[int],
+    held: Embedding,
+    target: Btf,
+    original: Btf | None = None,
+) -> Mismatch:
+    """Say why a distilled type has no partner.
+
+    Args:
+        type_id: its id.
+        wanted: what is known of it.
+        matches: the ids that would do: none, several, or one that another type claims too.
+        held: what the split holds by value.
+        target: where it was searched for.
+        original: the base that was distilled, for the members.
+    """
+    kinds = target.kinds
+    candidates = target_of(target).candidates(wanted.name)
+    others = tuple(
+        Other(one.id, kinds.name(one.kind), None if one.kind == Kind.FWD else one.size)
+        for one in candidates
+    )
+    alike = [one.id for one in candidates if one.kind == wanted.kind]
+    changes = MemberDiff()
+    if original is not None and wanted.kind in COMPOSITES and len(alike) == 1:
+        before = target_of(original).partners(wanted._replace(sized=True), "strict")
+        if len(before) == 1:
+            changes = _known_diff(original, before[0], target, alike[0])
+    return Mismatch(
+        type_id,
+        kinds.name(wanted.kind),
+        wanted.name,
+        _reason(wanted, candidates, matches),
+        None if wanted.kind == Kind.FWD else wanted.size,
+        others,
+        tuple(matches),
+        held.users(type_id),
+        changes,
+    )
+
+
+def _known_diff(original: Btf, before: int, target: Btf, after: int) -> MemberDiff:
+    """The members' changes, worked out once for a pair of bases: many modules ask for the same."""
+    known: WeakKeyDictionary[Btf, dict[tuple[int, int], MemberDiff]]
+    known = target.analyses.setdefault(member_diff, WeakKeyDictionary())
+    diffs = known.setdefault(original, {})
+    key = (before, after)
+    if key not in diffs:
+        diffs[key] = member_diff(original, before, target, after)
+    return diffs[key]
+
+
+def report(mismatches: tuple[Mismatch, ...], count: int) -> str:
+    """All reasons as text; ``count`` is the number of distilled types."""
+    verb = "has" if len(mismatches) == 1 else "have"
+    lines = [f"{len(mismatches)} of {count} distilled types {verb} no partner"]
+    for one in mismatches:
+        lines += [f"  {line}" for line in str(one).split("\n")]
+    return "\n".join(lines)
