@@ -208,7 +208,7 @@ class Btf:
     def _view(self, words: list[int], plan: KindPlan, type_id: int) -> TypeView:
         """A view of a record given as unsigned words."""
         info = words[INFO_WORD.word]
-        name = self.strings[words[NAME_OFF.word]]
+        name = self.image.strings.lookup(words[NAME_OFF.word])
         vlen, flag, third = info & VLEN_MASK, bool(info >> KIND_FLAG_SHIFT), words[THIRD.word]
         if plan.spec is None:
             payload = tuple(words[HEADER_WORDS:])
@@ -229,7 +229,7 @@ class Btf:
     def _column(self, word: Field, values: list[int]) -> list[Any]:
         """Words of one field: strings resolved, bits split, signs applied."""
         if word.role is Role.STRING_OFFSET:
-            return self.strings.names(values)
+            return list(map(self.image.strings.lookup, values))
         if word.bits is not None:
             return [word.bits.split(value) for value in values]
         if word.signed:
@@ -332,8 +332,11 @@ class Btf:
                 references run in a circle.
         """
         start = current = type_id.id if isinstance(type_id, TypeView) else type_id
-        count, seen = 1, set()
-        while current not in seen and current:
+        count, seen, reason = 1, set(), ""
+        while current:
+            if current in seen:
+                reason = ": its references run in a circle through "
+                break
             seen.add(current)
             owner = self.owner(current)
             types, row = owner.types, current - owner.first_id
@@ -351,11 +354,10 @@ class Btf:
                 return count * third
             else:
                 break
-        reason = "its references run in a circle" if current in seen and current != start else ""
-        what = self.describe(current)
+        if not reason and current != start:
+            reason = ": it leads to "
         raise UnresolvedError(
-            f"{self.describe(start)} has no size: "
-            + (reason or ("it is" if current == start else "it leads to") + f" {what}"),
+            f"{self.describe(start)} has no size" + (reason and reason + self.describe(current)),
             type_id=start,
             got=current,
         )

@@ -6,6 +6,7 @@ UTF-8 with ``surrogateescape``, so that any bytes survive a round trip.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -25,6 +26,24 @@ BYTES_A_LOOKUP = 256
 
 def _decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
+
+
+def _encode(text: str) -> bytes:
+    """The bytes of a string, with its NUL.
+
+    Raises:
+        EncodeError: the text holds a NUL, or a surrogate that stands for no byte.
+    """
+    if "\0" in text:
+        raise EncodeError(f"string {text!r} holds a NUL", got=text, expected="no NUL")
+    try:
+        return text.encode("utf-8", "surrogateescape") + b"\0"
+    except UnicodeEncodeError as error:
+        raise EncodeError(
+            f"string {text!r} can't be encoded: {error.reason} at {error.start}",
+            got=text,
+            expected="text that UTF-8 can hold",
+        ) from None
 
 
 class _Names(dict[int, str]):
@@ -58,6 +77,8 @@ class StringTable:
         self.start: int = base.end if base is not None else 0
         self.end: int = self.start + len(data)
         self._names = _Names(self)
+        # Indexing without a Python call of its own: views ask hundreds of thousands of times.
+        self.lookup: Callable[[int], str] = self._names.__getitem__
         self._filled = False
 
     def __repr__(self) -> str:
@@ -99,7 +120,10 @@ class StringTable:
 
         That includes the tails of longer strings, since a name may point there.
         """
-        needle = text.encode("utf-8", "surrogateescape") + b"\0"
+        try:
+            needle = _encode(text)
+        except EncodeError:
+            return []
         found = self.base.find(text) if self.base is not None else []
         at = self.data.find(needle)
         while at >= 0:
@@ -144,7 +168,7 @@ class StringTable:
             starts = (self._starts + self.start).tolist()
             self._names.update(zip(starts, self._entries, strict=True))
             self._filled = True
-        return list(map(self._names.__getitem__, offsets))
+        return list(map(self.lookup, offsets))
 
 
 class StringTableBuilder:
@@ -185,14 +209,12 @@ class StringTableBuilder:
             offset = self._own.get(text)
         if offset is not None:
             return offset
-        data = text.encode("utf-8", "surrogateescape")
-        if 0 in data:
-            raise EncodeError(f"string {text!r} holds a NUL", got=text, expected="no NUL")
+        data = _encode(text)
         offset = self._start + len(self._data)
         if offset + len(data) > MAX_STRING_OFFSET:
             raise EncodeError(f"strings would grow past {MAX_STRING_OFFSET} bytes", got=offset)
         self._own[text] = offset
-        self._data += data + b"\0"
+        self._data += data
         return offset
 
     def add_many(self, texts: list[str]) -> list[int]:
@@ -205,7 +227,10 @@ class StringTableBuilder:
         fresh = [text for text in dict.fromkeys(texts) if text not in base and text not in own]
         if "" in fresh:
             fresh.remove("")
-        data = "".join([text + "\0" for text in fresh]).encode("utf-8", "surrogateescape")
+        try:
+            data = "".join([text + "\0" for text in fresh]).encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return self._refuse(fresh)
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0) + 1
         first = self._start + len(self._data)
         if len(ends) != len(fresh) or first + len(data) > MAX_STRING_OFFSET:
