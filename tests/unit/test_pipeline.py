@@ -1,0 +1,296 @@
+"""Pipelines: what they run, what they check, what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from attrs import evolve, frozen
+from example_passes import DropUnused, InDegree, Move, Shrink, small_base, small_split
+
+from btfschema import Btf, Builder, dumps, loads, views
+from btfschema.errors import (
+    BrokenPassError,
+    EncodeError,
+    PassError,
+    RequirementError,
+    VerifyError,
+)
+from btfschema.framework import Context, Diagnostic, Pass, PassResult
+from btfschema.ids import IdMap
+from btfschema.observers import DumpAfter, Timing
+from btfschema.pass_testing import assert_pass_contract
+from btfschema.pipeline import Pipeline
+
+DROP = DropUnused(keep=("driver_t",))
+
+
+@frozen
+class Failing(Pass):
+    """Raises what it is told to."""
+
+    name: ClassVar[str] = "failing"
+    error: Any = None
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        raise self.error
+
+
+@frozen
+class Wrong(Pass):
+    """Returns what it is told to, whatever the input."""
+
+    name: ClassVar[str] = "wrong"
+    result: Any = None
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        return self.result  # type: ignore[no-any-return]
+
+
+@frozen
+class Vandal(Pass):
+    """Overwrites its input's records, by force, and may fail afterwards."""
+
+    name: ClassVar[str] = "vandal"
+    fails: bool = False
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        btf.types.words.flags.writeable = True
+        btf.types.words[-1] ^= 1
+        if self.fails:
+            raise PassError("sorry")
+        return PassResult.unchanged(btf)
+
+
+class TestRunning:
+    def test_composes_the_id_maps(self) -> None:
+        split = small_split()
+        # First the unused const goes (7), then, with nothing kept, the typedef (6).
+        result = Pipeline(DROP, DropUnused()).run(split)
+        assert list(result.ids) == [0, 1, 2, 3, 4, 5, None, None]
+        assert [view.id for view in result.btf] == [4, 5]
+        assert result.btf.base is split.base
+
+    def test_without_passes_gives_the_input(self) -> None:
+        split = small_split()
+        result = Pipeline().run(split)
+        assert result.btf is split
+        assert result.ids == IdMap.identity(8)
+
+    def test_is_a_pass_and_keeps_the_contract(self) -> None:
+        assert_pass_contract(Pipeline(DROP, InDegree()), small_split())
+
+    def test_takes_inner_pipelines_apart(self) -> None:
+        inner = Pipeline(DROP, InDegree())
+        assert Pipeline(inner, DropUnused()) == Pipeline(DROP, InDegree(), DropUnused())
+
+    def test_collects_facts_by_pass_and_by_number_when_a_pass_runs_twice(self) -> None:
+        facts = Pipeline(InDegree(), DROP, InDegree()).run(small_split()).facts
+        assert list(facts) == ["in-degree#1", "drop-unused", "in-degree#3"]
+        assert facts["in-degree#1"]["in_degree"] == [2, 1, 0, 0]
+        assert facts["in-degree#3"]["in_degree"] == [1, 1, 0]
+
+    def test_signs_the_diagnostics(self) -> None:
+        split = small_split()
+        said = evolve(PassResult.unchanged(split), diagnostics=(Diagnostic("hm"),))
+        result = Pipeline(Wrong(said), Wrong(said)).run(split)
+        assert [str(d) for d in result.diagnostics] == ["wrong: warning: hm"] * 2
+
+
+class TestRequirements:
+    def test_a_base_is_missing(self) -> None:
+        with pytest.raises(RequirementError) as caught:
+            Pipeline(InDegree(), Shrink()).run(small_base())
+        assert str(caught.value) == (
+            'stage 2 (shrink) of "in-degree,shrink" needs a base, and the input stands alone: '
+            "read it with loads(data, base=...), -B FILE on the command line"
+        )
+        assert (caught.value.pass_name, caught.value.stage) == ("shrink", 2)
+        assert caught.value.pipeline == "in-degree,shrink"
+
+    def test_a_distilled_base_is_missing(self) -> None:
+        with pytest.raises(RequirementError, match='over a full base: put "distill" before it'):
+            Pipeline(Move()).run(small_split(), Context(inputs={"target": small_base()}))
+
+    def test_an_earlier_pass_may_provide_it(self) -> None:
+        target = small_base()
+        result = Pipeline(Shrink(), Move()).run(small_split(), Context(inputs={"target": target}))
+        assert result.facts["move"]["target"] == len(target)
+
+    def test_an_earlier_pass_may_take_it_away(self) -> None:
+        ctx = Context(inputs={"target": small_base()})
+        with pytest.raises(RequirementError, match=r"stage 3 \(move\)"):
+            Pipeline(Shrink(), Move(), Move()).run(small_split(), ctx)
+
+    def test_a_named_input_is_missing(self) -> None:
+        with pytest.raises(RequirementError) as caught:
+            Pipeline(Shrink(), Move()).run(small_split())
+        assert str(caught.value) == (
+            'stage 2 (move) of "shrink,move" needs the input "target", which was not given: give '
+            'it with Context(inputs={"target": btf}), --input target=FILE on the command line'
+        )
+        assert caught.value.expected == 'the input "target"'
+
+    def test_nothing_runs_before_all_is_there(self) -> None:
+        never = Failing(AssertionError("ran"))
+        with pytest.raises(RequirementError):
+            Pipeline(never, Move()).run(small_split())
+
+
+class TestErrors:
+    @pytest.mark.parametrize("error", [PassError("no"), EncodeError("too big", type_id=4)])
+    def test_carry_the_pass_and_its_place(self, error: Any) -> None:
+        with pytest.raises(type(error)) as caught:
+            Pipeline(InDegree(), Failing(error)).run(small_split())
+        assert caught.value is error
+        assert (error.pass_name, error.stage) == ("failing", 2)
+        assert error.pipeline.startswith("in-degree,failing")
+        assert error.__notes__[0].startswith('in stage 2 (failing) of "in-degree,failing')
+
+    def test_of_another_sort_pass_through_with_a_note(self) -> None:
+        with pytest.raises(ZeroDivisionError) as caught:
+            Pipeline(Failing(ZeroDivisionError())).run(small_split())
+        assert caught.value.__notes__[0].startswith("in stage 1 (failing)")
+
+    def test_outside_a_pipeline_have_no_place(self) -> None:
+        assert PassError("no").pass_name is None
+
+
+class TestBrokenPasses:
+    def test_one_that_writes_to_a_column_is_stopped_where_it_does(self) -> None:
+        @frozen
+        class Careless(Pass):
+            name: ClassVar[str] = "careless"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                btf.types.kinds[0] = 1
+                return PassResult.unchanged(btf)
+
+        with pytest.raises(ValueError, match="read-only"):
+            Pipeline(Careless()).run(small_split())
+
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_one_that_changes_its_input_by_force_is_blamed(self, fails: bool) -> None:
+        with pytest.raises(BrokenPassError, match='"vandal" changed its input') as caught:
+            Pipeline(InDegree(), Vandal(fails)).run(small_split())
+        assert (caught.value.pass_name, caught.value.stage) == ("vandal", 2)
+
+    def test_one_with_a_wrong_id_map_is_blamed(self) -> None:
+        split = small_split()
+        short = PassResult(split, IdMap.identity(3))
+        with pytest.raises(BrokenPassError, match="has 3 entries") as caught:
+            Pipeline(InDegree(), Wrong(short), DROP).run(split)
+        assert (caught.value.pass_name, caught.value.stage) == ("wrong", 2)
+
+    def test_one_that_returns_something_else_is_blamed(self) -> None:
+        with pytest.raises(BrokenPassError, match="returned None, expected a PassResult"):
+            Pipeline(Wrong()).run(small_split())
+
+
+def dangling(btf: Btf) -> list[str]:
+    return [f"type {view.id} is a const" for view in btf if isinstance(view, views.Const)]
+
+
+class TestVerification:
+    def test_passes_what_is_sound(self) -> None:
+        Pipeline(DropUnused(), verify=lambda btf: []).run(small_split())
+
+    def test_blames_the_pass_whose_output_is_not(self) -> None:
+        b = Builder(small_base())
+        b.add(views.Const(1))
+        broken = PassResult(b.build(), IdMap.from_array([0, 1, 2, 3, None, None, None]))
+        pipeline = Pipeline(DROP, Wrong(broken), verify=dangling)
+        start = Pipeline(DROP).run(small_split()).btf
+        with pytest.raises(VerifyError) as caught:
+            pipeline.run(start)
+        assert str(caught.value) == (
+            "the output of stage 2 (wrong) is not sound: type 4 is a const"
+        )
+        assert (caught.value.pass_name, caught.value.stage) == ("wrong", 2)
+        assert caught.value.got == ["type 4 is a const"]
+
+    def test_an_input_that_is_not_sound_is_nobodys_fault(self) -> None:
+        with pytest.raises(VerifyError, match="the input of the pipeline is not sound") as caught:
+            Pipeline(DROP, verify=dangling).run(small_split())
+        assert caught.value.pass_name is None
+
+
+class TestObservers:
+    def test_timing_has_a_line_for_each_pass(self) -> None:
+        timing = Timing()
+        Pipeline(DROP, InDegree(), observers=[timing]).run(small_split())
+        assert [stage.name for stage, _ in timing.seconds] == ["drop-unused", "in-degree"]
+        assert all(seconds > 0 for _, seconds in timing.seconds)
+        assert [line.split()[-1] for line in str(timing).splitlines()] == [
+            "drop-unused",
+            "in-degree",
+        ]
+
+    def test_dumps_can_be_read_again(self, tmp_path: Path) -> None:
+        split = small_split()
+        folder = tmp_path / "dumps"
+        result = Pipeline(InDegree(), DROP, observers=[DumpAfter(folder)]).run(split)
+        assert sorted(p.name for p in folder.iterdir()) == [
+            "01-in-degree.btf",
+            "02-drop-unused.btf",
+        ]
+        assert (folder / "01-in-degree.btf").read_bytes() == dumps(split)
+        last = loads((folder / "02-drop-unused.btf").read_bytes(), split.base)
+        assert last.equivalent(result.btf)
+
+    def test_a_new_base_is_dumped_too_and_passes_can_be_chosen(self, tmp_path: Path) -> None:
+        split = small_split()
+        onto_another = PassResult(small_split(), IdMap.identity(split.end_id))
+        observer = DumpAfter(tmp_path, names=("wrong",))
+        Pipeline(InDegree(), Wrong(onto_another), observers=[observer]).run(split)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["02-wrong.base.btf", "02-wrong.btf"]
+
+
+class TestPassContract:
+    """The checks for authors of passes find what they are there to find."""
+
+    def test_results_that_differ_from_run_to_run(self) -> None:
+        @frozen
+        class Moody(Pass):
+            name: ClassVar[str] = "moody"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                calls.append(btf)
+                live = np.ones(len(btf), np.bool_)
+                live[-1] = len(calls) % 2 == 0
+                return PassResult.select(btf, live)
+
+        calls: list[Btf] = []
+        with pytest.raises(AssertionError, match='"moody" gave different results'):
+            assert_pass_contract(Moody(), small_split())
+
+    def test_an_id_map_that_does_not_follow_the_references(self) -> None:
+        split = small_split()
+        swapped = PassResult(split, IdMap.from_array([0, 1, 2, 3, 5, 4, 6, 7]))
+        with pytest.raises(AssertionError, match="its counterpart"):
+            assert_pass_contract(Wrong(swapped), split)
+
+    def test_an_output_that_can_not_be_read_again(self) -> None:
+        split = small_split()
+        words = split.types.words.copy()
+        words[split.types.type_id_positions[0]] = 99
+        types = split.types.rewritten([(split.types.type_id_positions[:1], [99])])
+        bad = Btf.assemble(types, split.strings.data, like=split, base=split.base)
+        with pytest.raises(AssertionError, match="can't be read again"):
+            assert_pass_contract(Wrong(PassResult(bad, IdMap.identity(8))), split)
+
+    def test_a_changed_bystander(self) -> None:
+        @frozen
+        class Grudge(Pass):
+            name: ClassVar[str] = "grudge"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                words = ctx.input("target").types.words
+                words.flags.writeable = True
+                words[-1] ^= 1
+                return PassResult.unchanged(btf)
+
+        with pytest.raises(AssertionError, match="a base or a named input"):
+            assert_pass_contract(Grudge(), small_split(), Context(inputs={"target": small_base()}))
