@@ -18,7 +18,15 @@ from btfschema.errors import BtfError, MatchError
 if TYPE_CHECKING:
     from btfschema.container import Btf
 
-__all__ = ["Targets", "batch_options", "file_arguments", "report_option", "run_batch", "sizes"]
+__all__ = [
+    "Targets",
+    "batch_options",
+    "failure",
+    "file_arguments",
+    "report_option",
+    "run_batch",
+    "sizes",
+]
 
 Work = Callable[[str], dict[str, Any]]
 
@@ -126,7 +134,8 @@ def run_batch(files: Iterable[str], work: Work, *, keep_going: bool, report: str
             try:
                 row.update(work(file))
             except (BtfError, OSError) as error:
-                row.update(_failure(file, error))
+                row.update(failure(file, error))
+                click.echo(f"btfschema: {file}: {row['message']}", err=True)
             if out is not None:
                 out.write(json.dumps(row) + "\n")
             if row["outcome"] != "ok":
@@ -137,15 +146,11 @@ def run_batch(files: Iterable[str], work: Work, *, keep_going: bool, report: str
         raise click.exceptions.Exit(1)
 
 
-def _failure(file: str, error: BtfError | OSError) -> dict[str, Any]:
-    """Word a failure on stderr, and as data."""
-    if isinstance(error, OSError):
-        text = f"{error.filename or file}: {error.strerror or error}"
-    else:
-        text = str(error)
-        if not text.startswith(f"{file}: "):
-            text = f"{file}: {text}"
-    click.echo(f"btfschema: {text}", err=True)
+def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:
+    """What to report of a file that failed; ``message`` does not repeat its name."""
+    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.filename not in (None, file):
+        text = f"{error.filename}: {text}"
     row: dict[str, Any] = {"outcome": "error", "message": text.removeprefix(f"{file}: ")}
     if isinstance(error, MatchError):
         row["outcome"] = "mismatch"

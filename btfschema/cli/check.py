@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.batch import file_arguments, report_option, run_batch
+from btfschema.cli.batch import failure, file_arguments, report_option, run_batch
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -77,13 +77,15 @@ def check(
         btf, state = _opened(file, inputs.get("original"))
         try:
             result = pipelines[state].run(btf, Context(inputs))
-        except MatchError:
+        except MatchError as error:
             counts["mismatch"] += 1
-            raise
+            row = failure(file, error)
+            click.echo(f"{file}: {row['message']}")
+            return row
         counts["ok"] += 1
         facts = dict(result.facts["relocate"])
         if not quiet:
-            click.echo(f"{file}: relocates ({facts['distilled_types']} distilled types)")
+            click.echo(f"{file}: relocates, all {facts['matched']} distilled types have a partner")
         return {"facts": facts}
 
     try:
