@@ -12,7 +12,14 @@ from btfschema import Btf
 from btfschema.errors import RequirementError
 from btfschema.ids import IdMap
 
-__all__ = ["Offsets", "rebase_onto", "require_base", "require_same_byteorder"]
+__all__ = [
+    "Offsets",
+    "offsets_within",
+    "placed",
+    "rebase_onto",
+    "require_base",
+    "require_same_byteorder",
+]
 
 Index = npt.NDArray[np.int64]
 Offsets = Callable[[npt.NDArray[np.uint32]], npt.NDArray[np.int64]]
@@ -45,6 +52,35 @@ def require_same_byteorder(split: Btf, new_base: Btf) -> None:
             got=new_base.byteorder,
             expected=split.byteorder,
         )
+
+
+def placed(text: str, target: Btf, data: bytearray) -> int:
+    """The offset of a text in the target's strings, or else in ``data``, which follow them."""
+    known = target.strings.index.get(text)
+    if known is None:
+        known = target.strings.end + len(data)
+        data += text.encode("utf-8", "surrogateescape") + b"\0"
+    return known
+
+
+def offsets_within(olds: Index, news: Index, end: int, new_end: int) -> Offsets:
+    """The map of string offsets for a split whose own strings move with the end of its base's.
+
+    Args:
+        olds: offsets into the old base's strings, ascending.
+        news: what they become.
+        end: where the old base's strings end.
+        new_end: where the new base's strings end.
+    """
+
+    def offsets(values: npt.NDArray[np.uint32]) -> Index:
+        moved = values.astype(np.int64)
+        inside = moved < end
+        moved[~inside] += new_end - end
+        moved[inside] = news[np.searchsorted(olds, moved[inside])]
+        return moved
+
+    return offsets
 
 
 def rebase_onto(

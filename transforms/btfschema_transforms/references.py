@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,17 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.errors import PassError
+from btfschema.framework import Analysis
 from btfschema_transforms.graph import Graph, graph_of
 
-__all__ = ["ReferenceReport", "direct_references", "needed", "references", "refuse_opaque"]
+__all__ = [
+    "ReferenceReport",
+    "References",
+    "direct_references",
+    "needed",
+    "references",
+    "refuse_opaque",
+]
 
 Index = npt.NDArray[np.int64]
 
@@ -185,3 +193,18 @@ def references(btf: Btf) -> ReferenceReport:
         closure = graph.closure(direct)
         refused = closure[graph.refused[closure]]
     return ReferenceReport(btf, in_degree, direct, closure, refused)
+
+
+@frozen
+class References(Analysis[ReferenceReport]):
+    """Say which types of its base a split needs, and for whom."""
+
+    name: ClassVar[str] = "references"
+
+    def compute(self, btf: Btf) -> ReferenceReport:
+        """Collect the references; see :func:`references`."""
+        return references(btf)
+
+    def facts(self, result: ReferenceReport) -> dict[str, Any]:
+        """The report as JSON-able data."""
+        return result.as_dict()

@@ -18,6 +18,8 @@ from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, named
 from btfschema_transforms.matching import Policy, Target, Wanted, target_of, wanted_types
 from btfschema_transforms.rebasing import (
     Offsets,
+    offsets_within,
+    placed,
     rebase_onto,
     require_base,
     require_same_byteorder,
@@ -143,19 +145,18 @@ def _moved_strings(
     of its partner. Another string of the distilled base is looked up in the target, or else added.
     """
     base = require_base(split, "relocate")
-    end, shift = base.strings.end, target.strings.end - base.strings.end
+    end = base.strings.end
+    used = split.types.words[split.types.string_positions]
+    if split.ext is not None:
+        used = np.append(used, split.ext.string_offsets)
+    olds = np.unique(used[used < end]).astype(np.int64)
     news = np.zeros(max(end, 1), np.int64)
     # Of several partners' name offsets libbpf keeps that of the highest id.
     order = np.argsort(partners, kind="stable")
     names = target.all_types.name_offs[partners[order] - 1]
     news[base.all_types.name_offs[order]] = names
-    used = split.types.words[split.types.string_positions]
-    if split.ext is not None:
-        used = np.append(used, split.ext.string_offsets)
-    inside = used[used < end]
-    others = np.unique(inside[news[inside] == 0])
     data = bytearray(split.strings.data)
-    for offset in others[others > 0].tolist():
+    for offset in olds[(news[olds] == 0) & (olds > 0)].tolist():
         text = split.strings[offset]
         if policy == "kernel":
             raise PassError(
@@ -164,17 +165,8 @@ def _moved_strings(
                 got=text,
                 expected="names of distilled types",
             )
-        known = target.strings.index.get(text)
-        news[offset] = target.strings.end + len(data) if known is None else known
-        if known is None:
-            data += text.encode("utf-8", "surrogateescape") + b"\0"
-
-    def offsets(values: npt.NDArray[np.uint32]) -> Index:
-        moved = values.astype(np.int64)
-        own = moved >= end
-        return np.where(own & (moved > 0), moved + shift, news[np.where(own, 0, moved)])
-
-    return offsets, bytes(data)
+        news[offset] = placed(text, target, data)
+    return offsets_within(olds, news[olds], end, target.strings.end), bytes(data)
 
 
 @frozen

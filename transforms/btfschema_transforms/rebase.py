@@ -1,0 +1,115 @@
+"""``rebase``: move a split BTF between two full bases that hold the same types."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema import Btf
+from btfschema.errors import MatchError
+from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
+from btfschema.ids import IdMap
+from btfschema_transforms.differences import difference
+from btfschema_transforms.identity import Identity, identity
+from btfschema_transforms.rebasing import (
+    Offsets,
+    offsets_within,
+    placed,
+    rebase_onto,
+    require_base,
+    require_same_byteorder,
+)
+from btfschema_transforms.references import direct_references, refuse_opaque
+
+__all__ = ["Rebase", "rebase"]
+
+Index = npt.NDArray[np.int64]
+
+
+def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:
+    """Split BTF over one full base -> the same split over another.
+
+    Every base type that the split refers to must be in the target exactly once, the same through
+    everything that it refers to in turn. So this moves a split to a base whose ids were shuffled or
+    which has grown, without a distilled base; for a base whose types changed there is
+    ``relocate``.
+
+    Args:
+        split: the split BTF.
+        target: the new base, which may itself be split.
+
+    Returns:
+        The new split, whose ``base`` is ``target``, and the map of every id of the input; base
+        types that are not in the target exactly once are dropped there.
+
+    Raises:
+        RequirementError: the split has no base, or the byte orders differ.
+        MatchError: types that it refers to are not in the target, or several times;
+            ``mismatches`` says which and why.
+        PassError: the split holds a kind that the schema does not declare.
+    """
+    base = require_base(split, "rebase")
+    require_same_byteorder(split, target)
+    refuse_opaque(split)
+    same = identity(base, target)
+    direct = direct_references(split)
+    failed = direct[same.counts[same.old[direct]] != 1]
+    if len(failed):
+        mismatches = tuple(difference(base, int(one), target, same) for one in failed.tolist())
+        verb = "has" if len(failed) == 1 else "have"
+        lines = [f"{len(failed)} of {len(direct)} base types {verb} no partner"]
+        lines += [f"  {one}" for one in mismatches]
+        raise MatchError(
+            "\n".join(lines),
+            type_id=int(failed[0]),
+            expected="each base type that is referred to once in the target",
+            mismatches=mismatches,
+        )
+    strings, data = _moved_strings(split, base, target)
+    ids = _id_map(split, same, target)
+    return rebase_onto(split, target, ids, strings, data), ids
+
+
+def _id_map(split: Btf, same: Identity, target: Btf) -> IdMap:
+    """Base types to their partners, own types after the new base's."""
+    starts = np.append(same.ids.starts, split.first_id)
+    targets = np.append(same.ids.targets, target.end_id)
+    kept = starts < split.end_id
+    return IdMap(split.end_id, starts[kept], targets[kept])
+
+
+def _moved_strings(split: Btf, base: Btf, target: Btf) -> tuple[Offsets, bytes]:
+    """The map of string offsets, and the result's own strings.
+
+    A string of the base becomes the target's, at the same place if it stands there too, or else
+    the split's own.
+    """
+    used = split.types.words[split.types.string_positions]
+    if split.ext is not None:
+        used = np.append(used, split.ext.string_offsets)
+    end = base.strings.end
+    olds = np.unique(used[used < end]).astype(np.int64)
+    news = []
+    data = bytearray(split.strings.data)
+    for offset in olds.tolist():
+        text = split.strings.bytes_at(offset)
+        stays = offset < target.strings.end and target.strings.bytes_at(offset) == text
+        news.append(offset if stays else placed(split.strings[offset], target, data))
+    return offsets_within(olds, np.array(news, np.int64), end, target.strings.end), bytes(data)
+
+
+@frozen
+class Rebase(Pass):
+    """Move split BTF to another full base which holds the types that it refers to."""
+
+    name: ClassVar[str] = "rebase"
+    needs: ClassVar[Needs] = Needs(base="any", inputs=("target",))
+    provides: ClassVar[BaseState | None] = "full"
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        """Rebase onto the input ``target``."""
+        split, ids = rebase(btf, ctx.input("target"))
+        return PassResult(split, ids, {"matched": len(direct_references(btf))})
