@@ -22,7 +22,7 @@ def write_ext(btf: Btf, out: BinaryIO) -> None:
         raise NoBtfError("there is no .BTF.ext section")
     for part in btf.ext.parts:
         for section in part:
-            out.write(_encoded(f"{part.name} '{section.name}' ({len(section.records)} records)\n"))
+            out.write(_encoded(f"{part.name} '{section.name}'\n"))
             line = _LINES[part.name]
             out.write(_encoded("".join(f"\t{line(record)}\n" for record in section.records)))
 
