@@ -1,16 +1,19 @@
-"""Writing a file whole or not at all."""
+"""Writing files whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["atomic_write"]
+__all__ = ["Content", "atomic_write", "atomic_write_all"]
+
+Content = bytes | bytearray | memoryview
 
 
-def atomic_write(path: str | os.PathLike[str], data: bytes | bytearray | memoryview) -> None:
+def atomic_write(path: str | os.PathLike[str], data: Content) -> None:
     """Write ``data`` to a file, so that a reader sees the old content or the new, never a part.
 
     The bytes go to a temporary file in the target's directory, which is then renamed over the
@@ -21,20 +24,36 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | bytearray | memoryv
     Raises:
         OSError: the file can't be written. The old one is whole, and no temporary file is left.
     """
-    # The rename would otherwise replace the link.
-    target = Path(os.path.realpath(path))
-    mode = target.stat().st_mode if target.exists() else None
-    if mode is not None and not stat.S_ISREG(mode):
-        with target.open("wb") as file:
-            file.write(data)
-        return
-    temporary = target.with_name(f".btfschema-{secrets.token_hex(8)}.tmp")
+    atomic_write_all({Path(path): data})
+
+
+def atomic_write_all(contents: Mapping[Path, Content]) -> None:
+    """Write files that belong together: none is touched until all could be written.
+
+    Each is written like :func:`atomic_write` does; they are renamed in the order given.
+
+    Raises:
+        OSError: one can't be written. All old ones are whole, and no temporary file is left.
+    """
+    renames: list[tuple[Path, Path]] = []
     try:
-        with temporary.open("xb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(mode))
-            file.write(data)
-        temporary.replace(target)
+        for path, data in contents.items():
+            # The rename would otherwise replace the link.
+            target = Path(os.path.realpath(path))
+            mode = target.stat().st_mode if target.exists() else None
+            if mode is not None and not stat.S_ISREG(mode):
+                with target.open("wb") as file:
+                    file.write(data)
+                continue
+            temporary = target.with_name(f".btfschema-{secrets.token_hex(8)}.tmp")
+            renames.append((temporary, target))
+            with temporary.open("xb") as file:
+                if mode is not None:
+                    os.fchmod(file.fileno(), stat.S_IMODE(mode))
+                file.write(data)
+        for temporary, target in renames:
+            temporary.replace(target)
     finally:
-        # After the rename there is none under this name.
-        temporary.unlink(missing_ok=True)
+        for temporary, _ in renames:
+            # After the rename there is none under this name.
+            temporary.unlink(missing_ok=True)
