@@ -131,7 +131,7 @@ class Builder:
         self, plan: KindPlan, columns: tuple[list[Any], ...], where: str
     ) -> list[int]:
         words = []
-        singular = plan.spec.elements.removesuffix("s") if plan.spec is not None else ""
+        singular = plan.spec.element_name if plan.spec is not None else ""
         for number, values in enumerate(zip(*columns, strict=True)):
             at = f"{where} {singular} {number}"
             words += [

@@ -13,11 +13,11 @@ from btfschema.codec import ByteOrder, Engine, Image, canonical_header, decode, 
 from btfschema.errors import (
     AmbiguousNameError,
     DecodeError,
-    MissingBaseError,
     TypeIdError,
     UnknownNameError,
     UnresolvedError,
 )
+from btfschema.integrity import check_references
 from btfschema.plan import (
     HEADER_WORDS,
     INFO_WORD,
@@ -75,11 +75,13 @@ class Btf:
         image: header, type table, strings and layout as decoded or built.
         base: the BTF that this one is split over, or None.
         ext: what ``.BTF.ext`` says about the same program, or None.
+        address_size: bytes of an address in the ELF file that it was read from, or None.
     """
 
     image: Image
     base: Btf | None = None
     ext: BtfExt | None = field(default=None, kw_only=True)
+    address_size: int | None = field(default=None, kw_only=True)
 
     @classmethod
     def assemble(cls, types: TypeTable, strings: bytes, *, like: Btf, base: Btf | None) -> Btf:
@@ -101,7 +103,8 @@ class Btf:
             like.byteorder, 4 * len(types.words), len(strings), 4 * len(layout or ())
         )
         table = StringTable(strings, base.strings if base is not None else None)
-        return cls(Image(header, types, table, layout), base)
+        image = Image(header, types, table, layout)
+        return cls(image, base, address_size=like.address_size)
 
     def __repr__(self) -> str:
         over = f" over {self.base!r}" if self.base is not None else ""
@@ -314,7 +317,12 @@ class Btf:
 
     @cached_property
     def pointer_size(self) -> int:
-        """Bytes of a pointer: those of C's ``long`` when the BTF has it, as libbpf does, or 8."""
+        """Bytes of a pointer, told as libbpf does.
+
+        Those of an address in the ELF file; else those of C's ``long`` when the BTF has it; else 8.
+        """
+        if self.address_size is not None:
+            return self.address_size
         for btf in self.chain:
             types = btf.types
             for row in types.rows_of(Kind.INT).tolist():
@@ -427,7 +435,7 @@ def loads(
         )
     btf = Btf(image, base)
     if check:
-        _check_references(btf)
+        check_references(btf)
     return btf
 
 
@@ -438,59 +446,3 @@ def dumps(btf: Btf, *, encoder: Engine = "bulk") -> bytes:
     types, layout, strings.
     """
     return encode(btf.image, engine=encoder)
-
-
-def _check_references(btf: Btf) -> None:
-    """Every type id and string offset lies inside the chain.
-
-    Raises:
-        DecodeError: one does not.
-        MissingBaseError: one does not, or the strings start like a split's, and there is no base.
-    """
-    first = btf.strings.data[:1]
-    if btf.base is None and first not in (b"", b"\0"):
-        raise MissingBaseError(
-            "this is split BTF (its strings do not start with an empty one): pass the BTF that it "
-            "was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
-            offset=btf.image.header.sections[1][1],
-            got=first,
-            expected="NUL",
-        )
-    types = btf.types
-    limits = (
-        (types.type_id_positions, btf.end_id, "type id", f"the last id {btf.end_id - 1}"),
-        (
-            types.string_positions,
-            max(btf.strings.end, 1),
-            "string offset",
-            f"the end of the strings ({btf.strings.end} bytes)",
-        ),
-    )
-    for positions, limit, what, past in limits:
-        values = types.words[positions]
-        if len(values) and int(values.max()) >= limit:
-            position = int(positions[np.argmax(values >= limit)])
-            _raise_reference(btf, position, what, past)
-
-
-def _raise_reference(btf: Btf, position: int, what: str, past: str) -> None:
-    types = btf.types
-    row = types.row_at(position)
-    plan = types.plan.kinds[int(types.kinds[row])]
-    word = position - int(types.starts[row])
-    where = btf.describe(types.first_id + row).rsplit(" [", 1)[0]
-    if word >= plan.first_element and plan.spec is not None:
-        number = (word - plan.first_element) // plan.stride
-        where += f") {plan.spec.elements.removesuffix('s')} {number}"
-    else:
-        where += ")"
-    value = int(types.words[position])
-    error = DecodeError if btf.base is not None else MissingBaseError
-    hint = "; if this is split BTF, pass its base" if btf.base is None else ""
-    raise error(
-        f"type {types.first_id + row} ({where}: {what} {value} is past {past}{hint}",
-        type_id=types.first_id + row,
-        offset=btf.image.header.sections[0][1] + 4 * position,
-        got=value,
-        expected=f"within {past}",
-    )

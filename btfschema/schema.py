@@ -172,6 +172,13 @@ class KindSpec:
     named: bool = True
     view: Any = field(default=None, kw_only=True)
 
+    @property
+    def element_name(self) -> str:
+        """What one of the repeated structs is called, such as ``"member"``."""
+        if self.elements.endswith("ies"):
+            return f"{self.elements[:-3]}y"
+        return self.elements.removesuffix("s")
+
 
 class Kinds(Mapping[int, KindSpec]):
     """An immutable table of kinds, by number."""

@@ -143,6 +143,8 @@ def load_source(
         base = load(base, decoder=decoder, kinds=kinds, check=check)
     with _named(source.name):
         btf = loads(source.btf, base, decoder=decoder, kinds=kinds, check=check)
+        if source.elf_class is not None:
+            btf = evolve(btf, address_size=source.elf_class // 8)
     if source.ext is None:
         return btf
     from btfschema.ext import loads_ext

@@ -605,3 +605,15 @@ def test_what_is_no_bytes_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         atomic_write(tmp_path / "new", "text")  # type: ignore[arg-type]
     assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize(("bits", "size"), [(32, 4), (64, 8)])
+def test_pointers_are_as_large_as_the_elf_file_addresses(
+    tmp_path: Path, bits: Literal[32, 64], size: int
+) -> None:
+    path = tmp_path / "prog.o"
+    path.write_bytes(make_elf({".BTF": BTF}, bits=bits))
+    btf = load(path)
+    assert btf.pointer_size == size
+    assert btf.sizeof(2) == size
+    assert loads(BTF).pointer_size == 8

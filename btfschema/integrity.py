@@ -1,0 +1,70 @@
+"""Whether what a container's records refer to exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btfschema.errors import DecodeError, MissingBaseError
+
+if TYPE_CHECKING:
+    from btfschema.container import Btf
+
+__all__ = ["check_references"]
+
+
+def check_references(btf: Btf) -> None:
+    """Every type id and string offset lies inside the chain.
+
+    Raises:
+        DecodeError: one does not.
+        MissingBaseError: one does not, or the strings start like a split's, and there is no base.
+    """
+    first = btf.strings.data[:1]
+    if btf.base is None and first not in (b"", b"\0"):
+        raise MissingBaseError(
+            "this is split BTF (its strings do not start with an empty one): pass the BTF that it "
+            "was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
+            offset=btf.image.header.sections[1][1],
+            got=first,
+            expected="NUL",
+        )
+    types = btf.types
+    limits = (
+        (types.type_id_positions, btf.end_id, "type id", f"the last id {btf.end_id - 1}"),
+        (
+            types.string_positions,
+            max(btf.strings.end, 1),
+            "string offset",
+            f"the end of the strings ({btf.strings.end} bytes)",
+        ),
+    )
+    for positions, limit, what, past in limits:
+        values = types.words[positions]
+        if len(values) and int(values.max()) >= limit:
+            position = int(positions[np.argmax(values >= limit)])
+            _raise_reference(btf, position, what, past)
+
+
+def _raise_reference(btf: Btf, position: int, what: str, past: str) -> None:
+    types = btf.types
+    row = types.row_at(position)
+    plan = types.plan.kinds[int(types.kinds[row])]
+    word = position - int(types.starts[row])
+    where = btf.describe(types.first_id + row).rsplit(" [", 1)[0]
+    if word >= plan.first_element and plan.spec is not None:
+        number = (word - plan.first_element) // plan.stride
+        where += f") {plan.spec.element_name} {number}"
+    else:
+        where += ")"
+    value = int(types.words[position])
+    error = DecodeError if btf.base is not None else MissingBaseError
+    hint = "; if this is split BTF, pass its base" if btf.base is None else ""
+    raise error(
+        f"type {types.first_id + row} ({where}: {what} {value} is past {past}{hint}",
+        type_id=types.first_id + row,
+        offset=btf.image.header.sections[0][1] + 4 * position,
+        got=value,
+        expected=f"within {past}",
+    )
