@@ -7,7 +7,9 @@ for. The passes that come with btfschema are found in the same way as anybody's.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
@@ -106,8 +108,14 @@ def load_pass(name: str) -> type[Pass]:
     return cls
 
 
-def _registered() -> dict[str, list[EntryPoint]]:
+def _registered() -> Mapping[str, list[EntryPoint]]:
     """Entry points by name; the same one found twice on the path counts once."""
+    return _registered_on(tuple(sys.path))
+
+
+# Reading all distributions' metadata takes milliseconds, and a batch asks for every file.
+@lru_cache(maxsize=8)
+def _registered_on(path: tuple[str, ...]) -> Mapping[str, list[EntryPoint]]:
     found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
     for entry in entry_points(group=GROUP):
         found.setdefault(entry.name, {}).setdefault((_distribution(entry), entry.value), entry)
