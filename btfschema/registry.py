@@ -127,35 +127,40 @@ def _distribution(entry: EntryPoint) -> str:
     return f"{dist.name} {dist.version}" if dist is not None else "an unknown distribution"
 
 
+def _where(entry: EntryPoint) -> str:
+    """Which pass, for messages; the distribution's name is read from its metadata."""
+    return f'pass "{entry.name}" of {_distribution(entry)} ({entry.value})'
+
+
 def _imported(entry: EntryPoint) -> type[Pass]:
-    where = f'pass "{entry.name}" of {_distribution(entry)} ({entry.value})'
     try:
         cls = entry.load()
     except IMPORT_FAILURES as error:
         raise RegistryError(
-            f"{where} can't be imported: {type(error).__name__}: {error}", got=str(error)
+            f"{_where(entry)} can't be imported: {type(error).__name__}: {error}", got=str(error)
         ) from error
     if not (isinstance(cls, type) and issubclass(cls, Pass)):
         raise RegistryError(
-            f"{where} is not a subclass of btfschema.Pass", got=cls, expected="a subclass of Pass"
+            f"{_where(entry)} is not a subclass of btfschema.Pass",
+            got=cls,
+            expected="a subclass of Pass",
         )
     return cls
 
 
 def _check_class(cls: type[Pass], entry: EntryPoint) -> None:
-    where = f'pass "{entry.name}" of {_distribution(entry)} ({entry.value})'
     name = getattr(cls, "name", None)
     if name != entry.name:
         raise RegistryError(
-            f"{where} calls itself {name!r}", got=name, expected=f"the name {entry.name!r}"
+            f"{_where(entry)} calls itself {name!r}", got=name, expected=f"the name {entry.name!r}"
         )
     if NAME.fullmatch(entry.name) is None:
         raise RegistryError(
-            f"{where}: the name of a pass is made of lower-case letters, digits and hyphens",
+            f"{_where(entry)}: the name of a pass is made of lower-case letters, digits and hyphens",
             got=name,
             expected=NAME.pattern,
         )
     if cls.__abstractmethods__:
         missing = ", ".join(sorted(cls.__abstractmethods__))
-        raise RegistryError(f"{where} does not define {missing}", got=missing)
+        raise RegistryError(f"{_where(entry)} does not define {missing}", got=missing)
     options_of(cls)
