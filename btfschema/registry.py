@@ -156,7 +156,7 @@ def _check_class(cls: type[Pass], entry: EntryPoint) -> None:
         )
     if NAME.fullmatch(entry.name) is None:
         raise RegistryError(
-            f"{_where(entry)}: the name of a pass is made of lower-case letters, digits and hyphens",
+            f"{_where(entry)}: a name is made of lower-case letters, digits and hyphens",
             got=name,
             expected=NAME.pattern,
         )
