@@ -19,6 +19,7 @@ from btfschema import Btf, dumps, load, loads
 from btfschema.elfwrite import write_btf_file
 from btfschema.errors import MatchError
 from btfschema.ids import IdMap
+from btfschema.plan import THIRD
 from btfschema.schema import Kind
 from btfschema_transforms.distill import distill
 from btfschema_transforms.relocate import relocate
@@ -58,7 +59,7 @@ def with_larger_structs(split: Btf) -> Btf:
     base = split.base
     assert base is not None
     types = base.types
-    thirds = types.starts[types.rows_of(Kind.STRUCT, Kind.UNION)] + 2
+    thirds = types.starts[types.rows_of(Kind.STRUCT, Kind.UNION)] + THIRD.word
     larger = types.rewritten([(thirds, types.words[thirds] + 8)])
     other = Btf.assemble(larger, base.strings.data, like=base, base=None)
     return Btf.assemble(split.types, split.strings.data, like=split, base=other)
