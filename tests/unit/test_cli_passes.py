@@ -1,0 +1,207 @@
+"""The commands that run passes, on real modules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from file_makers import make_elf
+from test_cli import btfschema
+
+from btfschema import dumps, load
+from btfschema.registry import passes
+
+Files = dict[str, Path]
+NAMES = ("8021q", "libiscsi", "nf_tables")
+
+
+@pytest.fixture(scope="module")
+def files(
+    tmp_path_factory: pytest.TempPathFactory,
+    cloud_bytes: bytes,
+    generic_bytes: bytes,
+    modules: dict[str, bytes],
+) -> Files:
+    """Three modules, the kernel that they were built for, and another."""
+    folder = tmp_path_factory.mktemp("passes")
+    contents = {name: modules[name] for name in NAMES}
+    contents |= {"cloud": cloud_bytes, "generic": generic_bytes}
+    paths = {name: folder / f"{name}.btf" for name in contents}
+    for name, path in paths.items():
+        path.write_bytes(contents[name])
+    return paths
+
+
+def sections_hash(path: Path, base: Path | None = None) -> str:
+    btf = load(path, base)
+    return hashlib.sha256(btf.types.words.tobytes() + btf.strings.data).hexdigest()
+
+
+def test_distill_and_relocate_write_what_libbpf_writes(
+    files: Files, tmp_path: Path, expected: dict[str, dict[str, Any]]
+) -> None:
+    out = tmp_path / "out.btf"
+    done = btfschema("distill", files["8021q"], "-B", files["cloud"], "-o", out)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    wanted = expected["8021q"]
+    assert sections_hash(Path(f"{out}.base")) == wanted["base"]["sha256"]
+    assert sections_hash(out) == wanted["split"]["sha256"]
+    moved = tmp_path / "moved.btf"
+    options = ["-B", files["generic"], "--policy", "kernel", "-o", moved]
+    assert btfschema("relocate", out, *options).returncode == 0
+    assert sections_hash(moved, files["generic"]) == wanted["relocated"]["sha256"]
+    assert not Path(f"{moved}.base").exists()
+
+
+def test_a_failed_relocation_writes_nothing_and_says_why(files: Files, tmp_path: Path) -> None:
+    out, report = tmp_path / "out.btf", tmp_path / "report.jsonl"
+    btfschema("distill", files["libiscsi"], "-B", files["cloud"], "-o", out)
+    before = out.read_bytes()
+    done = btfschema("relocate", out, "-B", files["generic"], "-o", out, "--report", report)
+    assert done.returncode == 1
+    assert b"struct device [27]: size 760, in the target 768" in done.stderr
+    assert out.read_bytes() == before
+    (row,) = map(json.loads, report.read_text().splitlines())
+    assert row["outcome"] == "mismatch"
+    (reason,) = row["reasons"]
+    assert (reason["name"], reason["reason"], reason["size"]) == ("device", "size", 760)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "out.btf",
+        "out.btf.base",
+        "report.jsonl",
+    ]
+
+
+def test_a_module_file_stays_a_module_file(files: Files, tmp_path: Path) -> None:
+    module, out = tmp_path / "m.ko", tmp_path / "out.ko"
+    module.write_bytes(make_elf({".text": b"code", ".BTF": files["8021q"].read_bytes()}))
+    assert btfschema("distill", module, "-B", files["cloud"], "-o", out).returncode == 0
+    assert out.read_bytes().startswith(b"\x7fELF")
+    assert b"code" in out.read_bytes()
+    extracted = tmp_path / "base.btf"
+    done = btfschema("extract", out, "--section", ".BTF.base", "-o", extracted)
+    assert done.returncode == 0
+    distilled = load(out)
+    assert distilled.base is not None
+    assert extracted.read_bytes() == dumps(distilled.base)
+    done = btfschema("extract", module, "--section", ".BTF.ext", "-o", extracted)
+    assert (done.returncode, b"no .BTF.ext section" in done.stderr) == (1, True)
+
+
+def test_many_files_go_on_after_a_failure_when_told_to(files: Files, tmp_path: Path) -> None:
+    out, report = tmp_path / "out", tmp_path / "report.jsonl"
+    inputs = [files["8021q"], tmp_path / "missing.btf", files["nf_tables"]]
+    options = ["-B", files["cloud"], "--out-dir", out, "--report", report]
+    stopped = btfschema("distill", *inputs, *options)
+    assert stopped.returncode == 1
+    assert len(report.read_text().splitlines()) == 2
+    done = btfschema("distill", *inputs, *options, "--keep-going")
+    assert done.returncode == 1
+    assert done.stderr.decode() == f"btfschema: {inputs[1]}: No such file or directory\n"
+    rows = list(map(json.loads, report.read_text().splitlines()))
+    assert [row["outcome"] for row in rows] == ["ok", "error", "ok"]
+    assert rows[0]["before"] == {"types": 3164, "strings": 3010}
+    assert rows[0]["after"] == {
+        "types": 4736,
+        "strings": 3498,
+        "base_types": 532,
+        "base_strings": 552,
+    }
+    assert (out / "nf_tables.btf.base").exists()
+
+
+def test_check_speaks_to_a_packager(files: Files) -> None:
+    options = ["-B", files["generic"], "--original-base", files["cloud"]]
+    done = btfschema("check", files["8021q"], files["libiscsi"], *options)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert done.stdout.decode().splitlines() == [
+        f"{files['8021q']}: relocates, all 41 distilled types have a partner",
+        f"{files['libiscsi']}: 1 of 44 distilled types has no partner",
+        "  struct device [27]: size 760, in the target 768",
+        "    embedded by struct scsi_device (sdev_gendev, sdev_dev), struct Scsi_Host "
+        "(shost_gendev, shost_dev), struct scsi_target (dev), ...",
+        "    target adds pins (struct dev_pin_info *, 8 bytes at 560); msi and what follows "
+        "move by 8",
+        "1 relocate, 1 do not",
+    ]
+    assert btfschema("check", files["8021q"], *options, "--policy", "strict").returncode == 0
+    done = btfschema("check", files["8021q"], "-B", files["generic"])
+    assert (done.returncode, b"--original-base" in done.stderr) == (1, True)
+
+
+def test_references_name_what_is_needed_and_by_whom(files: Files) -> None:
+    done = btfschema("references", files["8021q"], "-B", files["cloud"])
+    assert done.returncode == 0
+    assert 'STRUCT "net_device"' in done.stdout.decode()
+    done = btfschema("references", files["8021q"], "-B", files["cloud"], "--json")
+    facts = json.loads(done.stdout)
+    needed = {row["name"]: row for row in facts["needed"]}
+    assert needed["net_device"]["kind"] == "STRUCT"
+    assert needed["net_device"]["referrers"]
+
+
+def test_rebase_onto_the_same_base_changes_nothing(files: Files, tmp_path: Path) -> None:
+    out = tmp_path / "out.btf"
+    options = ["-B", files["cloud"], "--target", files["cloud"], "-o", out]
+    assert btfschema("rebase", files["8021q"], *options).returncode == 0
+    assert out.read_bytes() == files["8021q"].read_bytes()
+
+
+def test_run_takes_the_text_of_a_pipeline(files: Files, tmp_path: Path) -> None:
+    text, between = "distill,relocate{policy=kernel}", tmp_path / "between"
+    options = ["-B", files["cloud"], "--input", f"target={files['generic']}"]
+    done = btfschema("run", text, files["8021q"], *options, "--timing", "--dump-after", between)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["facts"]["relocate"] == {"policy": "kernel", "matched": 41}
+    assert b" ms  2 relocate" in done.stderr
+    assert [path.name for path in sorted(between.iterdir())] == [
+        "01-distill.base.btf",
+        "01-distill.btf",
+        "02-relocate.base.btf",
+        "02-relocate.btf",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("distill,relocat", 'did you mean "relocate"?'),
+        ("relocate{policy=lenient}", "policy"),
+        ("distill,relocate", 'needs the input "target"'),
+        ("relocate{", "^"),
+    ],
+)
+def test_a_wrong_pipeline_fails_before_any_work(files: Files, text: str, words: str) -> None:
+    done = btfschema("run", text, files["8021q"], "-B", files["cloud"])
+    assert done.returncode == 1
+    assert words in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["distill", "{8021q}", "-B", "{cloud}"],
+        ["distill", "{8021q}", "{libiscsi}", "-B", "{cloud}", "-o", "x"],
+        ["distill", "{8021q}", "{8021q}", "-B", "{cloud}", "--out-dir", "x"],
+        ["distill", "{8021q}", "-B", "{cloud}", "-o", "x", "--out-dir", "y"],
+        ["run", "distill", "{8021q}", "--input", "target"],
+        ["check", "{8021q}"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(files: Files, args: list[str]) -> None:
+    done = btfschema(*(arg.format(**files) for arg in args))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Error: " in done.stderr
+
+
+def test_passes_are_listed_with_options_and_origin() -> None:
+    done = btfschema("passes")
+    assert done.returncode == 0
+    text = done.stdout.decode()
+    assert "relocate  (btfschema 0.1.0)" in text
+    assert "options: policy=strict|kernel [strict]" in text
+    rows = json.loads(btfschema("passes", "--json").stdout)
+    assert {row["name"] for row in rows} == set(passes())
