@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from btfschema.builder import Builder
     from btfschema.container import Btf, dumps, loads
     from btfschema.errors import BtfError
-    from btfschema.framework import Analysis, Context, Pass, PassResult
+    from btfschema.framework import Analysis, Context, Diagnostic, Needs, Pass, PassResult
     from btfschema.ids import IdMap
     from btfschema.pipeline import Pipeline
     from btfschema.registry import passes
@@ -26,9 +26,11 @@ __all__ = [
     "BtfError",
     "Builder",
     "Context",
+    "Diagnostic",
     "IdMap",
     "Kind",
     "KindSpec",
+    "Needs",
     "Pass",
     "PassResult",
     "Pipeline",
@@ -47,9 +49,11 @@ _HOMES = {
     "BtfError": "errors",
     "Builder": "builder",
     "Context": "framework",
+    "Diagnostic": "framework",
     "IdMap": "ids",
     "Kind": "schema",
     "KindSpec": "schema",
+    "Needs": "framework",
     "Pass": "framework",
     "PassResult": "framework",
     "Pipeline": "pipeline",

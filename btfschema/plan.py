@@ -19,7 +19,24 @@ from construct import Renamed, Struct
 from btfschema.roles import Bits, Role, UInt
 from btfschema.schema import BTF_TYPE, KINDS, Kinds, KindSpec
 
-__all__ = ["HEADER_WORDS", "Field", "KindPlan", "Plan", "RawRecord", "layout_of", "plan_of"]
+__all__ = [
+    "HEADER_WORDS",
+    "INFO_BITS",
+    "INFO_WORD",
+    "KIND_FLAG_SHIFT",
+    "KIND_MASK",
+    "KIND_SHIFT",
+    "NAME_OFF",
+    "THIRD",
+    "VLEN_MASK",
+    "Field",
+    "KindPlan",
+    "Plan",
+    "RawRecord",
+    "fields_of",
+    "layout_of",
+    "plan_of",
+]
 
 RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.bool_]]], ...]
 

@@ -10,6 +10,8 @@ Needs the extra ``btfschema[testing]``; ``import btfschema`` does not import thi
 :func:`mutations`   damaged copies of a blob
 ==================  ============================================================
 
+and :func:`assert_pass_contract`, what every pass must keep to.
+
 A round-trip test of a tool that reads BTF and writes it back::
 
     from hypothesis import given
@@ -26,7 +28,8 @@ A round-trip test of a tool that reads BTF and writes it back::
             my_tool(data)
 """
 
+from btfschema.pass_testing import assert_pass_contract
 from btfschema.testing.containers import btfs, split_btfs
 from btfschema.testing.frames import blobs, mutations
 
-__all__ = ["blobs", "btfs", "mutations", "split_btfs"]
+__all__ = ["assert_pass_contract", "blobs", "btfs", "mutations", "split_btfs"]
