@@ -3,8 +3,8 @@
 New contents, the table of section names when it gets a new name, and a new table of section headers
 go to the file's end; everything else keeps its bytes, its place and its index, so that symbols,
 relocations and segments stay valid. What is replaced leaves a hole of zeros behind, or nothing if
-it was at the end already: replacing twice gives the file that the second replacement alone gives.
-``objcopy OLD NEW`` closes the holes, should they matter.
+it was at the end, as after an earlier replacement: a file does not grow by being written again and
+again. ``objcopy OLD NEW`` closes the holes, should they matter.
 """
 
 from __future__ import annotations
@@ -294,14 +294,23 @@ class _Rewrite:
         for index in self.freed - self.appended.keys():
             # Emptied relocations may have been at the end.
             headers[index] = evolve(headers[index], sh_offset=min(headers[index].sh_offset, end))
-        build = SHDR[elf.elf_class].build
-        for index, section in enumerate(headers):
-            where = f"{elf.name}: section header {index}"
-            out += run_construct(build, asdict(section), where, elf.byteorder)
+        out += self._section_table()
         build, where = EHDR[elf.elf_class].build, f"{elf.name}: header"
         start = run_construct(build, header, where, elf.byteorder)
         out[: len(start)] = start
         return bytes(out)
+
+    def _section_table(self) -> bytearray:
+        """The section headers, of which just the changed ones are built."""
+        elf, struct = self.elf, SHDR[self.elf.elf_class]
+        size = struct.sizeof()
+        table = bytearray(elf.data[slice(*elf.section_table)])
+        for index, section in enumerate(self.headers):
+            if index >= len(elf.sections) or section is not elf.sections[index]:
+                where = f"{elf.name}: section header {index}"
+                row = run_construct(struct.build, asdict(section), where, elf.byteorder)
+                table[index * size : index * size + size] = row
+        return table
 
 
 def _overlap(one: Extent, other: Extent) -> bool:
