@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def dump_rows(path: Path, runs: int) -> list[str]:
             "7 x",
         ),
     ):
-        times = paired(lambda c=ours: run_to_file(c), lambda c=theirs: run_to_file(c), runs)
+        times = paired(partial(run_to_file, ours), partial(run_to_file, theirs), runs)
         rows.append(row(name, *times, bar))
         rows.append(f"| peak memory of it | {peak_megabytes(ours):.0f} MB | | | 150 MB |")
     return rows
@@ -137,7 +138,9 @@ def startup_rows(runs: int) -> list[str]:
         row(
             name,
             *paired(
-                lambda a=args: run_to_file([sys.executable, *a]), lambda: run_to_file(nothing), runs
+                partial(run_to_file, [sys.executable, *args]),
+                partial(run_to_file, nothing),
+                runs,
             ),
             "-",
         )

@@ -50,7 +50,7 @@ def test_distill_and_relocate_write_what_libbpf_writes(
     assert sections_hash(Path(f"{out}.base")) == wanted["base"]["sha256"]
     assert sections_hash(out) == wanted["split"]["sha256"]
     moved = tmp_path / "moved.btf"
-    options = ["-B", files["generic"], "--policy", "kernel", "-o", moved]
+    options: list[str | Path] = ["-B", files["generic"], "--policy", "kernel", "-o", moved]
     assert btfschema("relocate", out, *options).returncode == 0
     assert sections_hash(moved, files["generic"]) == wanted["relocated"]["sha256"]
     assert not Path(f"{moved}.base").exists()
@@ -94,7 +94,7 @@ def test_a_module_file_stays_a_module_file(files: Files, tmp_path: Path) -> None
 def test_many_files_go_on_after_a_failure_when_told_to(files: Files, tmp_path: Path) -> None:
     out, report = tmp_path / "out", tmp_path / "report.jsonl"
     inputs = [files["8021q"], tmp_path / "missing.btf", files["nf_tables"]]
-    options = ["-B", files["cloud"], "--out-dir", out, "--report", report]
+    options: list[str | Path] = ["-B", files["cloud"], "--out-dir", out, "--report", report]
     stopped = btfschema("distill", *inputs, *options)
     assert stopped.returncode == 1
     assert len(report.read_text().splitlines()) == 2
@@ -114,7 +114,7 @@ def test_many_files_go_on_after_a_failure_when_told_to(files: Files, tmp_path: P
 
 
 def test_check_speaks_to_a_packager(files: Files) -> None:
-    options = ["-B", files["generic"], "--original-base", files["cloud"]]
+    options: list[str | Path] = ["-B", files["generic"], "--original-base", files["cloud"]]
     done = btfschema("check", files["8021q"], files["libiscsi"], *options)
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.decode().splitlines() == [
@@ -145,14 +145,14 @@ def test_references_name_what_is_needed_and_by_whom(files: Files) -> None:
 
 def test_rebase_onto_the_same_base_changes_nothing(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "out.btf"
-    options = ["-B", files["cloud"], "--target", files["cloud"], "-o", out]
+    options: list[str | Path] = ["-B", files["cloud"], "--target", files["cloud"], "-o", out]
     assert btfschema("rebase", files["8021q"], *options).returncode == 0
     assert out.read_bytes() == files["8021q"].read_bytes()
 
 
 def test_run_takes_the_text_of_a_pipeline(files: Files, tmp_path: Path) -> None:
     text, between = "distill,relocate{policy=kernel}", tmp_path / "between"
-    options = ["-B", files["cloud"], "--input", f"target={files['generic']}"]
+    options: list[str | Path] = ["-B", files["cloud"], "--input", f"target={files['generic']}"]
     done = btfschema("run", text, files["8021q"], *options, "--timing", "--dump-after", between)
     assert done.returncode == 0
     assert json.loads(done.stdout)["facts"]["relocate"] == {"policy": "kernel", "matched": 41}
