@@ -382,7 +382,10 @@ def split_info(word: int) -> dict[str, int]:
 
 def field_value(field: Any, word: int) -> Any:
     """A word's value as declared: its bit fields, or a number with the right sign."""
-    return word if field.bits is None else field.bits.split(word & 0xFFFFFFFF)
+    word &= 0xFFFFFFFF
+    if field.bits is not None:
+        return field.bits.split(word)
+    return word - (word >> 31 << 32) if field.signed else word
 
 
 def check_records(table: TypeTable, offset: int, trailing: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -74,6 +75,16 @@ class TestByteOrders:
     def test_one_meaning_in_both_orders(self, byteorder: ByteOrder, engine: Engine) -> None:
         read = loads(dumps(every_kind(byteorder=byteorder)), decoder=engine)
         assert list(read) == list(every_kind())
+        same_records(read)
+
+    def test_signed_words_are_signed(self, byteorder: ByteOrder, engine: Engine) -> None:
+        builder = Builder(byteorder=byteorder)
+        builder.add(views.Typedef("t", 0))
+        builder.add(views.DeclTag("whole", 1, -1))
+        builder.add(views.Enum("e", 4, [views.Enumerator("minus", -2)]))
+        read = loads(dumps(builder.build()), decoder=engine)
+        assert read.types.record(1)["component_idx"] == -1
+        assert read.types.record(2)["elements"][0]["value"] == -2
         same_records(read)
 
 
@@ -342,3 +353,18 @@ class TestReferences:
             read[2].type  # type: ignore[attr-defined]  # noqa: B018  # pyright: ignore
         with pytest.raises(DecodeError, match="string offset 11 is past the end"):
             read[3]
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\xff", b"\x04", b"\x15"])
+def test_hostile_sections_take_little_memory(byte: bytes) -> None:
+    """A megabyte of one byte, as types: refused without allocating what it claims to hold."""
+    size = 1 << 20
+    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, size, size, 1)
+    data = header + size * byte + b"\0"
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError):
+            loads(data)
+        assert tracemalloc.get_traced_memory()[1] < 24 * size
+    finally:
+        tracemalloc.stop()
