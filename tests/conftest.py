@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ DATA = Path(__file__).parent / "data"
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
-settings.register_profile("fuzz", settings.get_profile("default"), max_examples=5000)
-settings.load_profile("default")
+# Selected by HYPOTHESIS_PROFILE=fuzz in the environment.
+settings.register_profile("fuzz", settings.get_profile("default"), max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def unxz(name: str) -> bytes:
