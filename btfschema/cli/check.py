@@ -56,7 +56,7 @@ def check(
 
     \b
     Example:
-      btfschema check *.ko.xz -B /boot/vmlinuz-6.12 --original-base vmlinux-6.11
+      btfschema check nvme.ko.xz xfs.ko.xz -B /boot/vmlinuz-6.12 --original-base vmlinux-6.11
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.errors import MatchError
     from btfschema.framework import Context

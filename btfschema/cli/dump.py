@@ -52,7 +52,7 @@ def dump(
 
     \b
     Examples:
-      btfschema dump --name 'task_*' --kind struct
+      btfschema dump --name task_struct --kind struct
       btfschema dump /sys/kernel/btf/nf_tables
       btfschema dump nf_tables.ko.xz -B vmlinux --pretty
       btfschema dump prog.bpf.o --ext
