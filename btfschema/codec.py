@@ -347,28 +347,23 @@ def encode(image: Image, *, engine: Engine = "bulk") -> bytes:
         )
         for entry in image.layout or ()
     )
-    header = image.header
-    if image.source is None:
-        header = canonical_header(header.byteorder, len(types), len(strings), len(layout))
     contents = {"types": types, "strings": strings, "layout": layout}
-    size = max([header.hdr_len, *(at + length for _, at, length in header.sections)])
-    blob = bytearray(image.source if image.source is not None else size)
+    header, frame = image.header, image.source
+    if frame is None or any(len(contents[name]) != size for name, _, size in header.sections):
+        header = canonical_header(header.byteorder, len(types), len(strings), len(layout))
+        frame = bytes(header.hdr_len + header.type_len + header.layout_len + header.str_len)
+    blob = bytearray(frame)
     start = header.build()
     blob[: len(start)] = start
-    for name, at, length in header.sections:
-        if length:
-            blob[at : at + min(length, len(contents[name]))] = contents[name]
+    for name, at, size in header.sections:
+        if size:
+            blob[at : at + size] = contents[name]
     return bytes(blob)
 
 
 def _rebuilt(table: TypeTable) -> Any:
     """The section's words, every record parsed and built by Construct."""
-    data = table.words.tobytes()
-    return (
-        _reference_table(table.words, table.plan, table.first_id, 0, 0).words
-        if data
-        else table.words
-    )
+    return _reference_table(table.words, table.plan, table.first_id, 0, 0).words
 
 
 def canonical_header(

@@ -6,12 +6,16 @@ import struct
 import tracemalloc
 from collections.abc import Callable
 
+import attrs
+import numpy as np
 import pytest
 from samples import TINY_SIZE, TINY_STRINGS, TINY_TYPES, every_kind, patched, tiny
 
 from btfschema import Btf, Builder, dumps, loads, views
 from btfschema.codec import ByteOrder, Engine, reference_records
 from btfschema.errors import DecodeError, MissingBaseError, TypeIdError
+from btfschema.sample import sample
+from btfschema.strings import StringTable
 
 # The reference engine takes about 20 ms a module.
 EVERY_EIGHTH = slice(None, None, 8)
@@ -368,3 +372,15 @@ def test_hostile_sections_take_little_memory(byte: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 24 * size
     finally:
         tracemalloc.stop()
+
+
+def test_an_image_with_other_strings_is_laid_out_anew(engine: Engine) -> None:
+    """What was around the sections goes with what was in them."""
+    btf = loads(dumps(sample()) + b"trailing", decoder=engine)
+    longer = StringTable(btf.strings.data + b"more\0")
+    changed = Btf(attrs.evolve(btf.image, strings=longer))
+    blob = dumps(changed, encoder=engine)
+    again = loads(blob, decoder=engine)
+    assert again.strings.data == longer.data
+    assert np.array_equal(again.types.words, btf.types.words)
+    assert len(blob) == 24 + again.types.words.nbytes + len(longer.data)
