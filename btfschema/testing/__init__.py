@@ -14,7 +14,10 @@ and :func:`assert_pass_contract`, what every pass must keep to.
 
 A round-trip test of a tool that reads BTF and writes it back::
 
+    from contextlib import suppress
+
     from hypothesis import given
+
     from btfschema import Btf, dumps, loads
     from btfschema.testing import blobs, btfs, mutations
 
@@ -24,7 +27,7 @@ A round-trip test of a tool that reads BTF and writes it back::
 
     @given(blobs().flatmap(mutations))
     def test_my_tool_survives_damage(data: bytes) -> None:
-        with contextlib.suppress(MyToolError):
+        with suppress(MyToolError):
             my_tool(data)
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ def btfs(
     base: Btf | None = None,
     *,
     byteorder: ByteOrder | None = None,
-    kinds: Iterable[int] | None = None,
+    kinds: Collection[int] | None = None,
     min_types: int = 0,
     max_types: int = 12,
     layout: bool | None = None,
@@ -52,7 +52,7 @@ def btfs(
     builder = Builder(base, byteorder=byteorder, layout=layout)
     count = draw(st.integers(min_types, max_types))
     if valid:
-        for view in draw_valid(draw, base, tuple(kinds or KERNEL_KINDS), count):
+        for view in draw_valid(draw, base, kinds or KERNEL_KINDS, count):
             builder.add(view)
         return builder.build()
     ids = st.integers(0, builder.next_id + count - 1)
@@ -69,7 +69,7 @@ def split_btfs(
     min_bases: int = 1,
     max_bases: int = 2,
     byteorder: ByteOrder | None = None,
-    kinds: Iterable[int] | None = None,
+    kinds: Collection[int] | None = None,
     min_types: int = 0,
     max_types: int = 8,
     valid: bool = False,
@@ -86,17 +86,16 @@ def split_btfs(
         max_types: how many types each container has at most.
         valid: as for :func:`btfs`.
     """
-    chosen = tuple(kinds) if kinds is not None else None
     btf: Btf | None = None
     for _ in range(draw(st.integers(min_bases, max_bases))):
         btf = draw(
             btfs(
                 btf,
                 byteorder=byteorder,
-                kinds=chosen,
+                kinds=kinds,
                 min_types=min_types,
                 max_types=max_types,
                 valid=valid,
             )
         )
-    return draw(btfs(btf, kinds=chosen, min_types=min_types, max_types=max_types, valid=valid))
+    return draw(btfs(btf, kinds=kinds, min_types=min_types, max_types=max_types, valid=valid))

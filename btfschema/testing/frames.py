@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def blobs(
     base: Btf | None = None,
     *,
     byteorder: ByteOrder | None = None,
-    kinds: Iterable[int] | None = None,
+    kinds: Collection[int] | None = None,
     max_types: int = 8,
     unknown: bool = True,
 ) -> bytes:

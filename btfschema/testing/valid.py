@@ -7,8 +7,7 @@ anywhere; they close the circles that real BTF has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
 
 from attrs import evolve, frozen
 from hypothesis import strategies as st
@@ -30,6 +29,13 @@ DEPTH_LIMIT = 24
 SIZE_LIMIT = 1 << 16
 # Of a base, how many types a split may refer to.
 BASE_TYPES = 200
+
+# What most others need, and what makes circles, comes more often than the rest.
+FREQUENT = (*[Kind.INT, Kind.PTR, Kind.STRUCT] * 3, Kind.FUNC_PROTO, Kind.FUNC, Kind.VAR)
+
+# The order of drawing. An INT refers to nothing, and to the late ones only later ones refer, so
+# nothing is lost by it, and what a type needs is mostly there.
+ORDER: dict[int, int] = {Kind.INT: -1, Kind.VAR: 1, Kind.FUNC: 1, Kind.DATASEC: 2, Kind.DECL_TAG: 2}
 
 MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
 ENUMS = (Kind.ENUM, Kind.ENUM64)
@@ -304,12 +310,17 @@ MAKERS: dict[int, Callable[[Draft], TypeView | None]] = {
 }
 
 
-def draw_valid(draw: st.DrawFn, base: Btf | None, kinds: tuple[int, ...], count: int) -> list[Any]:
+def draw_valid(
+    draw: st.DrawFn, base: Btf | None, kinds: Collection[int], count: int
+) -> list[TypeView]:
     """Views for ``count`` new types over ``base``, in id order."""
     first = base.end_id if base is not None else 1
     ids = range(first, first + count)
     draft = Draft(draw, base, ids)
-    for type_id in draw(st.permutations(ids)):
-        draft.add(type_id, draw(st.sampled_from(kinds)))
+    numbers = st.sampled_from([*kinds, *(kind for kind in FREQUENT if kind in kinds)])
+    drawn = draw(st.lists(numbers, min_size=count, max_size=count))
+    drawn.sort(key=lambda kind: ORDER.get(kind, 0))
+    for type_id, kind in zip(draw(st.permutations(ids)), drawn, strict=True):
+        draft.add(type_id, kind)
     draft.close_pointers()
     return [draft.views[type_id] for type_id in ids]
