@@ -1,0 +1,104 @@
+"""C declarations of a container's types: what ``bpftool btf dump file FILE format c`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from btfschema.container import Btf
+from btfschema.render.c.columns import TypeColumns
+from btfschema.render.c.dialect import DIALECTS, Like
+from btfschema.render.c.emit import Emitter
+from btfschema.render.c.kfuncs import declare_kfuncs
+from btfschema.render.c.sort import sorted_ids
+from btfschema.render.c.walk import run
+
+__all__ = ["Like", "format_c", "write_c"]
+
+HEAD = """\
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+"""
+KFUNC_MACROS = """\
+#ifndef __ksym
+#define __ksym __attribute__((section(".ksyms")))
+#endif
+
+#ifndef __weak
+#define __weak __attribute__((weak))
+#endif
+
+"""
+TAIL = """\
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute pop
+#endif
+
+#endif /* __VMLINUX_H__ */
+"""
+
+
+def format_c(
+    btf: Btf,
+    ids: Iterable[int] | None = None,
+    *,
+    sort: bool = True,
+    like: Like = "7.5",
+    asserts: bool = False,
+) -> str:
+    """A C header that declares types, such as ``vmlinux.h``.
+
+    Types that C needs to know before others come first, however deeply they nest. The n-th holder
+    of a name in its name space is called ``name___n``. Structs get explicit padding where a
+    compiler would place members elsewhere, and are packed where that is the only way.
+
+    Args:
+        btf: the container; of split BTF its bases' types are written too, since C needs them.
+        ids: the types to write, in this order, with all that they need; None for all.
+        sort: all types sorted by kind and name, so that two kernels' headers can be compared;
+            otherwise in id order. Ids that are given keep their order.
+        like: the version of bpftool whose text this equals, byte for byte: ``"7.5"``, or ``"7.1"``
+            (it has no kernel functions and does not give small enums their size). ``"none"``
+            corrects what 7.5 gets wrong: see :class:`~btfschema.render.c.dialect.Dialect`.
+        asserts: after each struct and union assert its size and its members' offsets.
+
+    Raises:
+        TypeIdError: an id does not exist.
+        UnresolvedError: something can't be written as C, such as a struct that holds itself.
+        EncodeError: a struct has a gap of more than 16 MiB, which would become millions of lines.
+    """
+    dialect = DIALECTS[like]
+    types = TypeColumns(btf)
+    emitter = Emitter(types, dialect, asserts=asserts)
+    emitter.out.append(HEAD + KFUNC_MACROS * dialect.kfuncs)
+    if ids is not None:
+        roots: Iterable[int] = [btf[type_id].id for type_id in ids]
+    elif sort:
+        roots = sorted_ids(types, every=dialect.exact)
+    else:
+        roots = range(1, types.count)
+    for root in roots:
+        emitter.write(root)
+    if dialect.kfuncs and ids is None:
+        run(declare_kfuncs(types, emitter.declarations, emitter.out))
+    emitter.out.append(TAIL)
+    return "".join(emitter.out)
+
+
+def write_c(
+    btf: Btf,
+    out: BinaryIO,
+    ids: Iterable[int] | None = None,
+    *,
+    sort: bool = True,
+    like: Like = "7.5",
+    asserts: bool = False,
+) -> None:
+    """Write what :func:`format_c` makes to a binary file; nothing when that fails."""
+    text = format_c(btf, ids, sort=sort, like=like, asserts=asserts)
+    out.write(text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,306 @@
+"""Declarations and definitions as text: ``btf_dump_emit_type_decl`` and its neighbours in libbpf.
+
+BTF says what a declaration means from the outside in: a pointer to an array of ints. C writes it
+from the inside out, around the name: ``int (*name)[3]``. So a chain of types is written from its
+end to its start, and what stands to the right of the name is put off until the name is written.
+"""
+
+from __future__ import annotations
+
+from btfschema.errors import UnresolvedError
+from btfschema.render.c.columns import COMPOSITE, ENUMS, QUALIFIERS, TypeColumns
+from btfschema.render.c.dialect import Dialect
+from btfschema.render.c.layout import Layout
+from btfschema.render.c.names import Names
+from btfschema.render.c.walk import Step
+from btfschema.schema import Kind
+
+__all__ = ["Declarations"]
+
+# Kinds that stand between what is declared and the type at the end of its chain.
+DECLARATORS = QUALIFIERS | {Kind.PTR, Kind.ARRAY, Kind.FUNC_PROTO, Kind.TYPE_TAG}
+WORDS: dict[int, str] = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "restrict"}
+BUILT_IN = "__builtin_va_list"
+# libbpf indents no further.
+MAX_INDENT = 13
+
+
+def indent(level: int) -> str:
+    """The start of a line at some depth."""
+    return "\t" * min(level, MAX_INDENT)
+
+
+class Declarations:
+    """Writes C into a list of strings.
+
+    Methods that may need others of any depth are steps, for :func:`~.walk.run`.
+
+    Args:
+        types: the types.
+        names: who has which name.
+        layout: where members are.
+        dialect: what to write.
+        out: the text, as pieces.
+    """
+
+    def __init__(
+        self, types: TypeColumns, names: Names, layout: Layout, dialect: Dialect, out: list[str]
+    ) -> None:
+        self._types = types
+        self._names = names
+        self._layout = layout
+        self._dialect = dialect
+        self._out = out
+        # What stands before and after the name, with and without one, for each type that is
+        # written the same everywhere: that is, without a definition in place.
+        self._around: tuple[dict[int, tuple[str, str]], ...] = ({}, {})
+        self._in_place = 0
+
+    def tag(self, type_id: int) -> str:
+        """``struct name``, ``union name``, ``enum name`` of a type that has a name."""
+        kind = self._types.kinds[type_id]
+        if kind in ENUMS:
+            word = "enum"
+        elif kind == Kind.FWD:
+            word = "union" if self._types.flags[type_id] else "struct"
+        else:
+            word = "struct" if kind == Kind.STRUCT else "union"
+        name = self._names.tag(type_id)
+        return f"{word} {name}" if name else word
+
+    def declare(self, type_id: int, name: str, level: int = 0) -> Step:
+        """Declare something of this type; ``name`` may be "".
+
+        Raises:
+            UnresolvedError: the type has no form in C.
+        """
+        known = self._around[bool(name)]
+        out = self._out
+        if type_id in known:
+            before, after = known[type_id]
+            out.append(f"{before}{name}{after}")
+            return
+        start, in_place = len(out), self._in_place
+        chain = self._chain(type_id)
+        yield from self._define_end(chain, level)
+        # What stands to the right of the name, the outermost first: text, or a function.
+        right: list[str | int] = []
+        if self._left_of_name(chain, bool(name), right) and name:
+            out.append(" ")
+        at_name = len(out)
+        out.append(name)
+        for part in reversed(right):
+            if isinstance(part, str):
+                out.append(part)
+            else:
+                yield from self._params(part, level)
+        if self._in_place == in_place:
+            known[type_id] = "".join(out[start:at_name]), "".join(out[at_name + 1 :])
+
+    def _chain(self, type_id: int) -> list[int]:
+        """The types of a declaration from the outside in, the type that it is made of last."""
+        types, start = self._types, type_id
+        chain = []
+        while types.kinds[type_id] in DECLARATORS:
+            chain.append(type_id)
+            type_id = types.targets[type_id]
+            if len(chain) > types.count:
+                raise types.circle(start)
+        if self._dialect.exact and self.is_built_in(type_id):
+            return chain + self._chain(types.targets[type_id])
+        return [*chain, type_id]
+
+    def is_built_in(self, type_id: int) -> bool:
+        """Whether this is a typedef that every compiler makes itself, and won't have made again."""
+        return self._types.kinds[type_id] == Kind.TYPEDEF and self._types.names[type_id] == BUILT_IN
+
+    def _define_end(self, chain: list[int], level: int) -> Step:
+        """Write the type that a declaration is made of, with its qualifiers, off the chain."""
+        type_id = chain.pop()
+        self._qualifiers(chain)
+        types, out = self._types, self._out
+        kind, name = types.kinds[type_id], types.names[type_id]
+        if not type_id:
+            out.append("void")
+        elif kind in (Kind.INT, Kind.FLOAT):
+            out.append(name)
+        elif kind == Kind.TYPEDEF:
+            out.append(self._names.typedef(type_id))
+        elif name and (kind in COMPOSITE or kind in ENUMS or kind == Kind.FWD):
+            out.append(self.tag(type_id))
+        elif kind in COMPOSITE:
+            self._in_place += 1
+            yield self.define_struct(type_id, level)
+        elif kind in ENUMS:
+            self._in_place += 1
+            self.define_enum(type_id, level)
+        else:
+            raise UnresolvedError(
+                f"{types.describe(type_id)} has no C declaration: nothing can be of this type",
+                type_id=type_id,
+            )
+
+    def _qualifiers(self, chain: list[int]) -> None:
+        while chain and (word := WORDS.get(self._types.kinds[chain[-1]])):
+            self._out.append(word + " ")
+            chain.pop()
+
+    def _left_of_name(self, chain: list[int], named: bool, right: list[str | int]) -> bool:
+        """Write what stands before the name; returns whether a space belongs before it."""
+        types, out = self._types, self._out
+        space = True
+        while chain:
+            type_id = chain.pop()
+            kind = types.kinds[type_id]
+            if kind in (Kind.ARRAY, Kind.FUNC_PROTO):
+                # C has no qualified arrays and functions; GCC writes them all the same.
+                while chain and types.kinds[chain[-1]] in QUALIFIERS:
+                    chain.pop()
+                if kind == Kind.FUNC_PROTO:
+                    right.append(type_id)
+                    inner = " ("
+                else:
+                    right.append(f"[{types.counts[type_id]}]")
+                    nested = bool(chain) and types.kinds[chain[-1]] == Kind.ARRAY
+                    inner = " " * (named and space) + "(" * (not nested)
+                if chain:
+                    out.append(inner)
+                    if inner.endswith("("):
+                        right.append(")")
+                    space = False
+            elif kind == Kind.PTR:
+                out.append(" *" if space else "*")
+                space = False
+            else:
+                if kind == Kind.TYPE_TAG:
+                    self._qualifiers(chain)
+                    out.append(self._type_tag(type_id))
+                else:
+                    out.append(" " + WORDS[kind])
+                space = True
+        return space
+
+    def _type_tag(self, type_id: int) -> str:
+        text = self._types.names[type_id]
+        if not (self._types.flags[type_id] and self._dialect.exact):
+            text = f'btf_type_tag("{text}")'
+        return f" __attribute__(({text}))"
+
+    def _params(self, proto: int, level: int) -> Step:
+        types, out = self._types, self._out
+        names, ids = types.params
+        first = types.firsts[proto]
+        last = first + types.vlens[proto] - 1
+        if last < first or (last == first and not ids[first]):
+            out.append("(void)")
+            return
+        out.append("(")
+        for at in range(first, last + 1):
+            if at > first:
+                out.append(", ")
+            if at == last and not ids[at]:
+                out.append("...")
+            else:
+                yield self.declare(ids[at], names[at], level)
+        out.append(")")
+
+    def define_struct(self, type_id: int, level: int = 0) -> Step:
+        """Define a struct or union, with explicit padding where a compiler would place it wrong.
+
+        Raises:
+            UnresolvedError: a member's type has no form in C.
+            EncodeError: a gap between members is too large to write.
+        """
+        types, layout, out = self._types, self._layout, self._out
+        members, sizes, around = types.members, types.full_sizes, self._around
+        packed = layout.is_packed(type_id)
+        out.append(self.tag(type_id) + " {")
+        line = "\n" + indent(level + 1)
+        at, in_bitfield = 0, False
+        first = types.firsts[type_id]
+        last = first + types.vlens[type_id]
+        for i in range(first, last):
+            name, member = members.names[i], members.types[i]
+            offset, width = members.offsets[i], members.widths[i]
+            if offset > at:
+                alignment = 1 if packed else layout.alignment(member)
+                gap = layout.padding(at, offset, alignment, in_bitfield and width > 0)
+                out.extend(line + text for text in gap)
+            known = around[bool(name)].get(member)
+            if known is not None:
+                out.append(f"{line}{known[0]}{name}{known[1]}")
+            else:
+                out.append(line)
+                yield self.declare(member, name, level + 1)
+            if width:
+                out.append(f": {width};")
+                at = offset + width
+            else:
+                out.append(";")
+                at = offset + 8 * sizes[member]
+            in_bitfield = width > 0
+        size = types.sizes[type_id]
+        if types.kinds[type_id] == Kind.STRUCT:
+            gap = layout.padding(at, 8 * size, layout.alignment(type_id), False)
+        else:
+            gap = layout.union_padding(type_id)
+        out.extend(line + text for text in gap)
+        out.append("\n" + indent(level) + "}" if size or last > first else "}")
+        if packed:
+            out.append(" __attribute__((packed))")
+
+    def define_enum(self, type_id: int, level: int = 0) -> None:
+        """Define an enum; one without values is only declared."""
+        types, out = self._types, self._out
+        out.append(self.tag(type_id))
+        count = types.vlens[type_id]
+        if not count:
+            return
+        wide, signed = types.kinds[type_id] == Kind.ENUM64, types.flags[type_id]
+        names, values = types.values64 if wide else types.values
+        first = types.firsts[type_id]
+        line = "\n" + indent(level + 1)
+        out.append(" {")
+        for name, value in zip(
+            names[first : first + count], values[first : first + count], strict=True
+        ):
+            text = self._names.enumerator(name)
+            if wide and signed:
+                out.append(f"{line}{text} = {value - (value >> 63 << 64)}LL,")
+            elif wide:
+                out.append(f"{line}{text} = {value}ULL,")
+            else:
+                out.append(f"{line}{text} = {value if signed else value & 0xFFFFFFFF},")
+        out.append("\n" + indent(level) + "}")
+        mode = self._mode(type_id)
+        if mode:
+            out.append(f" __attribute__((mode({mode})))")
+
+    def _mode(self, type_id: int) -> str:
+        """The machine mode that gives an enum its size, when its values alone would not."""
+        types, dialect = self._types, self._dialect
+        size = types.sizes[type_id]
+        if not dialect.enum_modes:
+            return ""
+        if size == 1:
+            return "byte"
+        if size == 2 and dialect.exact:
+            return "HI"
+        if size == 8 and types.pointer_size == 8:
+            first = types.firsts[type_id]
+            last = first + types.vlens[type_id]
+            wide = types.kinds[type_id] == Kind.ENUM64
+            if not wide or not any(value >> 32 for value in types.values64[1][first:last]):
+                return "word"
+        return ""
+
+    def define_typedef(self, type_id: int) -> Step:
+        """Define a typedef."""
+        name = self._names.typedef(type_id)
+        target = self._types.targets[type_id]
+        # Old GCCs say that it is void.
+        if not target and name == "__gnuc_va_list":
+            self._out.append("typedef __builtin_va_list __gnuc_va_list")
+            return
+        self._out.append("typedef ")
+        yield self.declare(target, name)

@@ -1,0 +1,171 @@
+"""Definitions with the forward declarations that they need: ``btf_dump_emit_type`` of libbpf."""
+
+from __future__ import annotations
+
+from btfschema.render.c.asserts import assertions
+from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, TypeColumns
+from btfschema.render.c.declare import Declarations
+from btfschema.render.c.dialect import Dialect
+from btfschema.render.c.layout import Layout
+from btfschema.render.c.names import Names
+from btfschema.render.c.order import Order
+from btfschema.render.c.walk import Step, run
+from btfschema.schema import Kind
+
+__all__ = ["Emitter"]
+
+# GCC's own names of Arm's polynomial types.
+MISSING_TYPES = {
+    "__Poly8_t": "unsigned char",
+    "__Poly16_t": "unsigned short",
+    "__Poly64_t": "unsigned long long",
+    "__Poly128_t": "unsigned __int128",
+}
+
+# Kinds that declare nothing.
+SILENT = frozenset({Kind.VOID, Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG})
+# Kinds that are used as what they refer to.
+STEPS = CHAINED - {Kind.TYPEDEF}
+
+NEW, OPEN, WRITTEN = range(3)
+
+
+class Emitter:
+    """Writes types, each with what it needs, in an order that C accepts.
+
+    Args:
+        types: the types.
+        dialect: what to write.
+        asserts: whether to assert the size and the members' offsets of every struct and union.
+
+    Attributes:
+        out: the text so far, as pieces.
+        declarations: what writes single declarations.
+    """
+
+    def __init__(self, types: TypeColumns, dialect: Dialect, *, asserts: bool = False) -> None:
+        self._types = types
+        self._order = Order(types)
+        self._names = Names(types)
+        self.out: list[str] = []
+        layout = Layout(types, exact=dialect.exact)
+        self.declarations = Declarations(types, self._names, layout, dialect, self.out)
+        self._asserts = asserts
+        self._states = [NEW] * types.count
+        self._states[0] = WRITTEN
+        self._declared: set[int] = set()
+        # Types for which nothing more will ever have to be written before they are used.
+        self._settled = [False] * types.count
+        self._settled[0] = True
+
+    def write(self, root: int) -> None:
+        """Write a type and what it needs, unless written before.
+
+        Raises:
+            UnresolvedError: something can't be written as C.
+            EncodeError: a gap between members is too large to write.
+        """
+        if self._types.kinds[root] in SILENT:
+            return
+        for type_id in self._order.needed_for(root):
+            if self._states[type_id] != WRITTEN:
+                run(self._define(type_id))
+
+    def _define(self, type_id: int) -> Step:
+        """Write the definition of a type that is not inside of another."""
+        kind = self._types.kinds[type_id]
+        if kind == Kind.TYPEDEF:
+            yield self._prepare_typedef(type_id)
+        elif kind in COMPOSITE:
+            self._states[type_id] = OPEN
+            yield self._prepare_members(type_id, type_id)
+            yield self.declarations.define_struct(type_id)
+            self.out.append(";\n\n")
+            self._assert(type_id, self.declarations.tag(type_id))
+        elif kind in ENUMS:
+            self.declarations.define_enum(type_id)
+            self.out.append(";\n\n")
+        else:
+            self.out.append(self.declarations.tag(type_id) + ";\n\n")
+        self._states[type_id] = WRITTEN
+        self._settled[type_id] = True
+
+    def _prepare(self, head: int, container: int) -> Step:
+        """Write the forward declarations without which a type can't be used in ``container``."""
+        types, settled = self._types, self._settled
+        type_id = head
+        while (kind := types.kinds[type_id]) in STEPS:
+            type_id = types.targets[type_id]
+        if not settled[type_id]:
+            if kind in COMPOSITE:
+                yield from self._prepare_composite(type_id, container)
+            elif kind == Kind.TYPEDEF:
+                yield from self._prepare_typedef(type_id)
+            elif kind == Kind.FUNC_PROTO:
+                parts = types.parts(type_id)
+                for part in parts:
+                    if not settled[part]:
+                        yield self._prepare(part, container)
+                settled[type_id] = all(settled[part] for part in parts)
+            else:
+                self._prepare_plain(type_id, kind)
+        settled[head] = settled[type_id]
+
+    def _prepare_plain(self, type_id: int, kind: int) -> None:
+        if kind == Kind.INT:
+            name = self._names.tag(type_id)
+            if name in MISSING_TYPES:
+                self.out.append(f"typedef {MISSING_TYPES[name]} {name};\n\n")
+        elif kind == Kind.FWD:
+            self.out.append(self.declarations.tag(type_id) + ";\n\n")
+        self._states[type_id] = WRITTEN
+        self._settled[type_id] = True
+
+    def _prepare_members(self, type_id: int, container: int) -> Step:
+        types, settled = self._types, self._settled
+        first = types.firsts[type_id]
+        for member in types.members.types[first : first + types.vlens[type_id]]:
+            if not settled[member]:
+                yield self._prepare(member, container)
+
+    def _prepare_composite(self, type_id: int, container: int) -> Step:
+        """A struct or union: a named one is declared, an anonymous one defined where it stands."""
+        types = self._types
+        if not types.names[type_id]:
+            if self._states[type_id] == OPEN:
+                raise types.circle(type_id)
+            self._states[type_id] = OPEN
+            yield self._prepare_members(type_id, container)
+            self._states[type_id] = NEW
+            first = types.firsts[type_id]
+            members = types.members.types[first : first + types.vlens[type_id]]
+            self._settled[type_id] = all(self._settled[member] for member in members)
+        elif type_id != container:
+            self.out.append(self.declarations.tag(type_id) + ";\n\n")
+            self._declared.add(type_id)
+            self._settled[type_id] = True
+
+    def _prepare_typedef(self, type_id: int) -> Step:
+        """A typedef is its own forward declaration: written once, as soon as it is needed."""
+        if self._states[type_id] == NEW:
+            self._states[type_id] = OPEN
+            yield self._prepare(self._types.targets[type_id], type_id)
+        if type_id not in self._declared:
+            self._declared.add(type_id)
+            if not self.declarations.is_built_in(type_id):
+                yield self.declarations.define_typedef(type_id)
+                self.out.append(";\n\n")
+                self._assert_typedef(type_id)
+        self._states[type_id] = WRITTEN
+        self._settled[type_id] = True
+
+    def _assert_typedef(self, type_id: int) -> None:
+        """An anonymous struct has no other name than the typedef's."""
+        target = self._types.targets[type_id]
+        if self._types.kinds[target] in COMPOSITE and not self._types.names[target]:
+            self._assert(target, self._names.typedef(type_id))
+
+    def _assert(self, type_id: int, name: str) -> None:
+        if self._asserts:
+            lines = assertions(self._types, type_id, name)
+            self.out.append("".join([*lines, "\n"]))

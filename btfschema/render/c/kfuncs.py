@@ -1,0 +1,24 @@
+"""Kernel functions that BPF programs may call."""
+
+from __future__ import annotations
+
+from btfschema.render.c.columns import TypeColumns
+from btfschema.render.c.declare import Declarations
+from btfschema.render.c.walk import Step
+from btfschema.schema import Kind
+
+__all__ = ["declare_kfuncs"]
+
+KFUNC = "bpf_kfunc"
+
+
+def declare_kfuncs(types: TypeColumns, declarations: Declarations, out: list[str]) -> Step:
+    """Declare every function that carries the tag ``bpf_kfunc``."""
+    out.append("\n/* BPF kfuncs */\n#ifndef BPF_NO_KFUNC_PROTOTYPES\n")
+    for tag in types.whole_tags(KFUNC):
+        function = types.targets[tag]
+        if types.kinds[function] == Kind.FUNC:
+            out.append("extern ")
+            yield declarations.declare(types.targets[function], types.names[function])
+            out.append(" __weak __ksym;\n")
+    out.append("#endif\n\n")
