@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.inputs import RUNNING_KERNEL, base_option, open_input
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -23,7 +23,19 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
 
     Without FILE, the running kernel's. Sizes and offsets are in bytes.
     """
-    facts = describe(open_input(file, base_btf))
+    facts: dict[str, Any] = {"file": file or RUNNING_KERNEL}
+    if file is None:
+        facts |= describe(open_input(file, base_btf))
+    else:
+        from btfschema.sources import load_source, read_source
+
+        source = read_source(file)
+        facts["source"] = {
+            "format": source.format,
+            "layers": list(source.layers),
+            "elf_class": source.elf_class,
+        }
+        facts |= describe(load_source(source, base_btf))
     if as_json:
         import json
 
@@ -79,6 +91,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     header, base = facts["header"], facts["base"]
     ids = f"{facts['first_id']}..{facts['last_id']}" if facts["types"] else "none"
     rows = [
+        ("file", facts["file"]),
+        ("format", _format(facts.get("source"))),
         ("byte order", facts["byteorder"]),
         (
             "header",
@@ -118,6 +132,14 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             ]
         )
     return lines
+
+
+def _format(source: dict[str, Any] | None) -> str:
+    """What holds the BTF, the outermost first: ``xz, 64-bit ELF``."""
+    if source is None:
+        return "raw BTF"
+    inner = {"raw": "raw BTF", "image": "kernel image"}.get(source["format"])
+    return ", ".join([*source["layers"], inner or f"{source['elf_class']}-bit ELF"])
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:
