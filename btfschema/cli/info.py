@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,8 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
 
     Without FILE, the running kernel's. Sizes and offsets are in bytes.
     """
-    facts: dict[str, Any] = {"file": file or RUNNING_KERNEL}
+    default = RUNNING_KERNEL if Path(RUNNING_KERNEL).exists() else "(sample)"
+    facts: dict[str, Any] = {"file": file or default}
     if file is None:
         facts |= describe(open_input(file, base_btf))
     else:
