@@ -161,6 +161,13 @@ COMMON = {
 
 # Where strict is right and the table is silent.
 FURTHER = {
+    # The kernel forgets that a type is embedded as soon as it has found a partner for it.
+    "struct as a member, the struct and a declaration": Case(
+        [S4], [STRUCT4, FWD_STRUCT], ["ambiguous"], [1], by_value("member")
+    ),
+    "struct as a member, a declaration and the struct": Case(
+        [S4], [FWD_STRUCT, STRUCT4], [2], [2], by_value("member")
+    ),
     "int of other bits": Case([INT], [views.Int("int", 4, bits=3)], [1], ["encoding"]),
     "equal ints are one": Case([INT], [INT, INT], ["ambiguous"], [1]),
     "enum, declared and defined": Case(

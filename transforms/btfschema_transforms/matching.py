@@ -112,12 +112,14 @@ class Target:
         """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
         # Composites are counted by name offset there, not by name.
         names = [one.name_off for one in candidates if one.kind in COMPOSITES]
-        return [
-            one
-            for one in candidates
-            if (one.size == wanted.size or not _needs_size(one, wanted, names))
-            and self._kernel_kind(wanted, one)
-        ]
+        accepted: list[Candidate] = []
+        for one in candidates:
+            # That a type is embedded is forgotten there once it has a partner.
+            embedded = wanted.sized and not accepted
+            sized = _needs_size(one, wanted, names, embedded)
+            if (one.size == wanted.size or not sized) and self._kernel_kind(wanted, one):
+                accepted.append(one)
+        return accepted
 
     def _kernel_kind(self, wanted: Wanted, one: Candidate) -> bool:
         match wanted.kind:
@@ -138,13 +140,13 @@ class Target:
         return one.kind == wanted.kind
 
 
-def _needs_size(one: Candidate, wanted: Wanted, composite_names: list[int]) -> bool:
+def _needs_size(one: Candidate, wanted: Wanted, composite_names: list[int], embedded: bool) -> bool:
     """Whether the kernel compares sizes for this candidate."""
     if one.kind in COMPOSITES and composite_names.count(one.name_off) > 1:
         return True
     if one.kind in (Kind.INT, Kind.FLOAT, *ENUMS):
         return True
-    return wanted.sized and wanted.kind in COMPOSITES
+    return embedded and wanted.kind in COMPOSITES
 
 
 def related(wanted: Wanted, one: Candidate) -> bool:
