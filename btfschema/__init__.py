@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from btfschema.schema import KINDS, Kind, KindSpec
     from btfschema.sources import dump, load
     from btfschema.strings import StringTable
+    from btfschema.verification import verify
 
 __all__ = [
     "KINDS",
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "loads",
     "passes",
+    "verify",
 ]
 
 _HOMES = {
@@ -63,6 +65,7 @@ _HOMES = {
     "load": "sources",
     "loads": "container",
     "passes": "registry",
+    "verify": "verification",
 }
 
 

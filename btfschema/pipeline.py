@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
@@ -27,6 +27,8 @@ __all__ = ["Pipeline", "Verify"]
 
 Verify = Callable[[Btf], Iterable[object]]
 """Returns the violations that a container has; none when it is sound."""
+
+VerifyLevel = Literal["read", "kernel"]
 
 NO_BASE = (
     "a base, and the input stands alone",
@@ -57,7 +59,8 @@ class Pipeline(Pass):
 
     Args:
         passes: in order.
-        verify: called with the input and with every pass's output; returns violations.
+        verify: called with the input and with every pass's output; returns violations. A level of
+            :func:`btfschema.verify` stands for that with its defaults.
         observers: told before and after each pass.
 
     Example:
@@ -72,13 +75,16 @@ class Pipeline(Pass):
     observers: tuple[Observer, ...] = field(eq=False, repr=False)
 
     def __init__(
-        self, *passes: Pass, verify: Verify | None = None, observers: Iterable[Observer] = ()
+        self,
+        *passes: Pass,
+        verify: Verify | VerifyLevel | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         flat: list[Pass] = []
         for pass_ in passes:
             flat += pass_.passes if isinstance(pass_, Pipeline) else [pass_]
         object.__setattr__(self, "passes", tuple(flat))
-        object.__setattr__(self, "verify", verify)
+        object.__setattr__(self, "verify", _at_level(verify) if isinstance(verify, str) else verify)
         object.__setattr__(self, "observers", tuple(observers))
 
     @classmethod
@@ -87,7 +93,7 @@ class Pipeline(Pass):
         text: str,
         *,
         extra: Iterable[type[Pass]] = (),
-        verify: Verify | None = None,
+        verify: Verify | VerifyLevel | None = None,
         observers: Iterable[Observer] = (),
     ) -> Pipeline:
         """The pipeline that a text describes; ``str(pipeline)`` gives such a text.
@@ -183,6 +189,13 @@ class Pipeline(Pass):
         error = VerifyError(f"{whose} is not sound: {violations[0]}{more}", got=violations)
         _label(error, stage)
         raise error
+
+
+def _at_level(level: VerifyLevel) -> Verify:
+    """What verifies at a level."""
+    from btfschema.verification import verify
+
+    return lambda btf: verify(btf, level)
 
 
 def check_needs(stages: Iterable[Stage], btf: Btf, ctx: Context) -> None:

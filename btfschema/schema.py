@@ -16,6 +16,7 @@ from typing import Any
 from attrs import field, frozen
 from construct import Array, Bytes, Struct, this
 
+from btfschema.constraints import Constraints, FlagRule, Graph, NameRule, Target
 from btfschema.roles import S32, U8, U16, U32, Bits, StringOffset, TypeId
 
 __all__ = [
@@ -159,6 +160,7 @@ class KindSpec:
         element: the struct that repeats ``vlen`` times, or None.
         elements: what the repeated structs are called, such as ``"members"``.
         named: whether the kind's name field means something.
+        constraints: what kernels want of the kind, or None for a kind that none knows.
         view: the view class of a kind that is added from outside; the shipped kinds' views are in
             :data:`btfschema.views.VIEWS`.
     """
@@ -170,6 +172,7 @@ class KindSpec:
     element: Any = None
     elements: str = ""
     named: bool = True
+    constraints: Constraints | None = field(default=None, kw_only=True)
     view: Any = field(default=None, kw_only=True)
 
     @property
@@ -218,31 +221,100 @@ class Kinds(Mapping[int, KindSpec]):
         return Kind(number).name if number == Kind.VOID else f"KIND_{number}"
 
 
-def _row(kind: Kind, third: Any, *parts: Any, named: bool = True, elements: str = "") -> KindSpec:
+def _row(
+    kind: Kind,
+    third: Any,
+    *parts: Any,
+    wants: Constraints | None = None,
+    named: bool = True,
+    elements: str = "",
+) -> KindSpec:
     fixed, element = (*parts, None, None)[:2]
-    return KindSpec(kind, kind.name, third, fixed, element, elements, named)
+    return KindSpec(kind, kind.name, third, fixed, element, elements, named, constraints=wants)
 
+
+# What kernels want of the kinds, from the check_meta and resolve functions of each in
+# kernel/bpf/btf.c; what only one kind is asked is in btfschema.verification.
+_POINTER = Constraints(Graph.POINTER, name=NameRule.NONE, target=Target.ANY)
+_QUALIFIER = Constraints(Graph.MODIFIER, name=NameRule.NONE, target=Target.ANY)
+_ARRAY = Constraints(
+    Graph.COMPOSITE,
+    name=NameRule.NONE,
+    fixed_targets={"type_id": Target.SIZED, "index_type_id": Target.INDEX},
+)
+_COMPOSITE = Constraints(
+    Graph.COMPOSITE,
+    max_vlen=None,
+    kind_flag=FlagRule.FREE,
+    name=NameRule.OPTIONAL,
+    element_name=NameRule.OPTIONAL,
+    element_target=Target.SIZED,
+)
+_ENUM = Constraints(
+    Graph.DATA,
+    max_vlen=None,
+    kind_flag=FlagRule.FREE,
+    name=NameRule.OPTIONAL,
+    element_name=NameRule.IDENTIFIER,
+    sizes=(1, 2, 4, 8),
+)
+_FWD = Constraints(Graph.OPAQUE, kind_flag=FlagRule.FREE, name=NameRule.IDENTIFIER)
+_TYPEDEF = Constraints(Graph.MODIFIER, name=NameRule.IDENTIFIER, target=Target.ANY)
+# A FUNC's vlen is its linkage; extern is refused.
+_FUNC = Constraints(Graph.OPAQUE, max_vlen=1, name=NameRule.IDENTIFIER, target=Target.PROTOTYPE)
+_FUNC_PROTO = Constraints(
+    Graph.OPAQUE,
+    max_vlen=None,
+    name=NameRule.NONE,
+    element_name=NameRule.OPTIONAL,
+    target=Target.RETURN,
+    element_target=Target.SIZED,
+)
+_VAR = Constraints(
+    Graph.ROOT, name=NameRule.IDENTIFIER, target=Target.SIZED, values={"linkage": (0, 1)}
+)
+_DATASEC = Constraints(
+    Graph.ROOT,
+    max_vlen=None,
+    name=NameRule.SECTION,
+    min_size=1,
+    element_target=Target.VARIABLE,
+)
+_DECL_TAG = Constraints(
+    Graph.ROOT, kind_flag=FlagRule.ATTRIBUTE, name=NameRule.TEXT, target=Target.TAGGED
+)
+_TYPE_TAG = Constraints(
+    Graph.MODIFIER, kind_flag=FlagRule.ATTRIBUTE, name=NameRule.TEXT, target=Target.ANY
+)
 
 KINDS = Kinds(
-    _row(Kind.INT, SIZE, BTF_INT),
-    _row(Kind.PTR, TYPE_ID, named=False),
-    _row(Kind.ARRAY, UNUSED, BTF_ARRAY, named=False),
-    _row(Kind.STRUCT, SIZE, None, BTF_MEMBER, elements="members"),
-    _row(Kind.UNION, SIZE, None, BTF_MEMBER, elements="members"),
-    _row(Kind.ENUM, SIZE, None, BTF_ENUM, elements="values"),
-    _row(Kind.FWD, UNUSED),
-    _row(Kind.TYPEDEF, TYPE_ID),
-    _row(Kind.VOLATILE, TYPE_ID, named=False),
-    _row(Kind.CONST, TYPE_ID, named=False),
-    _row(Kind.RESTRICT, TYPE_ID, named=False),
-    _row(Kind.FUNC, TYPE_ID),
-    _row(Kind.FUNC_PROTO, TYPE_ID, None, BTF_PARAM, elements="params", named=False),
-    _row(Kind.VAR, TYPE_ID, BTF_VAR),
-    _row(Kind.DATASEC, SIZE, None, BTF_VAR_SECINFO, elements="variables"),
-    _row(Kind.FLOAT, SIZE),
-    _row(Kind.DECL_TAG, TYPE_ID, BTF_DECL_TAG),
-    _row(Kind.TYPE_TAG, TYPE_ID),
-    _row(Kind.ENUM64, SIZE, None, BTF_ENUM64, elements="values"),
+    _row(Kind.INT, SIZE, BTF_INT, wants=Constraints(Graph.DATA)),
+    _row(Kind.PTR, TYPE_ID, named=False, wants=_POINTER),
+    _row(Kind.ARRAY, UNUSED, BTF_ARRAY, named=False, wants=_ARRAY),
+    _row(Kind.STRUCT, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE),
+    _row(Kind.UNION, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE),
+    _row(Kind.ENUM, SIZE, None, BTF_ENUM, elements="values", wants=_ENUM),
+    _row(Kind.FWD, UNUSED, wants=_FWD),
+    _row(Kind.TYPEDEF, TYPE_ID, wants=_TYPEDEF),
+    _row(Kind.VOLATILE, TYPE_ID, named=False, wants=_QUALIFIER),
+    _row(Kind.CONST, TYPE_ID, named=False, wants=_QUALIFIER),
+    _row(Kind.RESTRICT, TYPE_ID, named=False, wants=_QUALIFIER),
+    _row(Kind.FUNC, TYPE_ID, wants=_FUNC),
+    _row(
+        Kind.FUNC_PROTO,
+        TYPE_ID,
+        None,
+        BTF_PARAM,
+        elements="params",
+        named=False,
+        wants=_FUNC_PROTO,
+    ),
+    _row(Kind.VAR, TYPE_ID, BTF_VAR, wants=_VAR),
+    _row(Kind.DATASEC, SIZE, None, BTF_VAR_SECINFO, elements="variables", wants=_DATASEC),
+    _row(Kind.FLOAT, SIZE, wants=Constraints(Graph.DATA, sizes=(2, 4, 8, 12, 16))),
+    _row(Kind.DECL_TAG, TYPE_ID, BTF_DECL_TAG, wants=_DECL_TAG),
+    _row(Kind.TYPE_TAG, TYPE_ID, wants=_TYPE_TAG),
+    _row(Kind.ENUM64, SIZE, None, BTF_ENUM64, elements="values", wants=_ENUM),
     _row(Kind.LOC_PARAM, SIZE, BTF_LOC_PARAM, BTF_LOC_PARAM_VALUE, elements="values", named=False),
     _row(Kind.LOC_PROTO, UNUSED, None, BTF_LOC_PROTO_PARAM, elements="params", named=False),
     _row(Kind.LOCSEC, UNUSED, None, BTF_LOCSEC_ENTRY, elements="entries"),

@@ -19,6 +19,7 @@ COMMANDS = {
     "dump": ("dump", "Print the types of a file, as bpftool does."),
     "info": ("info", "Show header, counts and sizes of a file's BTF."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
+    "verify": ("verify", "Say what a kernel, or a reader, would refuse of a file's BTF."),
     "check": ("check", "Say whether modules' BTF fits a kernel, and if not, why."),
     "distill": ("transform", "Give split BTF a small base of its own."),
     "relocate": ("transform", "Move split BTF from its distilled base onto a kernel."),

@@ -31,6 +31,7 @@ __all__ = [
     "SourceFormat",
     "StrPath",
     "atomic_write",
+    "base_beside",
     "dump",
     "load",
     "load_source",
@@ -138,7 +139,7 @@ def load_source(
         with _named(f"{source.name}: {elf.BTF_BASE}"):
             base = loads(source.base, decoder=decoder, kinds=kinds, check=check)
     elif base is None:
-        base = _base_beside(source)
+        base = base_beside(source)
     if base is not None and not isinstance(base, Btf):
         base = load(base, decoder=decoder, kinds=kinds, check=check)
     with _named(source.name):
@@ -271,7 +272,7 @@ def _slurped(pipe: BinaryIO, name: str) -> io.BytesIO:
     return data
 
 
-def _base_beside(source: Source) -> Path | None:
+def base_beside(source: Source) -> Path | None:
     """Where the base of a file is by convention."""
     if source.format != "raw" or source.path == STDIN:
         return None

@@ -1,0 +1,136 @@
+"""Collects violations: from rows and elements of a type table to places with names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from btfschema.container import Btf
+from btfschema.errors import DecodeError
+from btfschema.plan import NAME_OFF, KindPlan
+from btfschema.roles import Role
+from btfschema.types import Elements
+from btfschema.verification.rules import RULES
+from btfschema.verification.violations import Violation
+
+__all__ = ["Findings", "Ints", "Mask", "Place"]
+
+Ints = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+Expected = str | Callable[[int], str]
+Got = Sequence[Any] | Ints | Callable[[int], Any]
+Place = tuple[int, int | None, int]
+"""A row of the table, an element of it or None, and a word of that."""
+
+
+class Findings:
+    """The violations of one container so far, in the order in which they were found.
+
+    Args:
+        btf: the container, or None while there is none.
+    """
+
+    def __init__(self, btf: Btf | None = None) -> None:
+        self.btf = btf
+        self.violations: list[Violation] = []
+
+    def blob(self, rule: str, got: Any, expected: str, offset: int | None = None) -> None:
+        """What is wrong outside of the types."""
+        found = RULES[rule]
+        self.violations.append(Violation(found, got, expected, offset=offset, fix=found.fix))
+
+    def rows(
+        self,
+        rule: str,
+        rows: Ints,
+        got: Got,
+        expected: Expected,
+        word: int = NAME_OFF.word,
+        fix: str = "",
+    ) -> None:
+        """Rows whose word ``word`` is wrong; got and expected go by the number in ``rows``."""
+        for number, row in enumerate(rows.tolist()):
+            found = got(number) if callable(got) else got[number]
+            self.place(rule, (row, None, word), found, _worded(expected, number), fix)
+
+    def elements(
+        self,
+        rule: str,
+        elements: Elements,
+        which: Mask,
+        got: Got,
+        expected: Expected,
+        word: int,
+    ) -> None:
+        """Repeated structs whose word ``word`` is wrong.
+
+        Args:
+            rule: the rule's id.
+            elements: all repeated structs of a kind.
+            which: a mask over them.
+            got: one value for each of them all, or a function of their number.
+            expected: in words, or a function of their number.
+            word: of the repeated struct.
+        """
+        numbers = np.flatnonzero(which)
+        if not len(numbers):
+            return
+        ends = np.cumsum(elements.counts)
+        owners = np.searchsorted(ends, numbers, side="right")
+        rows, places = elements.rows[owners], numbers - (ends - elements.counts)[owners]
+        for number, row, place in zip(
+            numbers.tolist(), rows.tolist(), places.tolist(), strict=True
+        ):
+            found = got(number) if callable(got) else got[number]
+            self.place(rule, (row, place, word), found, _worded(expected, number))
+
+    def place(self, rule: str, place: Place, got: Any, expected: str, fix: str = "") -> None:
+        """One word of a row, or of one of its repeated structs."""
+        btf = self.btf
+        if btf is None:
+            message = f"{rule}: a place in the types, and there is no container"
+            raise ValueError(message)
+        row, number, word = place
+        types, found = btf.types, RULES[rule]
+        plan = types.plan.kinds[int(types.kinds[row])]
+        start, part, member_name = int(types.starts[row]), "", ""
+        if number is not None and plan.spec is not None:
+            start += plan.first_element + number * plan.stride
+            part, member_name = plan.spec.element_name, self._member_name(plan, start)
+        self.violations.append(
+            Violation(
+                found,
+                got if isinstance(got, str) else int(got),
+                expected,
+                types.first_id + row,
+                plan.name,
+                self.name(int(types.name_offs[row])),
+                number,
+                part,
+                member_name,
+                btf.image.header.sections[0][1] + 4 * (start + word),
+                fix or found.fix,
+            )
+        )
+
+    def _member_name(self, plan: KindPlan, start: int) -> str:
+        words = plan.element_words_with(Role.STRING_OFFSET)
+        if self.btf is None or not words:
+            return ""
+        return self.name(int(self.btf.types.words[start + words[0]]))
+
+    def name(self, offset: int) -> str:
+        """The string at an offset, empty when there is none."""
+        if self.btf is None:
+            return ""
+        try:
+            return self.btf.strings[offset]
+        except DecodeError:
+            return ""
+
+
+def _worded(expected: Expected, number: int) -> str:
+    return expected if isinstance(expected, str) else expected(number)

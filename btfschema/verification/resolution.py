@@ -1,0 +1,265 @@
+"""What each type is behind its modifiers, and how large: the kernel's ``btf_type_id_size``.
+
+Worked out for all types at once. A split's columns cover its own types alone, and its base's
+are asked for what the split refers to, so that a module costs nothing of its base's size.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from attrs import frozen
+
+from btfschema.constraints import Graph
+from btfschema.container import DEFAULT_POINTER_SIZE, Btf
+from btfschema.errors import DecodeError
+from btfschema.framework import Analysis
+from btfschema.plan import THIRD
+from btfschema.schema import Kind, Kinds
+from btfschema.types import TypeTable
+from btfschema.verification.findings import Ints, Mask
+
+__all__ = [
+    "BROKEN",
+    "MISSING",
+    "U32_MAX",
+    "UNKNOWN_SIZE",
+    "Resolution",
+    "fixed_words",
+    "graph_of",
+    "is_regular",
+    "kinds_with",
+    "pointer_size",
+    "resolution",
+]
+
+U32_MAX = 0xFFFFFFFF
+# Instead of a kind: no type has the id. Instead of an id: the modifiers lead nowhere.
+MISSING = 255
+BROKEN = -1
+UNKNOWN_SIZE = -1
+
+REGULAR_BITS = (8, 16, 32, 64, 128)
+
+
+def pointer_size(btf: Btf) -> int:
+    """Bytes of a pointer, also where names lie outside of the strings."""
+    try:
+        return btf.pointer_size
+    except DecodeError:
+        return DEFAULT_POINTER_SIZE
+
+
+def fixed_words(types: TypeTable, rows: Ints, name: str) -> Ints:
+    """One declared word after the common ones, of rows of one kind."""
+    plan = types.plan.kinds[int(types.kinds[rows[0]])]
+    (word,) = (field.word for field in plan.fixed if field.name == name)
+    return np.asarray(types.words[types.starts[rows] + word], np.int64)
+
+
+def is_regular(words: Ints) -> Mask:
+    """Which INT data words say 8, 16, 32, 64 or 128 bits from bit 0 on."""
+    return np.asarray(np.isin(words & 0xFF, REGULAR_BITS) & ((words >> 16 & 0xFF) == 0))
+
+
+def graph_of(kinds: Kinds, number: int) -> Graph | None:
+    """What a kind is in the graph of references; None for one that no kernel knows."""
+    spec = kinds.get(number)
+    return spec.constraints.graph if spec is not None and spec.constraints is not None else None
+
+
+def kinds_with(kinds: Kinds, *graphs: Graph) -> list[int]:
+    """The numbers of the kinds that are one of these in the graph."""
+    return [number for number in kinds if graph_of(kinds, number) in graphs]
+
+
+@frozen(eq=False)
+class Resolution:
+    """Columns over the ids ``start`` to ``end - 1``; void has a row where there is no base.
+
+    Attributes:
+        start: the first id.
+        end: one past the last id.
+        kinds: each type's kind.
+        thirds: each type's third word.
+        vlens: each type's vlen.
+        extra: the first word after the common ones: an INT's data.
+        finals: the id of the type behind the modifiers, or ``BROKEN``.
+        sizes: the bytes of that type, or ``UNKNOWN_SIZE``.
+        unnamed: of a FUNC_PROTO the first parameter without a name, or -1.
+        base: the same for the base.
+    """
+
+    start: int
+    end: int
+    kinds: Ints
+    thirds: Ints
+    vlens: Ints
+    extra: Ints
+    finals: Ints
+    sizes: Ints
+    unnamed: Ints
+    base: Resolution | None
+
+    def take(self, column: str, ids: Ints) -> Ints:
+        """A column's values for many ids of the chain."""
+        own: Ints = getattr(self, column)
+        if self.base is None:
+            return np.asarray(own[ids])
+        mine = ids >= self.start
+        if mine.all():
+            return np.asarray(own[ids - self.start])
+        found = np.empty(len(ids), own.dtype)
+        found[mine] = own[ids[mine] - self.start]
+        found[~mine] = self.base.take(column, ids[~mine])
+        return found
+
+    def kinds_of(self, ids: Ints) -> Ints:
+        """The kinds of many ids, ``MISSING`` for those that no type has."""
+        there = ids < self.end
+        return np.where(there, self.take("kinds", np.where(there, ids, 0)), MISSING)
+
+    def finals_of(self, ids: Ints) -> Ints:
+        """What many ids are behind their modifiers, ``BROKEN`` for those that no type has."""
+        there = ids < self.end
+        return np.where(there, self.take("finals", np.where(there, ids, 0)), BROKEN)
+
+    def of_finals(self, column: str, finals: Ints, broken: int) -> Ints:
+        """A column's values for ids from :meth:`finals_of`."""
+        there = finals >= 0
+        return np.where(there, self.take(column, np.where(there, finals, 0)), broken)
+
+
+@frozen
+class _ResolutionOf(Analysis[Resolution]):
+    name: ClassVar[str] = "resolution"
+
+    def compute(self, btf: Btf) -> Resolution:
+        types = btf.types
+        base = resolution(btf.base) if btf.base is not None else None
+        void = 0 if base is not None else 1
+        start = types.first_id - void
+
+        def column(values: Ints) -> Ints:
+            return np.concatenate([np.zeros(void, values.dtype), values])
+
+        # Records without a word behind the common ones may end the section.
+        after = np.minimum(types.starts + THIRD.word + 1, max(len(types.words) - 1, 0))
+        extra = types.words[after]
+        kinds = column(types.kinds)
+        thirds = column(types.thirds).astype(np.int64)
+        finals = _finals(kinds, thirds, start, base, btf.kinds)
+        partial = Resolution(
+            start,
+            types.end_id,
+            kinds,
+            thirds,
+            column(types.vlens),
+            column(extra),
+            finals,
+            np.full(len(kinds), UNKNOWN_SIZE, np.int64),
+            column(_unnamed(btf)),
+            base,
+        )
+        _fill_sizes(partial, btf)
+        return partial
+
+
+def resolution(btf: Btf) -> Resolution:
+    """The resolution of a container, worked out once."""
+    return _ResolutionOf().of(btf)
+
+
+def _finals(kinds: Ints, thirds: Ints, start: int, base: Resolution | None, schema: Kinds) -> Ints:
+    """Follow all modifiers at once, each round twice as far."""
+    finals = np.arange(start, start + len(kinds))
+    pending = np.flatnonzero(np.isin(kinds, kinds_with(schema, Graph.MODIFIER)))
+    targets = thirds[pending]
+    targets[targets >= start + len(kinds)] = BROKEN
+    inherited = (targets >= 0) & (targets < start)
+    if base is not None and inherited.any():
+        targets[inherited] = base.take("finals", targets[inherited])
+    finals[pending] = targets
+    modifier = np.zeros(len(kinds), np.bool_)
+    modifier[pending] = True
+    for _ in range(len(pending).bit_length() + 1):
+        at = finals[pending]
+        own = at >= start
+        own[own] = modifier[at[own] - start]
+        pending = pending[own]
+        if not len(pending):
+            return finals
+        finals[pending] = finals[finals[pending] - start]
+    finals[pending] = BROKEN
+    return finals
+
+
+def _fill_sizes(columns: Resolution, btf: Btf) -> None:
+    """The sizes of all types: those that say it, pointers, arrays, then modifiers."""
+    schema, kinds, sizes = btf.kinds, columns.kinds, columns.sizes
+    sized = [
+        number
+        for number in kinds_with(schema, Graph.DATA, Graph.COMPOSITE)
+        if btf.types.plan.kinds[number].third.name == "size"
+    ]
+    stated = np.isin(kinds, sized)
+    sizes[stated] = columns.thirds[stated]
+    sizes[np.isin(kinds, kinds_with(schema, Graph.POINTER))] = pointer_size(btf)
+    _fill_arrays(columns, btf)
+    behind = np.flatnonzero(columns.finals != np.arange(columns.start, columns.end))
+    sizes[behind] = columns.of_finals("sizes", columns.finals[behind], UNKNOWN_SIZE)
+
+
+def _fill_arrays(columns: Resolution, btf: Btf) -> None:
+    """Sizes of arrays: those of plain elements at once, those of arrays one by one."""
+    types, start = btf.types, columns.start
+    rows = types.rows_of(Kind.ARRAY)
+    if not len(rows):
+        return
+    elements = columns.finals_of(fixed_words(types, rows, "type_id"))
+    counts = fixed_words(types, rows, "nelems")
+    local = rows + types.first_id - start
+    element_kinds = columns.of_finals("kinds", elements, MISSING)
+    nested = (element_kinds == Kind.ARRAY) & (elements >= start)
+    known = columns.of_finals("sizes", elements, UNKNOWN_SIZE)
+    columns.sizes[local] = np.where(nested, UNKNOWN_SIZE, _product(known, counts))
+    _fill_nested(columns.sizes, local[nested], elements[nested] - start, counts[nested])
+
+
+def _product(sizes: Ints, counts: Ints) -> Ints:
+    """Bytes of arrays; unknown when the element's are, or when they don't fit 32 bits."""
+    product = np.maximum(sizes, 0).astype(np.uint64) * counts.astype(np.uint64)
+    fits = (sizes >= 0) & (product <= U32_MAX)
+    return np.where(fits, product.astype(np.int64), UNKNOWN_SIZE)
+
+
+def _fill_nested(sizes: Ints, arrays: Ints, elements: Ints, counts: Ints) -> None:
+    """Arrays of arrays, each after its element; those in a circle stay unknown."""
+    inner = dict(zip(arrays.tolist(), elements.tolist(), strict=True))
+    count = dict(zip(arrays.tolist(), counts.tolist(), strict=True))
+    done: set[int] = set()
+    for array in inner:
+        chain = []
+        at = array
+        while at in inner and at not in done:
+            done.add(at)
+            chain.append(at)
+            at = inner[at]
+        for outer in reversed(chain):
+            size = int(sizes[inner[outer]])
+            total = size * count[outer]
+            sizes[outer] = total if size >= 0 and total <= U32_MAX else UNKNOWN_SIZE
+
+
+def _unnamed(btf: Btf) -> Ints:
+    """Of each FUNC_PROTO the first parameter that has a type and no name, or -1."""
+    types = btf.types
+    found = np.full(len(types), -1, np.int64)
+    params = types.elements(Kind.FUNC_PROTO)
+    which = np.flatnonzero((params.column("name_off") == 0) & (params.column("type_id") != 0))
+    ends = np.cumsum(params.counts)
+    owners = np.searchsorted(ends, which, side="right")
+    # The first of each owner is written last.
+    found[params.rows[owners[::-1]]] = (which - (ends - params.counts)[owners])[::-1]
+    return found

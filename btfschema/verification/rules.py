@@ -1,0 +1,160 @@
+"""All rules, by id: what must hold, who says so, who checks it.
+
+The limits that differ from kind to kind stand beside the kinds, in
+:data:`btfschema.schema.KINDS`; those that differ from kernel to kernel in
+:mod:`btfschema.verification.kernels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from btfschema.verification.violations import Rule
+
+__all__ = [
+    "MAX_BLOB_SIZE",
+    "MAX_DEPTH",
+    "MAX_INT_BITS",
+    "MAX_NAME_LENGTH",
+    "MAX_NAME_OFFSET",
+    "MAX_TYPE",
+    "RULES",
+]
+
+# BTF_MAX_SIZE, BTF_MAX_TYPE, BTF_MAX_NAME_OFFSET, KSYM_NAME_LEN, MAX_RESOLVE_DEPTH, BITS_PER_U128
+MAX_BLOB_SIZE = 16 << 20
+MAX_TYPE = 0xFFFFF
+MAX_NAME_OFFSET = 0xFFFFFF
+MAX_NAME_LENGTH = 512
+MAX_DEPTH = 32
+MAX_INT_BITS = 128
+
+_KERNEL = "kernel/bpf/btf.c"
+CHECK_META = "kind_ops[]->check_meta"
+
+
+def _read(id_: str, text: str, function: str, **more: Any) -> Rule:
+    return Rule(id_, text, f"tools/lib/bpf/btf.c: {function}", "read", **more)
+
+
+def _record(id_: str, text: str, function: str, **more: Any) -> Rule:
+    return Rule(id_, text, f"{_KERNEL}: {function}", **more)
+
+
+def _graph(id_: str, text: str, function: str, **more: Any) -> Rule:
+    return Rule(id_, text, f"{_KERNEL}: {function}", modules=False, **more)
+
+
+_DECLARED = (
+    # The blob: header, sections, strings.
+    _record("blob.size", "BTF has at most 16 MiB", "btf_parse", error="E2BIG"),
+    _read("header.truncated", "BTF starts with a whole header", "btf_parse_hdr"),
+    _read("header.magic", "BTF starts with its magic", "btf_parse_hdr"),
+    _read("header.length", "hdr_len covers the header and lies inside the BTF", "btf_parse_hdr"),
+    _record(
+        "header.excess",
+        "header bytes that a kernel doesn't know are 0",
+        "btf_parse_hdr",
+        error="E2BIG",
+        fix="write it without a layout section for this kernel",
+    ),
+    _record("header.version", "the version is 1", "btf_parse_hdr", error="ENOTSUPP"),
+    _record("header.flags", "the flags are 0", "btf_parse_hdr", error="ENOTSUPP"),
+    _read("section.alignment", "type_off is a multiple of 4", "btf_parse_hdr"),
+    _read("section.bounds", "a section lies inside the BTF", "btf_parse_hdr"),
+    _read("section.overlap", "sections don't overlap", "btf_parse_hdr"),
+    _record("section.gap", "nothing lies between sections or behind them", "btf_check_sec_info"),
+    _record("section.order", "the strings come last", "btf_parse_str_sec"),
+    _read("layout.size", "a layout section is made of whole entries", "btf_parse_layout_sec"),
+    _read("strings.empty", "BTF without a base has strings", "btf_parse_str_sec"),
+    _read("strings.start", "the strings of BTF without a base start with NUL", "btf_parse_str_sec"),
+    _read("strings.end", "the strings end with NUL", "btf_parse_str_sec"),
+    _record("strings.length", "the strings have at most 16 MiB", "btf_parse_str_sec"),
+    _record("types.empty", "BTF without a base has types", "btf_parse_type_sec"),
+    _record("types.count", "an id is less than 0xfffff", "btf_add_type", error="E2BIG"),
+    _read("base.order", "split BTF has its base's byte order", "btf_parse_hdr"),
+    # Records, each for itself.
+    _read("record.size", "a record lies inside the type section", "btf_parse_type_sec"),
+    _read("record.kind", "a record's kind is known", "btf_type_size"),
+    _record("record.kernel_kind", "the kernel knows a record's kind", "btf_check_meta"),
+    _record(
+        "record.info",
+        "the info word's reserved bits are 0",
+        "btf_check_meta",
+        fix="kernels before 7.1 take at most 65535 members",
+    ),
+    _record("record.vlen", "vlen is one that the kind has", CHECK_META),
+    _record("record.kind_flag", "kind_flag is one that the kind has", CHECK_META),
+    _record("record.name", "the name is one that the kind takes", CHECK_META),
+    _record("record.size_word", "the size is one that the kind has", CHECK_META),
+    _record("record.unused", "a third word without meaning is 0", CHECK_META),
+    _record("record.value", "a word has one of its values", CHECK_META),
+    _record("element.name", "an element's name is one that the kind takes", CHECK_META),
+    _read("name.offset", "a name lies inside the strings", "btf_validate_str"),
+    _record("int.reserved", "an INT's four highest bits are 0", "btf_int_check_meta"),
+    _record("int.bits", "an INT's value ends within 128 bits", "btf_int_check_meta"),
+    _record("int.size", "an INT's value ends within its size", "btf_int_check_meta"),
+    _record(
+        "int.encoding",
+        "an INT is signed, a char, a bool or none of them",
+        "btf_int_check_meta",
+        error="ENOTSUPP",
+    ),
+    _record("union.offset", "a union's members start at 0", "btf_struct_check_meta"),
+    _record("member.order", "members are ordered by offset", "btf_struct_check_meta"),
+    _record("member.start", "a member starts inside its struct", "btf_struct_check_meta"),
+    _record(
+        "datasec.offset",
+        "variables are ordered, apart and in the section",
+        "btf_datasec_check_meta",
+    ),
+    _record("datasec.size", "a variable's size is 1 to the section's", "btf_datasec_check_meta"),
+    _record("datasec.end", "a variable ends inside its section", "btf_datasec_check_meta"),
+    _record("datasec.sum", "a section is as large as its variables", "btf_datasec_check_meta"),
+    _record("tag.component", "a tag's component index is -1 or more", "btf_decl_tag_check_meta"),
+    # Where references lead.
+    _read("reference.exists", "a type id is one of the BTF's", "btf_validate_id"),
+    _read("func.prototype", "a FUNC refers to a FUNC_PROTO", "btf_validate_type"),
+    _graph("reference.target", "a reference leads where it may", "kind_ops[]->resolve"),
+    _graph(
+        "reference.function",
+        "a pointer or modifier doesn't lead to a FUNC that comes later",
+        "btf_ptr_resolve, btf_modifier_resolve",
+        fix="let it lead to the function's FUNC_PROTO",
+    ),
+    _graph("func.parameters", "a FUNC's parameters have names", "btf_func_check"),
+    _graph("param.varargs", "a last parameter of type void has no name", "btf_func_proto_check"),
+    _graph("array.element", "an array's integers are regular ones", "btf_array_resolve"),
+    _graph("array.overflow", "an array's size fits 32 bits", "btf_array_resolve"),
+    _graph(
+        "member.integer",
+        "a struct with kind_flag has regular integers",
+        "btf_int_check_kflag_member",
+    ),
+    _graph(
+        "member.bitfield", "a bit field is of an integer or enum and fits it", "check_kflag_member"
+    ),
+    _graph(
+        "member.alignment", "a member that is no bit field starts at a whole unit", "check_member"
+    ),
+    _graph(
+        "member.bits", "a bit field fits 128 bits from its first byte on", "btf_int_check_member"
+    ),
+    _graph("member.end", "a member ends inside its struct", "check_member"),
+    _graph("datasec.variable", "a variable's place is as large as its type", "btf_datasec_resolve"),
+    _graph("tag.target", "a tag's component is there", "btf_decl_tag_resolve"),
+    _graph("graph.loop", "only pointers lead back", "btf_resolve", error="EEXIST"),
+    _graph(
+        "graph.depth",
+        "at most 32 types have to be resolved at a time",
+        "btf_resolve",
+        error="E2BIG",
+    ),
+    _record("tag.order", "type tags come before other modifiers", "btf_check_type_tags"),
+    _record("tag.chain", "a chain has at most 32 modifiers", "btf_check_type_tags", error="ELOOP"),
+)
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _DECLARED})
+"""All rules, by id, in the order in which they are checked."""

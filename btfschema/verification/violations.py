@@ -1,0 +1,112 @@
+"""What is wrong, where, and by which rule."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from attrs import frozen
+
+__all__ = ["Level", "Rule", "Violation"]
+
+Level = Literal["read", "kernel"]
+
+
+@frozen
+class Rule:
+    """One rule.
+
+    Attributes:
+        id: its name, such as ``"member.end"``.
+        text: what must hold, as a sentence.
+        source: the function that checks it.
+        level: ``"read"`` when libbpf refuses what breaks it too, ``"kernel"`` when only kernels do.
+        modules: whether a kernel asks it of a module's BTF too. Of a module it checks records one
+            by one, and not where their references lead.
+        error: the error number that ``BPF_BTF_LOAD`` gives.
+        fix: what to do about it, where that is known.
+    """
+
+    id: str
+    text: str
+    source: str
+    level: Level = "kernel"
+    modules: bool = True
+    error: str = "EINVAL"
+    fix: str = ""
+
+
+def shown(text: str) -> str:
+    """A text for a terminal: what can't be printed is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+@frozen
+class Violation:
+    """A place that breaks a rule; ``str`` makes a sentence of it.
+
+    Attributes:
+        rule: the rule.
+        got: what was found.
+        expected: what would have been right, in words.
+        type_id: the type, or None for what is wrong outside of the types.
+        kind: its kind's name.
+        name: its name; empty for none.
+        member: which of its members, values, parameters or variables, from 0, or None.
+        part: what one of these is called, such as ``"member"``.
+        member_name: that member's name; empty for none.
+        offset: the byte at which the wrong value stands, from the start of the BTF.
+        fix: what to do about it; empty when nothing is known.
+    """
+
+    rule: Rule
+    got: Any
+    expected: str
+    type_id: int | None = None
+    kind: str = ""
+    name: str = ""
+    member: int | None = None
+    part: str = ""
+    member_name: str = ""
+    offset: int | None = None
+    fix: str = ""
+
+    @property
+    def where(self) -> str:
+        """The place in words."""
+        words = []
+        if self.type_id is not None:
+            name = f' "{self.name}"' if self.name else ""
+            words.append(f"type {self.type_id} ({self.kind}{name})")
+        if self.member is not None:
+            name = f' "{self.member_name}"' if self.member_name else ""
+            words.append(f"{self.part} {self.member}{name}")
+        if self.offset is not None:
+            words.append(f"at byte {self.offset}")
+        return " ".join(words)
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        hint = f"; {self.fix}" if self.fix else ""
+        return shown(
+            f"{where}{self.rule.text}: found {self.got}, expected {self.expected} "
+            f"[{self.rule.id}]{hint}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The violation as data that JSON can hold."""
+        return {
+            "rule": self.rule.id,
+            "type_id": self.type_id,
+            "kind": self.kind,
+            "name": self.name,
+            "member": self.member,
+            "member_name": self.member_name,
+            "offset": self.offset,
+            "got": self.got,
+            "expected": self.expected,
+            "source": self.rule.source,
+            "fix": self.fix,
+            "message": str(self),
+        }
