@@ -9,7 +9,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf, Kind
-from btfschema_transforms.graph import COMPOSITES
+from btfschema_transforms.graph import COMPOSITES, kind_mask
 from btfschema_transforms.matching import Policy
 
 __all__ = ["Embedding", "User", "embedding"]
@@ -18,12 +18,12 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 # Types that are as large as the one that they refer to.
-TRANSPARENT = (Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG)
+TRANSPARENT = kind_mask([Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG])
 
 # Whose references are by value. libbpf and the kernel look at members only.
-HOLDERS: dict[Policy, tuple[Kind, ...]] = {
-    "kernel": COMPOSITES,
-    "strict": (*COMPOSITES, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO),
+HOLDERS: dict[Policy, Mask] = {
+    "kernel": kind_mask(COMPOSITES),
+    "strict": kind_mask([*COMPOSITES, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO]),
 }
 
 
@@ -97,13 +97,8 @@ class Embedding:
             if view.kind in COMPOSITES:
                 numbers = (words - plan.first_element) // plan.stride
                 members = tuple(view.members[number].name for number in numbers.tolist())
-            users.append(User(view.id, plan.name, view.name if plan_named(view) else "", members))
+            users.append(User(view.id, plan.name, getattr(view, "name", ""), members))
         return tuple(users)
-
-
-def plan_named(view: Any) -> bool:
-    """Whether a view has a name."""
-    return bool(getattr(view, "name", ""))
 
 
 def embedding(split: Btf, policy: Policy) -> Embedding:
@@ -111,7 +106,7 @@ def embedding(split: Btf, policy: Policy) -> Embedding:
     types = split.types
     positions = types.type_id_positions
     rows = np.searchsorted(types.starts, positions, side="right") - 1
-    by_value = np.isin(types.kinds, HOLDERS[policy])[rows]
+    by_value = HOLDERS[policy][types.kinds][rows]
     rows, positions = rows[by_value], positions[by_value]
     return Embedding(split, rows, positions, _value_types(split)[types.words[positions]])
 
@@ -120,7 +115,7 @@ def _value_types(split: Btf) -> Index:
     """For each id, the type whose value it holds: itself, or what modifiers and arrays lead to."""
     types = split.all_types
     value = np.arange(split.end_id)
-    rows = np.flatnonzero(np.isin(types.kinds, TRANSPARENT))
+    rows = np.flatnonzero(TRANSPARENT[types.kinds])
     value[rows + 1] = types.thirds[rows]
     rows = types.rows_of(Kind.ARRAY)
     element = next(f for f in types.plan.kinds[Kind.ARRAY].fixed if f.name == "type_id")

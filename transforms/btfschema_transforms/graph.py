@@ -6,7 +6,7 @@ container lives, so that the cost for one split is that of the split alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf, Kind
+from btfschema.plan import KIND_MASK
 
 __all__ = ["COMPOSITES", "NAMED_IN_BASE", "Graph", "graph_of", "named", "per_container"]
 
@@ -30,6 +31,14 @@ NAMED_IN_BASE = (*COMPOSITES, Kind.INT, Kind.FLOAT, Kind.FWD, Kind.ENUM, Kind.EN
 UNREPEATABLE = (Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG, Kind.LOCSEC)
 
 Answer = TypeVar("Answer")
+
+
+def kind_mask(kinds: Iterable[int]) -> Mask:
+    """A mask over all kinds, to be indexed with a column of kinds."""
+    mask = np.zeros(KIND_MASK + 1, np.bool_)
+    mask[list(kinds)] = True
+    mask.flags.writeable = False
+    return mask
 
 
 def per_container(work: Callable[[Btf], Answer]) -> Callable[[Btf], Answer]:

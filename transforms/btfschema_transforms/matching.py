@@ -11,7 +11,7 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema import Btf, Kind
-from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, named, per_container
+from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named, per_container
 
 __all__ = ["Candidate", "Policy", "Target", "Wanted", "related", "target_of", "wanted_types"]
 
@@ -183,7 +183,7 @@ def _strict(wanted: Wanted, candidates: list[Candidate]) -> list[Candidate]:
 def target_of(btf: Btf) -> Target:
     """The name index of a base and its own bases."""
     types = btf.all_types
-    rows = np.flatnonzero(np.isin(types.kinds, NAMED_IN_BASE))
+    rows = np.flatnonzero(kind_mask(NAMED_IN_BASE)[types.kinds])
     rows = rows[named(btf, rows)]
     ids: dict[str, list[int]] = {}
     names = btf.strings.names(types.name_offs[rows])

@@ -13,9 +13,10 @@ from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
 from btfschema_transforms.differences import difference
-from btfschema_transforms.identity import Identity, identity
+from btfschema_transforms.identity import identity
 from btfschema_transforms.rebasing import (
     Offsets,
+    id_map,
     offsets_within,
     placed,
     rebase_onto,
@@ -69,16 +70,8 @@ def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:
             mismatches=mismatches,
         )
     strings, data = _moved_strings(split, base, target)
-    ids = _id_map(split, same, target)
+    ids = id_map(split, same.ids.starts, same.ids.targets, target)
     return rebase_onto(split, target, ids, strings, data), ids
-
-
-def _id_map(split: Btf, same: Identity, target: Btf) -> IdMap:
-    """Base types to their partners, own types after the new base's."""
-    starts = np.append(same.ids.starts, split.first_id)
-    targets = np.append(same.ids.targets, target.end_id)
-    kept = starts < split.end_id
-    return IdMap(split.end_id, starts[kept], targets[kept])
 
 
 def _moved_strings(split: Btf, base: Btf, target: Btf) -> tuple[Offsets, bytes]:

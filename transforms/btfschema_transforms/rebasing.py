@@ -54,6 +54,14 @@ def require_same_byteorder(split: Btf, new_base: Btf) -> None:
         )
 
 
+def id_map(split: Btf, starts: Index, targets: Index, new_base: Btf) -> IdMap:
+    """Base types as these runs say (see ``IdMap``), own types after the new base's."""
+    starts = np.append(starts, split.first_id)
+    targets = np.append(targets, new_base.end_id)
+    kept = starts < split.end_id
+    return IdMap(split.end_id, starts[kept], targets[kept])
+
+
 def placed(text: str, target: Btf, data: bytearray) -> int:
     """The offset of a text in the target's strings, or else in ``data``, which follow them."""
     known = target.strings.index.get(text)

@@ -14,10 +14,11 @@ from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
 from btfschema_transforms.embedding import Embedding, embedding
 from btfschema_transforms.explain import Mismatch, explain, report
-from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, named
+from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named
 from btfschema_transforms.matching import Policy, Target, Wanted, target_of, wanted_types
 from btfschema_transforms.rebasing import (
     Offsets,
+    id_map,
     offsets_within,
     placed,
     rebase_onto,
@@ -29,6 +30,8 @@ from btfschema_transforms.references import refuse_opaque
 __all__ = ["Relocate", "relocate"]
 
 Index = npt.NDArray[np.int64]
+
+DISTILLED = kind_mask(kind for kind in NAMED_IN_BASE if kind != Kind.ENUM64)
 
 
 def relocate(
@@ -64,13 +67,7 @@ def relocate(
     held = embedding(split, policy)
     wanted = wanted_types(base, held.mask, policy)
     partners = _match(wanted, target_of(target), policy, held, target, original)
-    first = split.first_id
-    ids = IdMap.from_runs(
-        split.end_id,
-        np.arange(1, first + 1),
-        np.append(partners, target.end_id),
-        np.append(np.ones(first - 1, np.int64), len(split)),
-    )
+    ids = id_map(split, np.arange(split.first_id), np.append(0, partners), target)
     strings, data = _moved_strings(split, target, partners, policy)
     return rebase_onto(split, target, ids, strings, data), ids
 
@@ -78,7 +75,7 @@ def relocate(
 def _require_distilled(base: Btf, split: Btf) -> None:
     """Only named types of the six kinds, as libbpf has it."""
     types = base.all_types
-    good = np.isin(types.kinds, NAMED_IN_BASE) & (types.kinds != Kind.ENUM64) & named(base)
+    good = DISTILLED[types.kinds] & named(base)
     if not good.all():
         type_id = int(np.argmin(good)) + 1
         raise PassError(
