@@ -11,7 +11,7 @@ import numpy as np
 
 from btfschema.container import Btf
 
-__all__ = ["select_ids"]
+__all__ = ["kind_number", "select_ids"]
 
 
 def select_ids(
@@ -23,7 +23,7 @@ def select_ids(
         click.UsageError: a kind is unknown.
         TypeIdError: an id does not exist.
     """
-    numbers = [_kind_number(btf, kind) for kind in kinds]
+    numbers = [kind_number(btf, kind) for kind in kinds]
     if ids:
         views = [(type_id, btf[type_id]) for type_id in ids]
         return [
@@ -52,7 +52,12 @@ def _named(btf: Btf, globs: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np
     return mask
 
 
-def _kind_number(btf: Btf, text: str) -> int:
+def kind_number(btf: Btf, text: str) -> int:
+    """The kind of this name or number.
+
+    Raises:
+        click.UsageError: there is none.
+    """
     known = {spec.name: number for number, spec in btf.kinds.items()}
     number = known.get(text.upper())
     if number is None and text.isdigit():

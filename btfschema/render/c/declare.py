@@ -99,16 +99,24 @@ class Declarations:
 
     def _chain(self, type_id: int) -> list[int]:
         """The types of a declaration from the outside in, the type that it is made of last."""
-        types, start = self._types, type_id
+        types, start, steps = self._types, type_id, 0
         chain = []
-        while types.kinds[type_id] in DECLARATORS:
-            chain.append(type_id)
+        while (is_link := types.kinds[type_id] in DECLARATORS) or self.looks_through(type_id):
+            if is_link:
+                chain.append(type_id)
             type_id = types.targets[type_id]
-            if len(chain) > types.count:
+            steps += 1
+            if steps > types.count:
                 raise types.circle(start)
-        if self._dialect.exact and self.is_built_in(type_id):
-            return chain + self._chain(types.targets[type_id])
         return [*chain, type_id]
+
+    def looks_through(self, type_id: int) -> bool:
+        """Whether declarations say what a typedef stands for, and not its name."""
+        return self._dialect.exact and self.is_built_in(type_id)
+
+    def defines_in_place(self, type_id: int) -> bool:
+        """Whether declarations define what they are made of, since it has no name."""
+        return not self._types.names[type_id]
 
     def is_built_in(self, type_id: int) -> bool:
         """Whether this is a typedef that every compiler makes itself, and won't have made again."""
@@ -119,21 +127,24 @@ class Declarations:
         type_id = chain.pop()
         self._qualifiers(chain)
         types, out = self._types, self._out
-        kind, name = types.kinds[type_id], types.names[type_id]
+        kind = types.kinds[type_id]
         if not type_id:
             out.append("void")
         elif kind in (Kind.INT, Kind.FLOAT):
-            out.append(name)
+            out.append(types.names[type_id])
         elif kind == Kind.TYPEDEF:
             out.append(self._names.typedef(type_id))
-        elif name and (kind in COMPOSITE or kind in ENUMS or kind == Kind.FWD):
+        elif kind == Kind.FWD:
             out.append(self.tag(type_id))
-        elif kind in COMPOSITE:
+        elif kind in COMPOSITE or kind in ENUMS:
+            if not self.defines_in_place(type_id):
+                out.append(self.tag(type_id))
+                return
             self._in_place += 1
-            yield self.define_struct(type_id, level)
-        elif kind in ENUMS:
-            self._in_place += 1
-            self.define_enum(type_id, level)
+            if kind in ENUMS:
+                self.define_enum(type_id, level)
+            else:
+                yield self.define_struct(type_id, level)
         else:
             raise UnresolvedError(
                 f"{types.describe(type_id)} has no C declaration: nothing can be of this type",

@@ -1,0 +1,65 @@
+"""``btfschema graph``."""
+
+from __future__ import annotations
+
+import click
+
+from btfschema.cli.inputs import base_option, open_input
+
+__all__ = ["graph"]
+
+
+@click.command()
+@click.argument("name")
+@click.argument("file", required=False, type=click.Path(allow_dash=True))
+@base_option
+@click.option(
+    "--depth", type=click.IntRange(1), default=1, show_default=True, help="Steps from NAME."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["dot", "svg", "mermaid"]),
+    default="dot",
+    show_default=True,
+    help="svg is drawn by Graphviz, when that is installed.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=300,
+    show_default=True,
+    help="Types to draw at most, the nearest first.",
+)
+def graph(
+    name: str, file: str | None, base_btf: str | None, depth: int, form: str, limit: int
+) -> None:
+    """Draw what the type called NAME leads to; without FILE, in the running kernel.
+
+    Solid lines lead to parts, dashed ones to what a pointer or a function refers to; they carry the
+    members' names. Numbers are left out. NAME may have "struct", "union", "enum" or another kind
+    before it, in the same argument, or be an id.
+
+    \b
+    Examples:
+      btfschema graph list_head --depth 2
+      btfschema graph 'struct file' vmlinux --format svg > file.svg
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.cli.show import ids_named
+    from btfschema.errors import AmbiguousNameError
+    from btfschema.render.graph import neighbourhood
+
+    btf = open_input(file, base_btf)
+    ids = ids_named(btf, name)
+    if len(ids) > 1:
+        found = ", ".join(btf.describe(type_id) for type_id in ids)
+        raise AmbiguousNameError(
+            f"{len(ids)} types are called {name!r}: {found}; give a kind or an id",
+            got=ids,
+            expected="one type",
+        )
+    drawn = neighbourhood(btf, ids[0], depth, limit)
+    if drawn.left_out:
+        click.echo(f"btfschema: {drawn.left_out} more types left out (--limit {limit})", err=True)
+    text = {"dot": drawn.dot, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]()
+    click.echo(text, nl=False)
