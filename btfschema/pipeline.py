@@ -154,7 +154,7 @@ class Pipeline(Pass):
         for stage in stages:
             result = self._run_stage(stage, total.btf, ctx)
             key = stage.name if names.count(stage.name) == 1 else f"{stage.name}#{stage.number}"
-            facts[key] = result.facts
+            facts[key] = dict(result.facts)
             said = [
                 evolve(one, pass_name=one.pass_name or stage.name) for one in result.diagnostics
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -294,3 +295,9 @@ class TestPassContract:
 
         with pytest.raises(AssertionError, match="a base or a named input"):
             assert_pass_contract(Grudge(), small_split(), Context(inputs={"target": small_base()}))
+
+
+def test_the_facts_of_all_passes_are_data_that_json_can_hold() -> None:
+    result = Pipeline.parse("references,distill,distill").run(small_split())
+    text = json.dumps(dict(result.facts))
+    assert set(json.loads(text)) == {"references", "distill#2", "distill#3"}
