@@ -1,6 +1,5 @@
 """BTF blobs aimed at the edges of every rule, from a seed: what kernels and fuzzers are asked.
 
-Blobs are written word by word, not by the library, so that they can say what the library would not.
 Each family aims at some rules: most of a blob is sound, and a few of its values are drawn from
 those around a limit.
 """
@@ -8,13 +7,15 @@ those around a limit.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 
+from blob_draft import Draft, header
+
 from btfschema.schema import Kind
 
-__all__ = ["FAMILIES", "Draft", "edge_blobs", "mutated"]
+__all__ = ["FAMILIES", "edge_blobs", "mutated"]
 
 SIZES = (0, 1, 2, 3, 4, 8, 12, 16, 17, 32, 64, 100, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 SMALL = (0, 1, 3, 4, 8, 8, 16, 24, 32)
@@ -61,72 +62,6 @@ MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_T
 NAMELESS = (Kind.PTR, Kind.ARRAY, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.FUNC_PROTO)
 
 
-class Draft:
-    """A blob in the making; words are little-endian."""
-
-    def __init__(self) -> None:
-        self.words: list[int] = []
-        self.strings = bytearray(b"\0")
-        self.types = 0
-
-    def name(self, name: bytes) -> int:
-        """The offset of a name."""
-        if not name:
-            return 0
-        self.strings += name + b"\0"
-        return len(self.strings) - len(name) - 1
-
-    def add(
-        self,
-        kind: int,
-        name: bytes = b"",
-        third: int = 0,
-        payload: Sequence[int] = (),
-        *,
-        vlen: int = 0,
-        flag: int = 0,
-    ) -> int:
-        """Add a record and return its id."""
-        self.words += (self.name(name), flag << 31 | kind << 24 | vlen, third, *payload)
-        self.types += 1
-        return self.types
-
-    def int(
-        self, bits: int = 32, offset: int = 0, encoding: int = 0, size: int | None = None
-    ) -> int:
-        """Add an INT."""
-        size = -(-(bits + offset) // 8) if size is None else size
-        return self.add(Kind.INT, b"i", size, [bits | offset << 16 | encoding << 24])
-
-    def struct(
-        self, size: int, members: Sequence[tuple[int, int]], kind: int = Kind.STRUCT, flag: int = 0
-    ) -> int:
-        """Add a struct or union of (type id, offset word)."""
-        words = [word for type_id, offset in members for word in (0, type_id, offset)]
-        return self.add(kind, b"s", size, words, vlen=len(members), flag=flag)
-
-    def blob(self) -> bytes:
-        """Header, types, strings."""
-        types = struct.pack(f"<{len(self.words)}I", *(word & 0xFFFFFFFF for word in self.words))
-        return header(len(types), len(self.strings)) + types + bytes(self.strings)
-
-
-def header(
-    type_len: int,
-    str_len: int,
-    type_off: int = 0,
-    str_off: int | None = None,
-    hdr_len: int = 24,
-    version: int = 1,
-    flags: int = 0,
-    magic: int = 0xEB9F,
-) -> bytes:
-    """``struct btf_header``."""
-    at = type_len if str_off is None else str_off
-    fields = (magic, version, flags, hdr_len, type_off, type_len, at, str_len)
-    return struct.pack("<HBBIIIII", *fields)
-
-
 def _plain_name(kind: int) -> bytes:
     return b"" if kind in NAMELESS else b"n"
 
@@ -136,7 +71,7 @@ def graphs(random: Random) -> bytes:
     draft = Draft()
     total = random.randint(1, 7)
     if random.random() < 0.8:
-        draft.int()
+        draft.integer()
     kinds = random.choice((ALL, DATA, POINTERS))
     while draft.types < total:
         _any_type(random, draft, random.choice(kinds), total)
@@ -157,7 +92,7 @@ def _any_type(random: Random, draft: Draft, kind: int, total: int) -> None:
     flag = 0
     if kind == Kind.INT:
         bits, offset, encoding = random.choice(INTS)
-        draft.int(bits, offset, encoding)
+        draft.integer(bits, offset, encoding)
     elif kind == Kind.ARRAY:
         index = 1 if random.random() < 0.8 else target()
         draft.add(kind, payload=[target(), index, random.choice(COUNTS[:5])])
@@ -209,7 +144,7 @@ def chains(random: Random) -> bytes:
     last = random.choice((1, 1, 1, 0, order[0]))
     follower = dict(zip(order, [*order[1:], last], strict=True))
     draft = Draft()
-    draft.int()
+    draft.integer()
     tagged = random.random() < 0.5
     for type_id in range(2, length + 2):
         kind = random.choice(kinds)
@@ -239,7 +174,7 @@ def late_arrays(random: Random) -> bytes:
     array, modifier, pointer, holder, other = ids
     counts = random.choice((1, 4, 100, 0x40000000))
     draft = Draft()
-    draft.int()
+    draft.integer()
     while draft.types < 6:
         now = draft.types + 1
         if now == array:
@@ -275,7 +210,7 @@ def _other_holder(random: Random, draft: Draft, modifier: int, array: int, holde
 def late_variables(random: Random) -> bytes:
     """Sections before and after their variables, with places of any size."""
     draft = Draft()
-    draft.int()
+    draft.integer()
     draft.add(Kind.ARRAY, payload=[1, 1, 4])
     variables = random.sample(range(3, 6), 2)
     section = next(i for i in range(3, 6) if i not in variables)
@@ -293,7 +228,7 @@ def late_variables(random: Random) -> bytes:
 def fields(random: Random) -> bytes:
     """One type whose vlen, kind_flag, kind, third and fixed words are at their limits."""
     draft = Draft()
-    draft.int()
+    draft.integer()
     kind = (
         random.choice(ALL) if random.random() < 0.95 else random.choice((0, 20, 21, 31, 100, 127))
     )
@@ -318,7 +253,7 @@ def members(random: Random) -> bytes:
     """A struct or union over members of every kind, at offsets around its end."""
     draft = Draft()
     for bits, offset, encoding in INTS:
-        draft.int(bits, offset, encoding, random.choice((None, 16)))
+        draft.integer(bits, offset, encoding, random.choice((None, 16)))
     size = random.choice((1, 2, 4, 8))
     draft.add(Kind.ENUM, b"e", size)
     draft.add(Kind.ENUM64, b"f", size)
@@ -347,7 +282,7 @@ def members(random: Random) -> bytes:
 def names(random: Random) -> bytes:
     """Names of every sort on types and their parts."""
     draft = Draft()
-    draft.int()
+    draft.integer()
     kind = random.choice(ALL)
     name = random.choice(NAMES)
     part = draft.name(random.choice(NAMES)) if random.random() < 0.5 else draft.name(b"ok")
@@ -369,7 +304,8 @@ def names(random: Random) -> bytes:
         payload = [0]
     third = {Kind.FWD: 0, Kind.ARRAY: 0, Kind.FUNC: 2, Kind.DECL_TAG: 2}.get(Kind(kind), 4)
     if kind in (Kind.FUNC, Kind.DECL_TAG):
-        draft.add(*((Kind.FUNC_PROTO,) if kind == Kind.FUNC else (Kind.STRUCT, b"s")))
+        target = Kind.FUNC_PROTO if kind == Kind.FUNC else Kind.STRUCT
+        draft.add(target, _plain_name(target))
         payload = [0xFFFFFFFF] * len(payload)
     elif Kind.TYPEDEF <= kind <= Kind.RESTRICT or kind in (2, 13, 14, 18):
         third = 1
@@ -382,7 +318,7 @@ def names(random: Random) -> bytes:
 def sections(random: Random) -> bytes:
     """A DATASEC whose variables are at the edges of it and of each other."""
     draft = Draft()
-    draft.int(8)
+    draft.integer(8)
     variables = [draft.add(Kind.VAR, b"v", 1, [1]) for _ in range(3)]
     size = random.choice((0, 1, 4, 8, 16, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF))
     near = (0, 1, 2, 4, 8, size - 1, size, size + 1, size // 2, 0x7FFFFFFF, 0xFFFFFFF0, 0xFFFFFFFF)
@@ -402,26 +338,26 @@ def sections(random: Random) -> bytes:
 def tags(random: Random) -> bytes:
     """Declaration tags on everything, with any component; type tags anywhere in a chain."""
     draft = Draft()
-    draft.int()
+    draft.integer()
     draft.struct(8, [(1, 0), (1, 32)])
     draft.add(Kind.UNION, b"u", 8)
     proto = draft.add(Kind.FUNC_PROTO, b"", 0, [draft.name(b"p"), 1], vlen=1)
     draft.add(Kind.FUNC, b"f", proto)
     draft.add(Kind.VAR, b"v", 1, [0])
     draft.add(Kind.TYPEDEF, b"t", random.choice((2, 1)))
-    total = draft.types
+    total = 7 if random.random() < 0.2 else draft.types
     for _ in range(random.randint(1, 3)):
-        component = random.choice((-1, -1, 0, 1, 2, 3, -2, 0x7FFFFFFF, -0x80000000))
+        component = random.choice((*[-1] * 5, 0, 0, 1, 2, 3, -2, 0x7FFFFFFF, -0x80000000))
         draft.add(
             Kind.DECL_TAG,
             b"tag",
-            random.randint(1, total),
+            random.randint(2 if random.random() < 0.9 else 1, total),
             [component],
             flag=random.random() < 0.1,
         )
     for _ in range(random.randint(0, 4)):
         kind = random.choice((Kind.TYPE_TAG, Kind.TYPE_TAG, Kind.CONST, Kind.TYPEDEF, Kind.PTR))
-        target = random.choice((1, draft.types, draft.types + 2))
+        target = random.choice((1, 1, draft.types, draft.types, draft.types + 2))
         draft.add(kind, _plain_name(kind), target, flag=kind == 18 and random.random() < 0.1)
     draft.add(Kind.PTR, third=draft.types)
     return draft.blob()
@@ -430,7 +366,7 @@ def tags(random: Random) -> bytes:
 def frames(random: Random) -> bytes:
     """Sound types in an unsound frame."""
     draft = Draft()
-    draft.int()
+    draft.integer()
     types = struct.pack("<4I", *draft.words)
     strings = bytes(draft.strings)
     types, strings = random.choice(
@@ -443,31 +379,31 @@ def frames(random: Random) -> bytes:
     excess = bytes(max(0, min(hdr_len, 64) - 24))
     if excess and random.random() < 0.4:
         excess = excess[:-1] + b"\1"
-    gap, tail = (random.choice((b"", b"", b"", b"\0", b"\0\0\0\0")) for _ in range(2))
+    gap, tail = (random.choice((*[b""] * 18, b"\0", b"\0\0\0\0")) for _ in range(2))
     type_off, str_off = 0, len(types) + len(gap)
     body = types + gap + strings
     if random.random() < 0.15:
         type_off, str_off = len(strings) + len(gap), 0
         body = strings + gap + types
-    nudge = (0, 0, 0, 0, 0, 0, 1, 4, -1, 100, -len(types))
+    nudge = (*[0] * 40, 1, 4, -1, 100, -len(types))
     fields = header(
         max(0, len(types) + random.choice(nudge)),
         max(0, len(strings) + random.choice(nudge)),
         max(0, type_off + random.choice(nudge)),
         max(0, str_off + random.choice(nudge)),
         hdr_len,
-        random.choice((1, 1, 1, 1, 1, 0, 2)),
-        random.choice((0, 0, 0, 0, 0, 1)),
-        random.choice((0xEB9F, 0xEB9F, 0xEB9F, 0xEB9F, 0xEB9F, 0, 0xEB9E)),
+        random.choice((*[1] * 18, 0, 2)),
+        random.choice((*[0] * 19, 1)),
+        random.choice((*[0xEB9F] * 18, 0, 0xEB9E)),
     )
     blob = fields + excess + body + tail
-    return blob[: random.choice((len(blob), len(blob), len(blob), random.randint(0, len(blob))))]
+    return blob[: random.choice((*[len(blob)] * 9, random.randint(0, len(blob))))]
 
 
 def sound(random: Random) -> bytes:
     """A blob with every kind, all sound, its types in one of several orders."""
     draft = Draft()
-    draft.int(32, 0, 1)
+    draft.integer(32, 0, 1)
     draft.add(Kind.PTR, third=random.choice((0, 1, 3)))
     draft.struct(24, [(1, 0), (2, 64), (1, 128)])
     draft.struct(8, [(1, 3 << 24), (1, 5 << 24 | 3), (1, 32)], flag=1)
@@ -514,6 +450,60 @@ def mutated(random: Random, blob: bytes | None = None) -> bytes:
     return bytes(data)
 
 
+MANAGED = {
+    b"bpf_spin_lock": 4,
+    b"bpf_list_head": 16,
+    b"bpf_list_node": 24,
+    b"bpf_rb_root": 16,
+    b"bpf_rb_node": 32,
+    b"bpf_refcount": 4,
+}
+TAGS = (b"kptr", b"kptr", b"kptr_untrusted", b"percpu_kptr", b"user")
+CONTAINS = (
+    b"contains:n:l",
+    b"contains:n:l",
+    b"contains:n:r",
+    b"contains:n:",
+    b"contains:x:l",
+    b"n",
+)
+
+
+def managed(random: Random) -> bytes:
+    """Structs of locks, lists, trees and counted pointers, mostly as they must be."""
+    draft = Draft()
+    draft.integer()
+    wrong = random.random() < 0.2
+    given = dict(MANAGED)
+    if wrong:
+        given[random.choice(list(given))] += random.choice((-4, 4, 8))
+    types = {name: draft.add(Kind.STRUCT, name, size) for name, size in given.items()}
+    # Of a name that no kernel has, as its own types are asked after their destructors.
+    node = draft.types + 1
+    parts = [types[b"bpf_list_node"], types[b"bpf_rb_node"], types[b"bpf_refcount"]]
+    places = [(b"l", parts[0], 0), (b"r", parts[1], 192), (b"c", parts[2], 448)]
+    chosen = [place for place in places if random.random() < 0.9]
+    words = [word for name, i, at in chosen for word in (draft.name(name), i, at)]
+    draft.add(Kind.STRUCT, b"n", 64, words, vlen=len(chosen))
+    tag = draft.add(Kind.TYPE_TAG, random.choice(TAGS), random.choice((node, node, node, 1)))
+    pointer = draft.add(Kind.PTR, third=tag)
+    volatile = draft.add(Kind.VOLATILE, third=pointer)
+    element = random.choice((pointer, types[b"bpf_list_head"], types[b"bpf_spin_lock"]))
+    array = draft.add(Kind.ARRAY, payload=[element, 1, random.choice((0, 1, 2, 11, 12))])
+    inner = draft.struct(24, [(random.choice((pointer, types[b"bpf_spin_lock"])), 64)])
+    lock = types[b"bpf_spin_lock"]
+    pool = (1, lock, types[b"bpf_list_head"], types[b"bpf_rb_root"], pointer, volatile)
+    members, at = [(lock, 0)] if random.random() < 0.8 else [], 64
+    for _ in range(random.randint(0, 3)):
+        members.append((random.choice((*pool, array, inner)), at))
+        at += random.choice((128, 128, 192, 1024, 96))
+    holder = draft.struct(at // 8 + 256, members)
+    for number in range(len(members)):
+        if random.random() < 0.8:
+            draft.add(Kind.DECL_TAG, random.choice(CONTAINS), holder, [number])
+    return draft.blob()
+
+
 FAMILIES: dict[str, Callable[[Random], bytes]] = {
     "graphs": graphs,
     "chains": chains,
@@ -525,6 +515,7 @@ FAMILIES: dict[str, Callable[[Random], bytes]] = {
     "sections": sections,
     "tags": tags,
     "frames": frames,
+    "managed": managed,
     "sound": sound,
     "mutated": mutated,
 }

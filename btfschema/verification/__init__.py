@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from btfschema.container import Btf
 from btfschema.schema import KINDS, Kinds
+from btfschema.verification.fields import check_special_fields
 from btfschema.verification.findings import Findings
 from btfschema.verification.framing import check_frame, open_blob
 from btfschema.verification.kernels import KERNELS, LATEST, Kernel, kernel_of
 from btfschema.verification.records import check_kinds, check_name_offsets, check_records
 from btfschema.verification.references import References, check_existence, check_prototypes
-from btfschema.verification.rules import RULES
+from btfschema.verification.rules import MAX_NAMES, RULES
 from btfschema.verification.tags import check_chains
 from btfschema.verification.violations import Level, Rule, Violation
 from btfschema.verification.walk import Walk, is_shallow
@@ -76,7 +77,8 @@ def verify(
 def _check_types(findings: Findings, btf: Btf, kernel: Kernel | None, *, whole: bool) -> None:
     """The records; and where they lead, when they are all there."""
     types = btf.types
-    check_name_offsets(findings, types, btf.strings.end)
+    names_end = btf.strings.end
+    check_name_offsets(findings, types, min(names_end, MAX_NAMES) if kernel else names_end)
     if kernel is not None:
         check_kinds(findings, types, kernel)
         check_records(findings, types, kernel)
@@ -90,3 +92,5 @@ def _check_types(findings: Findings, btf: Btf, kernel: Kernel | None, *, whole: 
     check_chains(findings, btf)
     if doubts or not is_shallow(btf):
         Walk(findings, btf, doubts).run()
+    if kernel.special_fields and not findings.violations:
+        check_special_fields(findings, btf)

@@ -21,7 +21,7 @@ from btfschema.strings import StringTable
 from btfschema.types import TypeTable, index_records, raise_record_error, split_info
 from btfschema.verification.findings import Findings
 from btfschema.verification.kernels import Kernel
-from btfschema.verification.rules import MAX_BLOB_SIZE, MAX_NAME_OFFSET
+from btfschema.verification.rules import MAX_BLOB_SIZE
 
 __all__ = ["check_frame", "open_blob"]
 
@@ -128,7 +128,12 @@ def _check_sections(findings: Findings, header: Header, size: int) -> None:
         if at + length > size:
             findings.blob("section.bounds", f"{name} to byte {at + length}", f"at most {size}", at)
         if at < end:
-            findings.blob("section.overlap", f"{name} from byte {at}", f"{last} ends at {end}", at)
+            findings.blob(
+                "section.overlap",
+                f"{name} from byte {at}",
+                f"from byte {end} on, behind {last}",
+                at,
+            )
         end, last = max(end, at + length), name
 
 
@@ -181,9 +186,6 @@ def check_strings(
             findings.blob("strings.end", strings[-1], "0", last)
         if base is None and strings[0]:
             findings.blob("strings.start", strings[0], "0; if it is split BTF, pass its base", at)
-        if kernel is not None and len(strings) - 1 > MAX_NAME_OFFSET:
-            expected = f"at most {MAX_NAME_OFFSET + 1} bytes"
-            findings.blob("strings.length", len(strings), expected, at)
     if kernel is not None and base is None and not header.type_len:
         findings.blob("types.empty", 0, "at least 1 type", header.sections[0][1])
 

@@ -274,7 +274,7 @@ def _check_datasecs(findings: Findings, types: TypeTable, rows: Ints) -> None:
         entries,
         (offsets < before) | (offsets >= section),
         offsets,
-        lambda number: f"{before[number]} to {section[number] - 1}",
+        lambda number: f"at least {before[number]} and less than {section[number]}",
         words["offset"],
     )
     findings.elements(

@@ -17,19 +17,25 @@ __all__ = [
     "MAX_BLOB_SIZE",
     "MAX_DEPTH",
     "MAX_INT_BITS",
+    "MAX_NAMES",
     "MAX_NAME_LENGTH",
-    "MAX_NAME_OFFSET",
+    "MAX_OWNERSHIP_DEPTH",
+    "MAX_SPECIAL_FIELDS",
     "MAX_TYPE",
     "RULES",
 ]
 
-# BTF_MAX_SIZE, BTF_MAX_TYPE, BTF_MAX_NAME_OFFSET, KSYM_NAME_LEN, MAX_RESOLVE_DEPTH, BITS_PER_U128
+# BTF_MAX_SIZE, BTF_MAX_TYPE, BTF_MAX_NAME_OFFSET + 1, KSYM_NAME_LEN, MAX_RESOLVE_DEPTH and
+# BITS_PER_U128
 MAX_BLOB_SIZE = 16 << 20
 MAX_TYPE = 0xFFFFF
-MAX_NAME_OFFSET = 0xFFFFFF
+MAX_NAMES = 0xFFFFFF + 1
 MAX_NAME_LENGTH = 512
 MAX_DEPTH = 32
 MAX_INT_BITS = 128
+# BTF_FIELDS_MAX, BTF_MAX_OWNERSHIP_DEPTH
+MAX_SPECIAL_FIELDS = 11
+MAX_OWNERSHIP_DEPTH = 8
 
 _KERNEL = "kernel/bpf/btf.c"
 CHECK_META = "kind_ops[]->check_meta"
@@ -41,6 +47,12 @@ def _read(id_: str, text: str, function: str, **more: Any) -> Rule:
 
 def _record(id_: str, text: str, function: str, **more: Any) -> Rule:
     return Rule(id_, text, f"{_KERNEL}: {function}", **more)
+
+
+def _field(id_: str, text: str, function: str, **more: Any) -> Rule:
+    return Rule(
+        f"field.{id_}", f"{text} (from 6.2 on)", f"{_KERNEL}: {function}", modules=False, **more
+    )
 
 
 def _graph(id_: str, text: str, function: str, **more: Any) -> Rule:
@@ -71,9 +83,14 @@ _DECLARED = (
     _read("strings.empty", "BTF without a base has strings", "btf_parse_str_sec"),
     _read("strings.start", "the strings of BTF without a base start with NUL", "btf_parse_str_sec"),
     _read("strings.end", "the strings end with NUL", "btf_parse_str_sec"),
-    _record("strings.length", "the strings have at most 16 MiB", "btf_parse_str_sec"),
     _record("types.empty", "BTF without a base has types", "btf_parse_type_sec"),
-    _record("types.count", "an id is less than 0xfffff", "btf_add_type", error="E2BIG"),
+    _record(
+        "types.count",
+        "an id is less than 0xfffff",
+        "btf_add_type",
+        error="none",
+        fix="kernels drop the type without a word",
+    ),
     _read("base.order", "split BTF has its base's byte order", "btf_parse_hdr"),
     # Records, each for itself.
     _read("record.size", "a record lies inside the type section", "btf_parse_type_sec"),
@@ -154,6 +171,30 @@ _DECLARED = (
     ),
     _record("tag.order", "type tags come before other modifiers", "btf_check_type_tags"),
     _record("tag.chain", "a chain has at most 32 modifiers", "btf_check_type_tags", error="ELOOP"),
+    # Structs with fields that the kernel manages.
+    _field("bits", "a struct with managed fields has no bit fields", "btf_find_struct_field"),
+    _field(
+        "none", "a managed field is whole and aligned", "btf_parse_struct_metas", error="EFAULT"
+    ),
+    _field("order", "managed fields don't overlap", "btf_parse_fields", error="EEXIST"),
+    _field(
+        "count", "there are few managed fields in a struct", "btf_find_field_one", error="E2BIG"
+    ),
+    _field(
+        "depth", "managed fields are less than 32 deep", "btf_find_nested_struct", error="E2BIG"
+    ),
+    _field("array", "locks, nodes and counts are in no array", "btf_repeat_fields"),
+    _field("tag", "a tagged pointer beside managed fields is one too", "btf_find_kptr"),
+    _field("contains", "a list head or tree root says what it holds", "btf_find_graph_root"),
+    _field("node", "what a list or tree holds has a node for it", "btf_parse_graph_root"),
+    _field("lock", "a list head or tree root stands beside a lock", "btf_parse_fields"),
+    _field("refcount", "what is in a list and a tree is counted", "btf_parse_fields"),
+    _field(
+        "ownership",
+        "what owns others does so over at most 8 structs",
+        "btf_check_ownership_depth",
+        error="ELOOP",
+    ),
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _DECLARED})

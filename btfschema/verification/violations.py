@@ -22,7 +22,7 @@ class Rule:
         level: ``"read"`` when libbpf refuses what breaks it too, ``"kernel"`` when only kernels do.
         modules: whether a kernel asks it of a module's BTF too. Of a module it checks records one
             by one, and not where their references lead.
-        error: the error number that ``BPF_BTF_LOAD`` gives.
+        error: the error that ``BPF_BTF_LOAD`` gives, or ``"none"`` when it goes on without a word.
         fix: what to do about it, where that is known.
     """
 
@@ -83,15 +83,15 @@ class Violation:
             name = f' "{self.member_name}"' if self.member_name else ""
             words.append(f"{self.part} {self.member}{name}")
         if self.offset is not None:
-            words.append(f"at byte {self.offset}")
+            at = f"at byte {self.offset}"
+            words.append(at if words else f"the BTF {at}")
         return " ".join(words)
 
     def __str__(self) -> str:
-        where = f"{self.where}: " if self.where else ""
         hint = f"; {self.fix}" if self.fix else ""
         return shown(
-            f"{where}{self.rule.text}: found {self.got}, expected {self.expected} "
-            f"[{self.rule.id}]{hint}"
+            f"{self.where or 'the BTF'} breaks {self.rule.id}: {self.rule.text} "
+            f"(found {self.got}, expected {self.expected}){hint}"
         )
 
     def as_dict(self) -> dict[str, Any]:

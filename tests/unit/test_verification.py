@@ -1,0 +1,365 @@
+"""Verifying: every rule by the smallest blob that breaks it, real files, and how it is called."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from attrs import frozen
+from blob_draft import Draft
+from broken_blobs import BROKEN, INT, ONE, add, composite, section, types, variable
+from edge_blobs import FAMILIES, edge_blobs
+from example_passes import Everything
+from hypothesis import given
+
+from btfschema import (
+    KINDS,
+    Btf,
+    Builder,
+    Context,
+    IdMap,
+    KindSpec,
+    Pass,
+    PassResult,
+    Pipeline,
+    dumps,
+    loads,
+    verify,
+    views,
+)
+from btfschema.cli.verify import VERSIONS
+from btfschema.constraints import Constraints, Graph, NameRule, Target
+from btfschema.errors import BtfError, VerifyError
+from btfschema.schema import Kind
+from btfschema.testing import blobs, btfs, mutations, split_btfs
+from btfschema.verification import KERNELS, LATEST, RULES, Kernel, Level, Violation
+
+BASE = loads(ONE)
+
+
+def rules(found: list[Violation]) -> list[str]:
+    return [violation.rule.id for violation in found]
+
+
+def test_every_rule_has_a_smallest_blob() -> None:
+    assert list(BROKEN) == [rule for rule in RULES if rule in BROKEN]
+    assert set(RULES) == set(BROKEN)
+    large = {rule for rule, broken in BROKEN.items() if len(broken.blob) > 1000}
+    assert large == {"blob.size", "types.count", "record.info"}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_violation_names_its_place_and_breaks_one_rule_only(rule: str) -> None:
+    broken, declared = BROKEN[rule], RULES[rule]
+    base = BASE if broken.base else None
+    (found,) = verify(broken.blob, declared.level, "6.12", base)
+    assert found.rule is declared
+    assert (found.type_id, found.member, found.offset) == (
+        broken.type_id,
+        broken.member,
+        broken.offset,
+    )
+    assert rule in str(found)
+    assert str(found.got) in str(found)
+    assert found.expected in str(found)
+    assert declared.source.startswith(("kernel/bpf/btf.c: ", "tools/lib/bpf/btf.c: "))
+    assert json.loads(json.dumps(found.as_dict()))["rule"] == rule
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if RULES[rule].level == "read"])
+def test_what_breaks_a_rule_of_reading_does_not_load(rule: str) -> None:
+    broken = BROKEN[rule]
+    # A kernel refuses it too; what it says besides is not asked here.
+    assert rule in rules(verify(broken.blob, "kernel", "6.12", BASE if broken.base else None))
+    if rule in ("strings.empty", "func.prototype"):
+        return  # read here, where libbpf is stricter
+    with pytest.raises(BtfError):
+        loads(broken.blob, BASE if broken.base else None)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if RULES[rule].level == "kernel"])
+def test_what_only_kernels_refuse_is_read(rule: str) -> None:
+    assert verify(BROKEN[rule].blob, "read") == []
+
+
+@pytest.mark.parametrize("level", ["read", "kernel"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernels_and_modules_are_clean(
+    cloud: Btf, generic: Btf, modules: dict[str, bytes], level: Level, kernel: str
+) -> None:
+    few = itertools.islice(modules.items(), None, None, 50)
+    for btf in (cloud, generic, *(loads(data, cloud) for _, data in few)):
+        assert verify(btf, level, kernel) == []
+
+
+def test_all_modules_are_clean_and_cost_nothing_of_their_base(
+    cloud: Btf, modules: dict[str, bytes]
+) -> None:
+    verify(cloud)
+    started = time.perf_counter()
+    assert len(modules) == 1138
+    for data in modules.values():
+        assert verify(data, base=cloud) == []
+    # Fifty times what it takes, so that only a cost of the base's size can fail it.
+    assert (time.perf_counter() - started) / len(modules) < 0.05
+
+
+def test_all_violations_are_found_not_the_first() -> None:
+    blob = types(
+        add(Kind.ENUM, b"fwd", 0),
+        add(Kind.PTR, b"p", 9),
+        add(Kind.FLOAT, b"f", 6, vlen=1, flag=1),
+    )
+    found = [(violation.type_id, violation.rule.id) for violation in verify(blob)]
+    assert found == [
+        (1, "record.size_word"),
+        (2, "record.name"),
+        (2, "reference.exists"),
+        (3, "record.vlen"),
+        (3, "record.kind_flag"),
+        (3, "record.size_word"),
+    ]
+
+
+def test_records_before_a_damaged_one_are_still_checked() -> None:
+    blob = types(add(Kind.FLOAT, b"f", 6), add(99))
+    assert rules(verify(blob)) == ["record.size_word", "record.kind"]
+
+
+def test_the_enum_that_clang_writes_gets_advice() -> None:
+    (found,) = verify(types(add(Kind.ENUM, b"fwd", 0)))
+    assert "clang" in found.fix
+    assert found.fix in str(found)
+    (found,) = verify(types(add(Kind.ENUM, b"odd", 3)))
+    assert found.fix == ""
+
+
+def test_what_compilers_leave_to_libbpf_gets_advice() -> None:
+    found = verify(types(INT, variable(1), section(0, (2, 0, 4))))
+    assert [(violation.rule.id, "libbpf" in violation.fix) for violation in found] == [
+        ("record.size_word", True)
+    ]
+
+
+def with_layout() -> bytes:
+    builder = Builder(layout=True)
+    builder.add(views.Ptr(0))
+    return dumps(builder.build())
+
+
+OLD = ("6.1", "6.12", "6.18")
+# What some kernels take and others refuse: the blob, who refuses it, and by which rule.
+DIFFERENCES: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "record.info": (BROKEN["record.info"].blob, OLD),
+    "record.kind_flag": (types(INT, add(Kind.TYPE_TAG, b"t", 1, flag=1)), ("6.1", "6.12")),
+    "record.name": (
+        types(INT, variable(1), add(Kind.DATASEC, b"a b", 4, 2, 0, 4, vlen=1)),
+        ("6.1",),
+    ),
+    "field.contains": (BROKEN["field.contains"].blob, ("6.12", "6.18", "7.1")),
+    "header.excess": (with_layout(), OLD),
+}
+
+
+@pytest.mark.parametrize("version", KERNELS)
+@pytest.mark.parametrize("rule", DIFFERENCES)
+def test_kernels_differ_as_declared(rule: str, version: str) -> None:
+    blob, refuse = DIFFERENCES[rule]
+    expected = [rule] if version in refuse else []
+    assert rules(verify(blob, kernel=version)) == expected
+
+
+def test_an_added_kind_brings_its_rules() -> None:
+    wants = Constraints(Graph.MODIFIER, name=NameRule.IDENTIFIER, target=Target.SIZED)
+    spec = KindSpec(40, "ALIAS", KINDS[Kind.TYPEDEF].third, constraints=wants)
+    kinds = KINDS.extended(spec)
+    kernel = Kernel("of mine", info=KERNELS["7.1"].info, last_kind=40)
+    blob = types(INT, add(40, b"9", 0, vlen=1, flag=1))
+    assert rules(verify(blob, kernel=kernel, kinds=kinds)) == [
+        "record.name",
+        "record.vlen",
+        "record.kind_flag",
+        "reference.target",
+    ]
+    sound = types(INT, add(40, b"a", 1), composite(3, (2, 0)))
+    assert rules(verify(sound, kernel=kernel, kinds=kinds)) == ["member.end"]
+
+
+@pytest.mark.parametrize("version", ["6.1", "6.12"])
+@given(btf=btfs(valid=True, byteorder="little", min_types=1))
+def test_what_is_generated_as_valid_is_valid(btf: Btf, version: str) -> None:
+    assert verify(btf, kernel=version) == []
+    assert verify(dumps(btf), kernel=version) == []
+
+
+@given(btf=split_btfs(valid=True, min_types=1))
+def test_split_btf_is_valid_over_its_bases(btf: Btf) -> None:
+    assert verify(btf) == []
+    assert verify(dumps(btf), base=btf.base) == []
+
+
+@given(blobs())
+def test_what_is_read_is_clean_for_readers(data: bytes) -> None:
+    loads(data)
+    assert set(rules(verify(data, "read"))) <= {"strings.empty", "func.prototype"}
+
+
+@given(blobs().flatmap(mutations))
+def test_readers_rules_are_those_of_reading(data: bytes) -> None:
+    stricter = {"strings.empty", "func.prototype"}
+    found = set(rules(verify(data, "read"))) - stricter
+    try:
+        loads(data)
+    except BtfError:
+        assert found
+    else:
+        assert not found
+
+
+def test_edges_are_met_and_passed() -> None:
+    """The generator of the differential tests meets most rules, and sound blobs in each family."""
+    met: set[str] = set()
+    sound: set[str] = set()
+    for family, blob in itertools.islice(edge_blobs(1), 40 * len(FAMILIES)):
+        found = verify(blob, kernel="6.12")
+        met |= set(rules(found))
+        if not found:
+            sound.add(family)
+    assert len(met) > 0.7 * len(RULES)
+    assert len(sound) > 0.7 * len(FAMILIES)
+
+
+@pytest.mark.parametrize("count", [2_000, 40_000])
+@pytest.mark.parametrize("kind", [Kind.PTR, Kind.CONST, Kind.STRUCT, Kind.ARRAY])
+def test_long_chains_take_linear_time_and_no_recursion(kind: int, count: int) -> None:
+    draft = Draft()
+    draft.integer()
+    for type_id in range(2, count):
+        if kind == Kind.STRUCT:
+            draft.struct(4, [(type_id + 1, 0)])
+        elif kind == Kind.ARRAY:
+            draft.add(kind, payload=[type_id + 1, 1, 1])
+        else:
+            draft.add(kind, third=type_id + 1)
+    draft.integer()
+    blob = draft.blob()
+    started = time.perf_counter()
+    found = set(rules(verify(blob)))
+    assert time.perf_counter() - started < count / 2_000
+    chain = {"tag.chain"} if kind == Kind.CONST else set()
+    assert found == {"graph.depth"} | chain
+
+
+def test_memory_is_a_multiple_of_the_input(cloud_bytes: bytes) -> None:
+    verify(cloud_bytes)
+    tracemalloc.start()
+    try:
+        verify(cloud_bytes)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 25 * len(cloud_bytes)
+
+
+def test_memory_is_bounded_where_every_word_is_wrong() -> None:
+    blob = types(*[add(Kind.PTR, b"", 0xFFFFFFFF)] * 20_000)
+    tracemalloc.start()
+    try:
+        found = verify(blob)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 20_000
+    assert peak < 100 * len(blob)
+
+
+def test_a_pipeline_blames_the_pass_that_breaks_its_output() -> None:
+    builder = Builder()
+    number = builder.add(views.Int("int", 4))
+    builder.add(views.Struct("s", 4, [views.Member("a", number)]))
+    sound = builder.build()
+    Pipeline(Everything(), verify="kernel").run(sound)
+    with pytest.raises(VerifyError, match=r"output of .*breaker.*breaks member\.end") as caught:
+        Pipeline(Everything(), Breaker(), verify="kernel").run(sound)
+    assert (caught.value.pass_name, caught.value.stage) == ("breaker", 2)
+    assert isinstance(caught.value.got, list)
+    assert caught.value.got[0].rule is RULES["member.end"]
+    with pytest.raises(VerifyError, match="input of the pipeline"):
+        Pipeline(Everything(), verify="kernel").run(Builder().build())
+    Pipeline(Everything(), Breaker(), verify="read").run(sound)
+
+
+@frozen
+class Breaker(Pass):
+    """Makes every struct a byte smaller."""
+
+    name: ClassVar[str] = "breaker"
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        table = btf.types
+        rows = table.rows_of(Kind.STRUCT)
+        places = table.starts[rows] + table.plan.kinds[Kind.STRUCT].third.word
+        smaller = table.rewritten([(places, table.words[places] - 1)])
+        broken = Btf.assemble(smaller, btf.strings.data, like=btf, base=btf.base)
+        return PassResult(broken, IdMap.identity(btf.end_id))
+
+
+def test_arguments_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"kernel '5\.4' is not known, expected one of 6\.1"):
+        verify(ONE, kernel="5.4")
+    with pytest.raises(ValueError, match="level 'strict' is not known"):
+        verify(ONE, "strict")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="brings its own base"):
+        verify(BASE, base=BASE)
+
+
+def test_hostile_names_do_not_reach_the_terminal() -> None:
+    (found,) = verify(types(add(Kind.PTR, b"\x1b[31m\xff")))
+    assert found.name == "\x1b[31m\udcff"
+    assert str(found).isprintable()
+
+
+def btfschema(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "btfschema", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_lists_all_violations(tmp_path: Path) -> None:
+    sound, broken = tmp_path / "sound.btf", tmp_path / "broken.btf"
+    sound.write_bytes(ONE)
+    broken.write_bytes(types(add(Kind.PTR, b"p", 9)))
+    done = btfschema("verify", sound, broken)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{sound}: Linux {LATEST} takes it"
+    assert lines[1].startswith(f'{broken}: type 1 (PTR "p") at byte 24 breaks record.name: ')
+    assert lines[2].startswith(f'{broken}: type 1 (PTR "p") at byte 32 breaks reference.exists: ')
+    assert lines[3:] == ["1 of 2 files are sound"]
+    done = btfschema("verify", "--json", "--kernel", "6.1", broken)
+    row = json.loads(done.stdout)
+    assert [one["rule"] for one in row["violations"]] == ["record.name", "reference.exists"]
+    assert (row["file"], row["outcome"], done.returncode) == (str(broken), "refused", 1)
+
+
+def test_the_command_finds_a_base(tmp_path: Path) -> None:
+    base, split = tmp_path / "base.btf", tmp_path / "split.btf"
+    builder = Builder(BASE)
+    builder.add(views.Ptr(1))
+    base.write_bytes(ONE)
+    split.write_bytes(dumps(builder.build()))
+    assert btfschema("verify", split).returncode == 1
+    assert btfschema("verify", split, "-B", base).returncode == 0
+    base.rename(tmp_path / "split.btf.base")
+    assert btfschema("verify", split).returncode == 0
+
+
+def test_the_command_knows_the_kernels() -> None:
+    assert tuple(KERNELS) == VERSIONS
+    assert LATEST in btfschema("verify", "--help").stdout
