@@ -223,8 +223,6 @@ class Viewer:
         if number <= self._line_shown:
             return
         self._line_shown = number
-        if self._lines[-1] == "":
-            self._lines.pop()
         ago = f" was {_count(past, 'byte')} ago" if past else ""
         text = f"--- cacheline {number} boundary ({offset - past} bytes){ago} ---"
         self._lines.append(indent(level) + self._comment(text))

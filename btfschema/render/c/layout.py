@@ -158,4 +158,8 @@ class Layout:
         if not self._exact or round_up(largest, alignment) >= size:
             return []
         pads = self.padding(0, 8 * size, alignment, False)
-        return pads if len(pads) == 1 else [f"struct {{ {' '.join(pads)} }};"]
+        if len(pads) == 1:
+            return pads
+        if size <= WIDE:
+            return [f"__int128: {8 * size};"]
+        return [f"struct {{ {' '.join(pads)} }};"]

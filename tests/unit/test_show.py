@@ -1,0 +1,300 @@
+"""One type for people: offsets, holes and cache lines, as text and as data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from c_cases import CHAR, COMMON, INT, LONG, VOID_PTR
+from hypothesis import given
+
+from btfschema import Btf, Builder, dump
+from btfschema.errors import BtfError, TypeIdError, UnresolvedError
+from btfschema.render.members import struct_layout
+from btfschema.render.show import Viewer
+from btfschema.testing import btfs
+from btfschema.views import (
+    Array,
+    Enum,
+    Enumerator,
+    Func,
+    FuncProto,
+    Member,
+    Param,
+    Ptr,
+    Struct,
+    Typedef,
+    TypeView,
+    Union,
+    Var,
+)
+
+DEEP = 3000
+
+
+def built(*views: TypeView) -> Btf:
+    """The common types, then these from id 6 on."""
+    builder = Builder()
+    for view in (*COMMON, *views):
+        builder.add(view)
+    return builder.build()
+
+
+@pytest.fixture(scope="module")
+def btf() -> Btf:
+    """A struct with everything that there is to see, at id 10."""
+    return built(
+        Struct("pair", 16, [Member("first", INT), Member("second", LONG, 64)]),
+        Union("", 8, [Member("number", LONG), Member("text", 8)]),
+        Array(CHAR, INT, 8),
+        Typedef("pair_t", 6),
+        Struct(
+            "sight",
+            136,
+            [
+                Member("c", CHAR),
+                Member("i", INT, 32),
+                Member("low", INT, 64, 3),
+                Member("high", INT, 72, 8),
+                Member("", 7, 128),
+                Member("pair", 9, 192),
+                Member("far", VOID_PTR, 448),
+                Member("next", VOID_PTR, 512),
+                Member("end", INT, 1024),
+            ],
+        ),
+    )
+
+
+# Read against pahole -C sight.
+SIGHT = """\
+struct sight {
+	char c;                                         /*     0     1 */
+
+	/* XXX 3 bytes hole, try to pack */
+
+	int i;                                          /*     4     4 */
+	int low:3;                                      /*     8: 0     4 */
+
+	/* XXX 5 bits hole, try to pack */
+
+	int high:8;                                     /*     8: 8     4 */
+
+	/* XXX 16 bits hole, try to pack */
+	/* XXX 4 bytes hole, try to pack */
+
+	union {
+		long int number;                        /*    16     8 */
+		char text[8];                           /*    16     8 */
+	};                                              /*    16     8 */
+	pair_t pair;                                    /*    24    16 */
+
+	/* XXX 16 bytes hole, try to pack */
+
+	void *far;                                      /*    56     8 */
+	/* --- cacheline 1 boundary (64 bytes) --- */
+	void *next;                                     /*    64     8 */
+
+	/* XXX 56 bytes hole, try to pack */
+
+	/* --- cacheline 2 boundary (128 bytes) --- */
+	int end;                                        /*   128     4 */
+
+	/* size: 136, cachelines: 3, members: 9 */
+	/* sum members: 49, holes: 4, sum holes: 79 */
+	/* sum bitfield members: 11 bits, bit holes: 2, sum bit holes: 21 bits */
+	/* padding: 4 */
+	/* last cacheline: 8 bytes */
+};
+"""
+
+
+def test_a_struct(btf: Btf) -> None:
+    assert Viewer(btf).text(10) == SIGHT
+
+
+def test_expanding_shows_named_structs_in_place(btf: Btf) -> None:
+    lines = Viewer(btf).text(10, expand=True).splitlines()
+    at = lines.index("\tstruct pair {")
+    assert [" ".join(line.split()) for line in lines[at : at + 6]] == [
+        "struct pair {",
+        "int first; /* 24 4 */",
+        "",
+        "/* XXX 4 bytes hole, try to pack */",
+        "",
+        "long int second; /* 32 8 */",
+    ]
+    assert lines[at + 6].startswith("\t} pair; ")
+
+
+def test_the_facts_behind_it(btf: Btf) -> None:
+    layout = struct_layout(btf, 10)
+    assert (layout.size, layout.cachelines, layout.last_cacheline) == (136, 3, 8)
+    assert layout.holes == [3, 4, 16, 56]
+    assert layout.bit_holes == [5, 16]
+    assert (layout.sum_members, layout.sum_bitfields) == (49, 11)
+    assert (layout.padding, layout.bit_padding) == (4, 0)
+    assert struct_layout(btf, 9).name == "pair"
+
+
+def test_a_trailing_bit_field_pads_in_bits() -> None:
+    btf = built(Struct("s", 8, [Member("i", INT), Member("b", INT, 32, 5)]))
+    layout = struct_layout(btf, 6)
+    assert (layout.padding, layout.bit_padding) == (0, 27)
+
+
+def test_types_that_are_no_structs() -> None:
+    btf = built(
+        Enum("state", 4, [Enumerator("ON", 1)]),
+        FuncProto(INT, [Param("fd", INT), Param("text", 8)]),
+        Ptr(CHAR),
+        Func("openat", 7),
+        Var("counter", LONG),
+        Typedef("number", LONG),
+        Struct("", 4, [Member("x", INT)]),
+        Typedef("point", 12),
+    )
+    shown = Viewer(btf)
+    assert shown.text(6) == "enum state {\n\tON = 1,\n}; /* size: 4 */\n"
+    assert shown.text(9) == "int openat(int fd, char *text);\n"
+    assert shown.text(10) == "long int counter; /* size: 8 */\n"
+    assert shown.text(11) == "typedef long int number; /* size: 8 */\n"
+    assert shown.text(INT) == "int; /* size: 4 */\n"
+    assert shown.text(13).startswith("typedef struct {\n\tint x;")
+    assert shown.text(13).endswith("} point;\n")
+
+
+def test_pointers_to_anonymous_structs_count_from_their_own_start() -> None:
+    btf = built(
+        Struct("", 4, [Member("x", INT)]),
+        Ptr(6),
+        Struct("s", 16, [Member("l", LONG), Member("p", 7, 64)]),
+    )
+    lines = [" ".join(line.split()) for line in Viewer(btf).text(8).splitlines()]
+    assert lines[2:5] == ["struct {", "int x; /* 0 4 */", "} *p; /* 8 8 */"]
+
+
+def test_deep_nesting() -> None:
+    views: list[TypeView] = [Struct("", 4, [Member("x0", INT)])]
+    views += [Struct("", 4, [Member(f"x{n}", 5 + n)]) for n in range(1, DEEP)]
+    btf = built(*views, Struct("top", 4, [Member("in", 5 + DEEP)]))
+    assert Viewer(btf).text(6 + DEEP).count("struct {") == DEEP
+    inner = Viewer(btf).data(6 + DEEP)
+    depth = 0
+    while "members" in inner:
+        inner, depth = inner["members"][0], depth + 1
+    assert depth == DEEP + 1
+
+
+def test_what_can_not_be_shown() -> None:
+    btf = built(Struct("s", 4, [Member("s", 6)]))
+    with pytest.raises(UnresolvedError):
+        Viewer(btf).text(6, expand=True)
+    with pytest.raises(TypeIdError):
+        Viewer(btf).text(7)
+    with pytest.raises(UnresolvedError, match="no struct or union"):
+        struct_layout(btf, INT)
+
+
+def test_as_data(btf: Btf) -> None:
+    data = Viewer(btf).data(10)
+    assert (data["kind"], data["name"], data["size"], data["cachelines"]) == (
+        "STRUCT",
+        "sight",
+        136,
+        3,
+    )
+    high, union = data["members"][3:5]
+    assert high == {
+        "name": "high",
+        "type": "int",
+        "type_id": INT,
+        "offset": 9,
+        "bit_offset": 72,
+        "size": 4,
+        "bitfield_size": 8,
+        "hole": 4,
+        "bit_hole": 16,
+    }
+    assert [member["name"] for member in union["members"]] == ["number", "text"]
+    assert (union["type"], union["offset"]) == ("union { ... }", 16)
+    assert data["members"][6]["type"] == "void *"
+    assert "members" not in data["members"][5]
+    assert "members" in Viewer(btf).data(10, expand=True)["members"][5]
+
+
+def test_other_types_as_data() -> None:
+    btf = built(
+        Enum("state", 4, [Enumerator("OFF", -1)]),
+        FuncProto(INT, [Param("fd", INT)]),
+        Func("close", 7),
+        Typedef("number", LONG),
+    )
+    viewer = Viewer(btf)
+    assert viewer.data(6)["values"] == [{"name": "OFF", "value": -1}]
+    assert viewer.data(8)["params"] == [{"name": "fd", "type": "int", "type_id": INT}]
+    assert viewer.data(8)["returns"] == {"type": "int", "type_id": INT}
+    assert viewer.data(9)["type"] == "long int"
+
+
+@given(btf=btfs())
+def test_any_type_is_shown_or_refused_in_words(btf: Btf) -> None:
+    viewer = Viewer(btf)
+    for type_id in range(1, btf.end_id):
+        try:
+            text = viewer.text(type_id)
+            data = viewer.data(type_id)
+        except BtfError:
+            continue
+        assert text.endswith((";\n", f"; /* size: {data['size']} */\n"))
+        assert json.loads(json.dumps(data))["id"] == type_id
+
+
+def btfschema(*args: str | Path, env: dict[str, str] | None = None) -> Any:
+    command = [sys.executable, "-m", "btfschema", "show", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, btf: Btf) -> Path:
+    path = tmp_path_factory.mktemp("show") / "types.btf"
+    dump(btf, path)
+    return path
+
+
+def test_the_command_takes_names_kinds_and_ids(file: Path) -> None:
+    done = btfschema("sight", "struct pair", "9", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(SIGHT + "\nstruct pair {\n")
+    assert done.stdout.endswith("\ntypedef struct pair pair_t; /* size: 16 */\n")
+
+
+def test_the_command_gives_json(file: Path) -> None:
+    done = btfschema("sight", "pair_t", file, "--json")
+    sight, pair = json.loads(done.stdout)
+    assert [member["name"] for member in sight["members"]][-1] == "end"
+    assert pair["type"] == "struct pair"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pear", "no type 'pear'; did you mean pair"),
+        ("enum pair", "no type 'enum pair'"),
+        ("999", "type id 999 is past the last id 10"),
+    ],
+)
+def test_what_is_not_there(name: str, message: str, file: Path) -> None:
+    done = btfschema(name, file)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_a_file_that_is_missing_is_taken_for_a_file() -> None:
+    done = btfschema("sight", "no/such/file")
+    assert done.returncode == 1
+    assert "no/such/file: No such file" in done.stderr
