@@ -9,6 +9,7 @@ errors; neither falls back on the other.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Literal
@@ -52,7 +53,23 @@ Engine = Literal["bulk", "reference"]
 CLASSIC_HEADER_SIZE: int = BTF_HEADER.sizeof()
 LAYOUT_HEADER_SIZE: int = CLASSIC_HEADER_SIZE + BTF_LAYOUT_FIELDS.sizeof()
 LAYOUT_ENTRY_SIZE: int = BTF_LAYOUT.sizeof()
+HEADER_FIELDS = tuple(str(s.name) for s in (*BTF_HEADER.subcons, *BTF_LAYOUT_FIELDS.subcons))
 NATIVE: ByteOrder = "little" if np.little_endian else "big"
+
+
+def _struct_of(byteorder: ByteOrder, *declared: Any) -> struct.Struct:
+    """Unsigned words as declared, for headers: every module of a kernel has two or three."""
+    sizes = [subcon.sizeof() for one in declared for subcon in one.subcons]
+    letters = {1: "B", 2: "H", 4: "I"}
+    return struct.Struct(
+        ("<" if byteorder == "little" else ">") + "".join(letters[size] for size in sizes)
+    )
+
+
+ORDERS: tuple[ByteOrder, ...] = ("little", "big")
+CLASSIC_HEADER = {order: _struct_of(order, BTF_HEADER) for order in ORDERS}
+LAYOUT_HEADER = {order: _struct_of(order, BTF_HEADER, BTF_LAYOUT_FIELDS) for order in ORDERS}
+MAGICS: dict[bytes, ByteOrder] = {BTF_MAGIC.to_bytes(2, order): order for order in ORDERS}
 
 
 @frozen
@@ -82,14 +99,10 @@ class Header:
 
     def build(self) -> bytes:
         """The header's declared bytes: 24, or 32 when ``hdr_len`` has room for the layout."""
-        data = bytes(BTF_HEADER.build(self._values(), byteorder=self.byteorder))
-        if self.hdr_len >= LAYOUT_HEADER_SIZE:
-            data += BTF_LAYOUT_FIELDS.build(self._values(), byteorder=self.byteorder)
-        return data
-
-    def _values(self) -> dict[str, int]:
-        subcons = (*BTF_HEADER.subcons, *BTF_LAYOUT_FIELDS.subcons)
-        return {name: getattr(self, name) for name in (str(s.name) for s in subcons)}
+        long = self.hdr_len >= LAYOUT_HEADER_SIZE
+        form = (LAYOUT_HEADER if long else CLASSIC_HEADER)[self.byteorder]
+        values = [getattr(self, name) for name in HEADER_FIELDS]
+        return form.pack(*(values if long else values[: len(BTF_HEADER.subcons)]))
 
 
 @frozen(eq=False)
@@ -123,11 +136,9 @@ def byteorder_of(data: bytes, what: str) -> ByteOrder:
     Raises:
         DecodeError: the data does not start with the magic; ``what`` names the format.
     """
-    orders: tuple[ByteOrder, ...] = ("little", "big")
-    magics: dict[bytes, ByteOrder] = {BTF_MAGIC.to_bytes(2, order): order for order in orders}
-    if data[:2] in magics:
-        return magics[data[:2]]
-    expected = " or ".join(magic.hex(" ") for magic in magics)
+    if data[:2] in MAGICS:
+        return MAGICS[data[:2]]
+    expected = " or ".join(magic.hex(" ") for magic in MAGICS)
     found = f"found {data[:2].hex(' ')}" if data else "the input is empty"
     raise DecodeError(
         f"not {what}: {found}, expected {expected}", offset=0, got=data[:2], expected=expected
@@ -149,7 +160,8 @@ def read_header(data: bytes) -> Header:
             got=size,
             expected=f"at least {CLASSIC_HEADER_SIZE}",
         )
-    values = dict(BTF_HEADER.parse(data, byteorder=byteorder))
+    form = CLASSIC_HEADER[byteorder]
+    values = dict(zip(HEADER_FIELDS, form.unpack_from(data), strict=False))
     hdr_len = values["hdr_len"]
     if not CLASSIC_HEADER_SIZE <= hdr_len <= size:
         raise DecodeError(
@@ -160,9 +172,9 @@ def read_header(data: bytes) -> Header:
             expected=f"{CLASSIC_HEADER_SIZE}..{size}",
         )
     if hdr_len >= LAYOUT_HEADER_SIZE:
-        rest = data[CLASSIC_HEADER_SIZE:LAYOUT_HEADER_SIZE]
-        values.update(BTF_LAYOUT_FIELDS.parse(rest, byteorder=byteorder))
-    header = Header(byteorder, **{k: v for k, v in values.items() if not k.startswith("_")})
+        form = LAYOUT_HEADER[byteorder]
+        values = dict(zip(HEADER_FIELDS, form.unpack_from(data), strict=True))
+    header = Header(byteorder, **values)
     _check_sections(header, size)
     return header
 

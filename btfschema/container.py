@@ -84,14 +84,16 @@ class Btf:
     address_size: int | None = field(default=None, kw_only=True)
 
     @classmethod
-    def assemble(cls, types: TypeTable, strings: bytes, *, like: Btf, base: Btf | None) -> Btf:
+    def assemble(
+        cls, types: TypeTable, strings: bytes | StringTable, *, like: Btf, base: Btf | None
+    ) -> Btf:
         """A container of these records, written as ``like`` is: its byte order and layout.
 
         What the records refer to is not checked.
 
         Args:
             types: the container's own records, their first id that of the place after the base.
-            strings: the container's own string section.
+            strings: the container's own string section, or a table of it over the base's.
             like: what the result is derived from.
             base: the base of the result, or None.
 
@@ -99,18 +101,19 @@ class Btf:
             EncodeError: a section is too long for the header.
         """
         layout = like.image.layout
+        if isinstance(strings, bytes):
+            strings = StringTable(strings, base.strings if base is not None else None)
         header = canonical_header(
-            like.byteorder, 4 * len(types.words), len(strings), 4 * len(layout or ())
+            like.byteorder, 4 * len(types.words), len(strings.data), 4 * len(layout or ())
         )
-        table = StringTable(strings, base.strings if base is not None else None)
-        image = Image(header, types, table, layout)
+        image = Image(header, types, strings, layout)
         return cls(image, base, address_size=like.address_size)
 
     def __repr__(self) -> str:
-        over = f" over {self.base!r}" if self.base is not None else ""
         first, end = self.types.first_id, self.types.end_id
         ids = f"ids {first}..{end - 1}" if end > first else "none"
-        return f"<Btf {len(self)} types ({ids}), {self.byteorder}-endian{over}>"
+        over = f" over {self.base.end_id - 1}" if self.base is not None else ""
+        return f"<Btf {len(self)} types ({ids}){over}, {self.byteorder}-endian>"
 
     @property
     def types(self) -> TypeTable:
@@ -145,14 +148,20 @@ class Btf:
     @property
     def chain(self) -> tuple[Btf, ...]:
         """The bases from the first to the last, then this container."""
-        return (*(self.base.chain if self.base is not None else ()), self)
+        found, btf = [self], self.base
+        while btf is not None:
+            found.append(btf)
+            btf = btf.base
+        return tuple(reversed(found))
 
     @cached_property
     def all_types(self) -> TypeTable:
         """The records of the whole chain as one table: the type with id i is row i - 1."""
-        if self.base is None:
-            return self.types
-        return self.base.all_types.then(self.types)
+        first, *rest = self.chain
+        table = first.types
+        for btf in rest:
+            table = table.then(btf.types)
+        return table
 
     def __len__(self) -> int:
         return len(self.types)
@@ -197,8 +206,8 @@ class Btf:
     def _from_base(self, type_id: int) -> TypeView:
         if type_id == 0:
             return Void(btf=self)
-        if self.base is not None and 0 < type_id < self.first_id:
-            return self.base[type_id]
+        if 0 < type_id < self.first_id:
+            return self.owner(type_id)[type_id]
         raise TypeIdError(
             f"type id {type_id} is past the last id {self.end_id - 1}"
             if type_id > 0
@@ -265,25 +274,31 @@ class Btf:
 
     def find_ids(self, name: str, kind: int | None = None) -> list[int]:
         """The ids of all types with this name, the bases' included, in order."""
-        found = self.base.find_ids(name, kind) if self.base is not None else []
+        found: list[int] = []
+        for btf in self.chain:
+            rows = btf._rows_named(name)
+            if kind is not None:
+                rows = rows[btf.types.kinds[rows] == kind]
+            found += (rows + btf.first_id).tolist()
+        return found
+
+    def _rows_named(self, name: str) -> Any:
+        """The container's own rows with this name, ascending."""
         offsets = self.strings.find(name)
         if not name:
             offsets.append(0)
-        order = self._by_name
-        sorted_offs = self.types.name_offs[order]
-        rows: list[int] = []
-        for offset in sorted(set(offsets)):
-            low, high = np.searchsorted(sorted_offs, [offset, offset + 1])
-            rows += order[low:high].tolist()
-        rows.sort()
-        if kind is not None:
-            rows = [row for row in rows if self.types.kinds[row] == kind]
-        return found + [row + self.first_id for row in rows]
+        order, sorted_offs = self._by_name
+        wanted = np.unique(np.array(offsets, np.int64))
+        lows = np.searchsorted(sorted_offs, wanted, side="left")
+        counts = np.searchsorted(sorted_offs, wanted, side="right") - lows
+        at = np.repeat(lows - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        return np.sort(order[at])
 
     @cached_property
-    def _by_name(self) -> Any:
-        """Rows ordered by name offset."""
-        return np.argsort(self.types.name_offs, kind="stable")
+    def _by_name(self) -> tuple[Any, Any]:
+        """Rows ordered by name offset, and these offsets."""
+        order = np.argsort(self.types.name_offs, kind="stable")
+        return order, self.types.name_offs[order].astype(np.int64)
 
     def find_all(self, name: str, kind: int | None = None) -> list[TypeView]:
         """All types with this name (and kind), the bases' included, in id order."""
@@ -339,7 +354,9 @@ class Btf:
             UnresolvedError: the type has no size (void, a function, a forward declaration), or its
                 references run in a circle.
         """
-        start = current = type_id.id if isinstance(type_id, TypeView) else type_id
+        if isinstance(type_id, TypeView):
+            return type_id.btf.sizeof(type_id.id) if type_id.btf is not None else _own_size(type_id)
+        start = current = type_id
         count, seen, reason = 1, set(), ""
         while current:
             if current in seen:
@@ -385,19 +402,24 @@ class Btf:
 
     def equivalent(self, other: Btf) -> bool:
         """Whether both would write the same types, strings and base, whatever frame holds them."""
-        if (self.base is None) != (other.base is None):
-            return False
-        if (
-            self.base is not None
-            and other.base is not None
-            and not self.base.equivalent(other.base)
-        ):
-            return False
-        return (
-            self.byteorder == other.byteorder
-            and np.array_equal(self.types.words, other.types.words)
-            and self.strings.data == other.strings.data
+        ours, theirs = self.chain, other.chain
+        return len(ours) == len(theirs) and all(
+            one.byteorder == two.byteorder
+            and np.array_equal(one.types.words, two.types.words)
+            and one.strings.data == two.strings.data
+            for one, two in zip(ours, theirs, strict=True)
         )
+
+
+def _own_size(view: TypeView) -> int:
+    """The size that a view says itself, for one that was read from no container."""
+    size = getattr(view, "size", None)
+    if size is None:
+        message = (
+            f"this {type(view).__name__} was not read from a container, and has no size of its own"
+        )
+        raise UnresolvedError(message, got=view)
+    return int(size)
 
 
 def loads(

@@ -71,20 +71,17 @@ class IdMap:
         if len(starts) != len(targets) or starts[:1].tolist() != first or self.count < 0:
             message = f"runs start at {starts[:1].tolist()}, expected {first}, one target each"
             raise ValueError(message)
-        if len(starts) and (np.any(np.diff(starts) <= 0) or int(starts[-1]) >= self.count):
+        steps = starts[1:] - starts[:-1]
+        if len(starts) and ((steps <= 0).any() or int(starts[-1]) >= self.count):
             message = f"runs must start at ascending ids below {self.count}"
             raise ValueError(message)
         if len(targets) and int(targets.min()) < DROPPED:
             message = f"a target is {int(targets.min())}, the lowest allowed is {DROPPED} (dropped)"
             raise ValueError(message)
-        here, before = targets[1:], targets[:-1]
-        joins = np.where(
-            before == DROPPED,
-            here == DROPPED,
-            here == before + np.diff(starts),
-        )
+        before = targets[:-1]
+        joins = targets[1:] == before + steps * (before != DROPPED)
         if joins.any():
-            keep = np.append(True, ~joins)
+            keep = np.concatenate([[True], ~joins])
             starts, targets = starts[keep], targets[keep]
         starts.flags.writeable = targets.flags.writeable = False
         object.__setattr__(self, "starts", starts)
@@ -125,24 +122,32 @@ class IdMap:
         Raises:
             ValueError: runs overlap, or end past ``count``.
         """
-        parts = np.broadcast_arrays(*(np.atleast_1d(_ids(a)) for a in (sources, targets, lengths)))
-        starts, firsts, sizes = (part[parts[2] > 0] for part in parts)
-        if count and not np.any(starts == 0):
+        given = [_ids(values) for values in (sources, targets, lengths)]
+        if len({len(part) for part in given}) > 1:
+            given = list(np.broadcast_arrays(*given))
+        starts, firsts, sizes = given
+        if not sizes.all():
+            starts, firsts, sizes = (part[sizes > 0] for part in given)
+        if count and not (starts == 0).any():
             starts, firsts, sizes = (
-                np.append(a, b) for a, b in ((starts, 0), (firsts, 0), (sizes, 1))
+                np.concatenate([[void], part])
+                for void, part in ((0, starts), (0, firsts), (1, sizes))
             )
-        order = np.argsort(starts, kind="stable")
-        starts, firsts, sizes = starts[order], firsts[order], sizes[order]
-        ends = starts + sizes
-        if np.any(ends[:-1] > starts[1:]) or np.any(ends > count) or np.any(starts < 0):
+        if (starts[1:] < starts[:-1]).any():
+            order = np.argsort(starts, kind="stable")
+            starts, firsts, sizes = starts[order], firsts[order], sizes[order]
+        # A gap, to be dropped, follows each run that the next one does not continue.
+        bounds = np.empty((len(starts), 2), np.int64)
+        bounds[:, 0], bounds[:, 1] = starts, starts + sizes
+        nexts = np.concatenate([starts[1:], [count]])
+        if (bounds[:, 1] > nexts).any() or (starts < 0).any():
             message = f"runs overlap, or do not lie in 0..{count - 1}"
             raise ValueError(message)
-        # A gap, to be dropped, follows each run that the next one does not continue.
-        gaps = ends[ends != np.append(starts[1:], count)]
-        all_starts = np.append(starts, gaps)
-        all_targets = np.append(firsts, np.full(len(gaps), DROPPED))
-        order = np.argsort(all_starts, kind="stable")
-        return cls(count, all_starts[order], all_targets[order])
+        to = np.full((len(starts), 2), DROPPED)
+        to[:, 0] = firsts
+        keep = np.ones((len(starts), 2), np.bool_)
+        keep[:, 1] = bounds[:, 1] != nexts
+        return cls(count, bounds[keep], to[keep])
 
     def __len__(self) -> int:
         return self.count
@@ -231,9 +236,11 @@ class IdMap:
         flat = _ids(array)
         if len(flat) and not (int(flat.min()) >= 0 and int(flat.max()) < self.count):
             raise self._no_such_id(int(flat[(flat < 0) | (flat >= self.count)][0]))
-        runs = np.searchsorted(self.starts, flat, side="right") - 1
-        targets = self.targets[runs]
-        mapped = np.where(targets == DROPPED, DROPPED, targets + flat - self.starts[runs])
+        runs = self.starts.searchsorted(flat, side="right") - 1
+        targets = self.targets.take(runs)
+        mapped = targets + flat
+        mapped -= self.starts.take(runs)
+        mapped[targets == DROPPED] = DROPPED
         return mapped.reshape(array.shape)
 
     def then(self, other: IdMap) -> IdMap:

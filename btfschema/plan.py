@@ -27,6 +27,7 @@ __all__ = [
     "KIND_MASK",
     "KIND_SHIFT",
     "NAME_OFF",
+    "ROLE_CODES",
     "THIRD",
     "VLEN_MASK",
     "Field",
@@ -38,7 +39,10 @@ __all__ = [
     "plan_of",
 ]
 
-RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.bool_]]], ...]
+RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]], ...]
+
+# How an array of words says what each stands for; 0 is a plain number.
+ROLE_CODES = {Role.NUMBER: 0, Role.TYPE_ID: 1, Role.STRING_OFFSET: 2}
 
 # Longer than any section: what a record of an unknown kind is taken to span, so that the walk over
 # the records ends there.
@@ -208,8 +212,10 @@ class Plan:
         fixed_words: words before the elements, by the top byte of ``info`` (kind and kind_flag);
             ``ENDLESS`` for a kind that is not known.
         strides: words of one element, likewise.
-        role_words: for each role, (index in the record, mask over the kinds that have it there)
-            of the words before the elements.
+        has_elements: whether there are any, by kind.
+        opaque: the numbers of the kinds that only a layout section describes.
+        role_words: of the words before the elements that have a role in some kind, the index in
+            the record and, by kind, the role's code (``ROLE_CODES``).
         element_role_words: the same for the words of an element, counted from its own start.
     """
 
@@ -217,8 +223,10 @@ class Plan:
     kinds: Mapping[int, KindPlan]
     fixed_words: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
     strides: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
-    role_words: Mapping[Role, RoleWords] = field(init=False)
-    element_role_words: Mapping[Role, RoleWords] = field(init=False)
+    has_elements: np.ndarray[Any, np.dtype[np.bool_]] = field(init=False)
+    opaque: tuple[int, ...] = field(init=False)
+    role_words: RoleWords = field(init=False)
+    element_role_words: RoleWords = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         count = 1 << KIND_WIDTH
@@ -230,19 +238,20 @@ class Plan:
         # Twice, since the top byte of ``info`` is the kind with kind_flag above it.
         object.__setattr__(self, "fixed_words", np.tile(fixed, 2))
         object.__setattr__(self, "strides", np.tile(strides, 2))
-        words = {role: self._masks(KindPlan.words_with, role) for role in Role}
-        element_words = {role: self._masks(KindPlan.element_words_with, role) for role in Role}
-        object.__setattr__(self, "role_words", words)
-        object.__setattr__(self, "element_role_words", element_words)
+        object.__setattr__(self, "has_elements", strides > 0)
+        opaque = tuple(number for number, plan in self.kinds.items() if plan.is_opaque)
+        object.__setattr__(self, "opaque", opaque)
+        object.__setattr__(self, "role_words", self._codes(KindPlan.words_with))
+        object.__setattr__(self, "element_role_words", self._codes(KindPlan.element_words_with))
 
-    def _masks(
-        self, words_of: Callable[[KindPlan, Role], tuple[int, ...]], role: Role
-    ) -> RoleWords:
-        masks: dict[int, np.ndarray[Any, np.dtype[np.bool_]]] = {}
+    def _codes(self, words_of: Callable[[KindPlan, Role], tuple[int, ...]]) -> RoleWords:
+        codes: dict[int, np.ndarray[Any, np.dtype[np.uint8]]] = {}
         for number, plan in self.kinds.items():
-            for word in words_of(plan, role):
-                masks.setdefault(word, np.zeros(1 << KIND_WIDTH, np.bool_))[number] = True
-        return tuple(sorted(masks.items(), key=lambda item: item[0]))
+            for role in (Role.TYPE_ID, Role.STRING_OFFSET):
+                for word in words_of(plan, role):
+                    by_kind = codes.setdefault(word, np.zeros(1 << KIND_WIDTH, np.uint8))
+                    by_kind[number] = ROLE_CODES[role]
+        return tuple(sorted(codes.items(), key=lambda item: item[0]))
 
     def name(self, number: int) -> str:
         """The kind's name, for messages."""

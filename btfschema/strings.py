@@ -6,8 +6,10 @@ UTF-8 with ``surrogateescape``, so that any bytes survive a round trip.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import compress, repeat
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,6 +24,9 @@ MAX_STRING_OFFSET = 0x7FFFFFFF
 
 # From one look-up in so many bytes on, decoding the whole table at once is cheaper than one by one.
 BYTES_A_LOOKUP = 256
+
+# Stands for an offset of a text that is not there yet.
+NEW = -1
 
 
 def _decode(data: bytes) -> str:
@@ -54,12 +59,11 @@ class _Names(dict[int, str]):
         self._table = table
 
     def __missing__(self, offset: int) -> str:
-        table = self._table
-        if offset < table.start and table.base is not None:
-            text = table.base[offset]
-        else:
-            text = _decode(table.bytes_at(offset))
-        self[offset] = text
+        table = self._table.holder(offset)
+        text = _decode(table.bytes_at(offset))
+        # Strings may overlap: were their tails kept, a long string would be kept once a byte.
+        if offset == table.start or not table.data[offset - table.start - 1]:
+            self[offset] = text
         return text
 
 
@@ -79,7 +83,6 @@ class StringTable:
         self._names = _Names(self)
         # Indexing without a Python call of its own: views ask hundreds of thousands of times.
         self.lookup: Callable[[int], str] = self._names.__getitem__
-        self._filled = False
 
     def __repr__(self) -> str:
         return f"StringTable({len(self.data)} bytes from offset {self.start})"
@@ -92,10 +95,27 @@ class StringTable:
         """
         return self._names[offset]
 
+    @property
+    def chain(self) -> tuple[StringTable, ...]:
+        """The bases' tables from the first to the last, then this one."""
+        tables, table = [self], self.base
+        while table is not None:
+            tables.append(table)
+            table = table.base
+        return tuple(reversed(tables))
+
+    def holder(self, offset: int) -> StringTable:
+        """The table of the chain that an offset lies in, this one if it lies in none."""
+        table = self
+        while offset < table.start and table.base is not None:
+            table = table.base
+        return table
+
     def bytes_at(self, offset: int) -> bytes:
         """Like indexing, undecoded and without the NUL."""
-        if offset < self.start and self.base is not None:
-            return self.base.bytes_at(offset)
+        table = self.holder(offset)
+        if table is not self:
+            return table.bytes_at(offset)
         if offset == 0 and not self.data:
             return b""
         local = offset - self.start
@@ -124,11 +144,12 @@ class StringTable:
             needle = _encode(text)
         except EncodeError:
             return []
-        found = self.base.find(text) if self.base is not None else []
-        at = self.data.find(needle)
-        while at >= 0:
-            found.append(self.start + at)
-            at = self.data.find(needle, at + 1)
+        found = []
+        for table in self.chain:
+            at = table.data.find(needle)
+            while at >= 0:
+                found.append(table.start + at)
+                at = table.data.find(needle, at + 1)
         if not text and not self.end:
             return [0]
         return found
@@ -139,22 +160,29 @@ class StringTable:
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
-        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == 0)
-        starts = np.zeros(len(ends), np.int64)
-        starts[1:] = ends[:-1] + 1
+        starts = np.zeros(len(self.ends), np.int64)
+        starts[1:] = self.ends[:-1]
         return starts
 
     @cached_property
-    def index(self) -> dict[str, int]:
+    def index(self) -> Mapping[str, int]:
         """Offset of the first entry of each text in this table and its bases."""
-        own = dict(
-            zip(
-                reversed(self._entries),
-                reversed((self._starts + self.start).tolist()),
-                strict=True,
-            )
-        )
-        return {**own, **self.base.index} if self.base is not None else own
+        first: dict[str, int] = {}
+        # The last to be written is the first in the chain.
+        for table in reversed(self.chain):
+            starts = reversed((table._starts + table.start).tolist())
+            first.update(zip(reversed(table._entries), starts, strict=True))
+        return MappingProxyType(first)
+
+    @cached_property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """Where each entry ends, one past its NUL, in bytes of ``data``."""
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == 0) + 1
+
+    @cached_property
+    def eights(self) -> npt.NDArray[np.uint64]:
+        """The eight bytes from each byte of ``data`` on, as a number; zeros follow the last."""
+        return np.ndarray((len(self.data),), "<u8", self.data + bytes(7), strides=(1,))
 
     def names(self, offsets: npt.NDArray[Any] | list[int]) -> list[str]:
         """The strings at many offsets at once.
@@ -162,13 +190,28 @@ class StringTable:
         Raises:
             DecodeError: as for one.
         """
-        if not isinstance(offsets, list):
-            offsets = offsets.tolist()
-        if not self._filled and len(offsets) * BYTES_A_LOOKUP > len(self.data):
-            starts = (self._starts + self.start).tolist()
-            self._names.update(zip(starts, self._entries, strict=True))
-            self._filled = True
-        return list(map(self.lookup, offsets))
+        array = np.asarray(offsets, np.int64)
+        if self.base is not None and len(array) and array.min() < self.start:
+            below = array < self.start
+            names: list[str] = [""] * len(array)
+            for mask, texts in (
+                (below, self.base.names(array[below])),
+                (~below, self._own_names(array[~below])),
+            ):
+                for at, text in zip(mask.nonzero()[0].tolist(), texts, strict=True):
+                    names[at] = text
+            return names
+        return self._own_names(array)
+
+    def _own_names(self, offsets: npt.NDArray[np.int64]) -> list[str]:
+        """The strings at offsets from ``start`` on; when they are many, from the section cut up."""
+        if len(offsets) * BYTES_A_LOOKUP > len(self.data):
+            starts = self._starts
+            local = offsets - self.start
+            entries = starts.searchsorted(local)
+            if len(starts) and (starts.take(entries, mode="clip") == local).all():
+                return list(map(self._entries.__getitem__, entries.tolist()))
+        return list(map(self.lookup, offsets.tolist()))
 
 
 class StringTableBuilder:
@@ -181,7 +224,7 @@ class StringTableBuilder:
         self._base_index = base.index if base is not None else {}
         self._start = base.end if base is not None else 0
         self._base = base
-        self._own: dict[str, int] = {}
+        self._own: dict[str, int] = {"": 0}
         self._data = bytearray()
         if base is None:
             self._data += b"\0"
@@ -193,7 +236,7 @@ class StringTableBuilder:
     def truncate(self, size: int) -> None:
         """Forget the strings that were added since ``len`` was ``size``."""
         del self._data[size:]
-        while self._own and next(reversed(self._own.values())) >= self._start + size:
+        while len(self._own) > 1 and next(reversed(self._own.values())) >= self._start + size:
             self._own.popitem()
 
     def add(self, text: str) -> int:
@@ -217,28 +260,35 @@ class StringTableBuilder:
         self._data += data
         return offset
 
-    def add_many(self, texts: list[str]) -> list[int]:
+    def add_many(self, texts: list[str]) -> npt.NDArray[np.int64]:
         """The offsets of many strings, in the order given; as :meth:`add`, at less cost for each.
 
         Raises:
             EncodeError: as for one; nothing is added then.
         """
-        base, own = self._base_index, self._own
-        fresh = [text for text in dict.fromkeys(texts) if text not in base and text not in own]
-        if "" in fresh:
-            fresh.remove("")
+        own = self._own
+        found = np.array(list(map(self._base_index.get, texts, repeat(NEW))), np.int64)
+        if own:
+            known = np.array(list(map(own.get, texts, repeat(NEW))), np.int64)
+            np.copyto(found, known, where=found == NEW)
+        new = found == NEW
+        fresh = list(compress(texts, new.tolist()))
+        distinct = dict.fromkeys(fresh)
         try:
-            data = "".join([text + "\0" for text in fresh]).encode("utf-8", "surrogateescape")
+            data = ("\0".join(distinct) + "\0").encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             return self._refuse(fresh)
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0) + 1
+        ends = (np.frombuffer(data, np.uint8) == 0).nonzero()[0] + 1
         first = self._start + len(self._data)
-        if len(ends) != len(fresh) or first + len(data) > MAX_STRING_OFFSET:
+        if not distinct:
+            return found
+        if len(ends) != len(distinct) or first + len(data) > MAX_STRING_OFFSET:
             return self._refuse(fresh)
-        starts = np.append(first, first + ends[:-1]) if len(ends) else ends
-        own.update(zip(fresh, starts.tolist(), strict=True))
+        starts = np.concatenate([[first], first + ends[:-1]])
+        own.update(zip(distinct, starts.tolist(), strict=True))
         self._data += data
-        return [base.get(text) or own.get(text, 0) for text in texts]
+        found[new] = starts if len(distinct) == len(fresh) else [own[text] for text in fresh]
+        return found
 
     def _refuse(self, texts: list[str]) -> NoReturn:
         """Raise the error of the first of these that can't be added."""
@@ -252,4 +302,7 @@ class StringTableBuilder:
 
     def build(self) -> StringTable:
         """The table of all strings so far."""
-        return StringTable(bytes(self._data), self._base)
+        table = StringTable(bytes(self._data), self._base)
+        if self._base is None:
+            table.index = MappingProxyType(self._own.copy())
+        return table

@@ -7,7 +7,6 @@ expression over the two, planned by :mod:`btfschema.plan`.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -24,6 +23,7 @@ from btfschema.plan import (
     KIND_MASK,
     KIND_SHIFT,
     NAME_OFF,
+    ROLE_CODES,
     THIRD,
     VLEN_MASK,
     KindPlan,
@@ -129,16 +129,26 @@ class TypeTable:
         plan: where everything is in a record.
         first_id: the id of row 0: 1, or for split BTF the number of the base's types plus 1.
 
+        roles: what each word stands for, if that is known already; see :attr:`roles`.
+
     Attributes:
         strings: what the name offsets point into; None for a table that is in no container.
     """
 
-    def __init__(self, words: Words, starts: Index, plan: Plan, first_id: int = 1) -> None:
+    def __init__(
+        self,
+        words: Words,
+        starts: Index,
+        plan: Plan,
+        first_id: int = 1,
+        roles: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
         self.words = read_only(words)
         self.starts = read_only(starts)
         self.plan = plan
         self.first_id = first_id
         self.strings: StringTable | None = None
+        self._known_roles = roles
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -148,7 +158,9 @@ class TypeTable:
 
     def with_strings(self, strings: StringTable) -> TypeTable:
         """The same types, their names in ``strings``; this table stays as it is."""
-        table = copy.copy(self)
+        # Not copy.copy, which takes as long as all else that a small module costs here.
+        table = TypeTable.__new__(TypeTable)
+        table.__dict__.update(self.__dict__)
         table.strings = strings
         return table
 
@@ -247,37 +259,48 @@ class TypeTable:
         starts = np.repeat(firsts, counts) + number * plan.stride
         return Elements(plan, rows, counts, starts, self.words)
 
-    def positions(self, role: Role, rows: Index | None = None) -> Index:
-        """The words that have ``role``, in file order: of all types, or of some rows'.
+    @cached_property
+    def roles(self) -> npt.NDArray[np.uint8]:
+        """What each word stands for, as ``ROLE_CODES`` has it.
 
         Words of opaque kinds are unknown but for the common name; :meth:`opaque_rows` tells which.
         """
-        mask = np.zeros(len(self.words), np.bool_)
-        kinds, starts = self.kinds, self.starts
-        for word, has_role in self.plan.role_words[role]:
-            mask[starts[has_role[kinds]] + word] = True
-        element_kinds, element_starts = self._all_elements
-        for word, has_role in self.plan.element_role_words[role]:
-            mask[element_starts[has_role[element_kinds]] + word] = True
+        if self._known_roles is not None:
+            return read_only(self._known_roles)
+        roles = np.zeros(len(self.words), np.uint8)
+        element_kinds, element_starts = self._all_elements()
+        for words, kinds, starts in (
+            (self.plan.role_words, self.kinds, self.starts),
+            (self.plan.element_role_words, element_kinds, element_starts),
+        ):
+            for word, by_kind in words:
+                codes = by_kind.take(kinds)
+                at = codes.nonzero()[0]
+                roles[starts.take(at) + word] = codes.take(at)
+        return read_only(roles)
+
+    def positions(self, role: Role, rows: Index | None = None) -> Index:
+        """The words that have ``role``, in file order: of all types, or of some rows'."""
+        mask = self.roles == ROLE_CODES[role]
         if rows is not None:
             chosen = np.zeros(len(self), np.bool_)
             chosen[rows] = True
-            mask &= np.repeat(chosen, self.ends - starts)
+            mask &= np.repeat(chosen, self.ends - self.starts)
         return np.flatnonzero(mask)
 
-    @cached_property
     def _all_elements(self) -> tuple[npt.NDArray[np.uint8], Index]:
         """The kind that each repeated struct belongs to, and the word at which it starts."""
-        strides = self.plan.strides[self.kinds].astype(np.int64)
-        rows = np.flatnonzero((strides > 0) & (self.vlens > 0))
-        counts, strides = self.vlens[rows].astype(np.int64), strides[rows]
-        kinds = self.kinds[rows]
-        firsts = self.starts[rows] + self.plan.fixed_words[kinds]
+        rows = (self.plan.has_elements.take(self.kinds) & (self.vlens > 0)).nonzero()[0]
+        counts, kinds = self.vlens.take(rows).astype(np.int64), self.kinds.take(rows)
+        strides = self.plan.strides.take(kinds).astype(np.int64)
         # The n-th element in the table is the (n - before)-th of its record.
-        before = np.cumsum(counts) - counts
-        starts = np.repeat(firsts - before * strides, counts)
-        starts += np.arange(len(starts)) * np.repeat(strides, counts)
-        return np.repeat(kinds, counts), starts
+        ends = counts.cumsum()
+        firsts = self.starts.take(rows) + self.plan.fixed_words.take(kinds)
+        firsts -= (ends - counts) * strides
+        numbers = np.arange(ends[-1] if len(ends) else 0)
+        numbers *= strides.repeat(counts)
+        numbers += firsts.repeat(counts)
+        return kinds.repeat(counts), numbers
 
     @cached_property
     def type_id_positions(self) -> Index:
@@ -291,7 +314,9 @@ class TypeTable:
 
     def opaque_rows(self) -> Index:
         """The rows whose kind only a layout section describes."""
-        return self.rows_of(*(p.number for p in self.present if p.is_opaque))
+        if not self.plan.opaque:
+            return np.zeros(0, np.int64)
+        return self.rows_of(*self.plan.opaque)
 
     def row_at(self, position: int) -> int:
         """The row of the record that a word belongs to."""
@@ -334,25 +359,28 @@ class TypeTable:
         words = self.words.copy()
         for positions, values in replacements:
             words[positions] = values
-        return TypeTable(words, self.starts, self.plan, first_id or self.first_id)
+        roles = self.__dict__.get("roles", self._known_roles)
+        return TypeTable(words, self.starts, self.plan, first_id or self.first_id, roles)
 
     def take(self, rows: Index, first_id: int = 1) -> TypeTable:
         """Copies of some records, in the given order, as a table of their own.
 
         The cost is that of the records, not of the table.
         """
-        sizes = self.ends[rows] - self.starts[rows]
-        ends = np.cumsum(sizes)
+        firsts = self.starts.take(rows)
+        sizes = self.ends.take(rows) - firsts
+        ends = sizes.cumsum()
         starts = ends - sizes
-        at = np.repeat(self.starts[rows] - starts, sizes)
+        at = (firsts - starts).repeat(sizes)
         at += np.arange(len(at))
-        return TypeTable(self.words[at], starts, self.plan, first_id)
+        return TypeTable(self.words.take(at), starts, self.plan, first_id, self.roles.take(at))
 
     def then(self, other: TypeTable) -> TypeTable:
         """The table's records, then those of ``other``; their references stay as they are."""
         words = np.concatenate([self.words, other.words])
         starts = np.concatenate([self.starts, other.starts + len(self.words)])
-        return TypeTable(words, starts, self.plan.merged(other.plan), self.first_id)
+        roles = np.concatenate([self.roles, other.roles])
+        return TypeTable(words, starts, self.plan.merged(other.plan), self.first_id, roles)
 
     @classmethod
     def parse(

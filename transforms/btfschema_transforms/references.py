@@ -49,11 +49,14 @@ def refuse_opaque(btf: Btf) -> None:
 def direct_references(btf: Btf) -> Index:
     """The ids below the container's own that it, or its ``.BTF.ext``, refers to, ascending."""
     types = btf.types
-    used = types.words[types.type_id_positions]
+    used = types.words.take(types.type_id_positions)
     if btf.ext is not None:
         used = np.append(used, btf.ext.type_ids)
-    used = np.unique(used[used < btf.first_id])
-    return used[used > 0].astype(np.int64)
+    # A mark for each id: cheaper than sorting, and ascending as it is read off.
+    marks = np.zeros(btf.first_id, np.bool_)
+    marks[used[used < btf.first_id]] = True
+    marks[:1] = False
+    return marks.nonzero()[0]
 
 
 def needed(btf: Btf, base: Btf) -> Index:
@@ -90,7 +93,7 @@ def _referrers(btf: Btf, graph: Graph, among: Index, type_id: int) -> Iterator[i
     rows = np.unique(np.searchsorted(types.starts, at, side="right") - 1)
     yield from (rows + btf.first_id).tolist()
     for source in among.tolist():
-        if type_id in graph.references(source):
+        if type_id in graph.references[source]:
             yield source
 
 
@@ -122,7 +125,7 @@ class ReferenceReport:
         if self.btf.base is not None:
             graph = graph_of(self.btf.base)
             for source in found:
-                for target in dict.fromkeys(graph.references(source)):
+                for target in dict.fromkeys(graph.references[source]):
                     if target:
                         found[target].append(source)
         types = self.btf.types

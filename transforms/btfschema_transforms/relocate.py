@@ -146,7 +146,9 @@ def _moved_strings(
     used = split.types.words[split.types.string_positions]
     if split.ext is not None:
         used = np.append(used, split.ext.string_offsets)
-    olds = np.unique(used[used < end]).astype(np.int64)
+    marks = np.zeros(end, np.bool_)
+    marks[used[used < end]] = True
+    olds = marks.nonzero()[0]
     news = np.zeros(max(end, 1), np.int64)
     # Of several partners' name offsets libbpf keeps that of the highest id.
     order = np.argsort(partners, kind="stable")
