@@ -8,8 +8,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from rules_tables import write_rules  # noqa: E402
 from schema_tables import write_tables  # noqa: E402
 
+write_rules(HERE / "reference" / "rules-tables.md")
 write_tables(HERE / "reference" / "schema-tables.md")
 
 project = "btfschema"
@@ -23,7 +25,8 @@ extensions = [
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "reference/schema-tables.md"]
+exclude_patterns = ["_build", "reference/rules-tables.md", "reference/schema-tables.md"]
+smartquotes = False
 html_theme = "furo"
 html_title = "btfschema"
 autodoc_member_order = "bysource"

@@ -61,7 +61,7 @@ def _graph(id_: str, text: str, function: str, **more: Any) -> Rule:
 
 _DECLARED = (
     # The blob: header, sections, strings.
-    _record("blob.size", "BTF has at most 16 MiB", "btf_parse", error="E2BIG"),
+    _record("blob.size", "BTF has at most 16 MiB", "btf_parse", error="E2BIG", modules=False),
     _read("header.truncated", "BTF starts with a whole header", "btf_parse_hdr"),
     _read("header.magic", "BTF starts with its magic", "btf_parse_hdr"),
     _read("header.length", "hdr_len covers the header and lies inside the BTF", "btf_parse_hdr"),
@@ -132,8 +132,8 @@ _DECLARED = (
     _record("datasec.sum", "a section is as large as its variables", "btf_datasec_check_meta"),
     _record("tag.component", "a tag's component index is -1 or more", "btf_decl_tag_check_meta"),
     # Where references lead.
-    _read("reference.exists", "a type id is one of the BTF's", "btf_validate_id"),
-    _read("func.prototype", "a FUNC refers to a FUNC_PROTO", "btf_validate_type"),
+    _read("reference.exists", "a type id is one of the BTF's", "btf_validate_id", modules=False),
+    _read("func.prototype", "a FUNC refers to a FUNC_PROTO", "btf_validate_type", modules=False),
     _graph("reference.target", "a reference leads where it may", "kind_ops[]->resolve"),
     _graph(
         "reference.function",
@@ -186,7 +186,12 @@ _DECLARED = (
     _field("array", "locks, nodes and counts are in no array", "btf_repeat_fields"),
     _field("tag", "a tagged pointer beside managed fields is one too", "btf_find_kptr"),
     _field("contains", "a list head or tree root says what it holds", "btf_find_graph_root"),
-    _field("node", "what a list or tree holds has a node for it", "btf_parse_graph_root"),
+    _field(
+        "node",
+        "what a list or tree holds has a node for it",
+        "btf_parse_graph_root",
+        error="ENOENT",
+    ),
     _field("lock", "a list head or tree root stands beside a lock", "btf_parse_fields"),
     _field("refcount", "what is in a list and a tree is counted", "btf_parse_fields"),
     _field(

@@ -1,0 +1,187 @@
+"""What is fuzzed: each target takes a blob; all but its result or a ``BtfError`` is a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import signal
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from types import FrameType
+
+from attrs import define, field
+from edge_blobs import edge_blobs, mutated
+from every_kind import every_kind
+
+from btfschema import Btf, Builder, Context, Pipeline, dumps, loads, verify, views
+from btfschema.errors import BtfError
+from btfschema.render.c import format_c
+from btfschema.render.json import write_json
+from btfschema.render.show import Viewer
+from btfschema.render.text import write_raw
+from btfschema_transforms.distill import Distill
+from btfschema_transforms.rebase import Rebase
+from btfschema_transforms.references import References
+from btfschema_transforms.relocate import Relocate
+
+__all__ = ["CRASHES", "TARGETS", "Fuzzer", "inputs"]
+
+CRASHES = Path(__file__).parent / "data" / "crashes"
+SHOWN = 8
+# Of the processor: no target takes more than a few milliseconds for what is generated.
+SECONDS = 5
+
+
+def _base() -> Btf:
+    """What blobs are split over, and relocated to."""
+    builder = Builder()
+    number = builder.add(views.Int("int", 4, views.IntEncoding.SIGNED))
+    node = builder.next_id
+    pointer = builder.add(views.Ptr(node + 1))
+    builder.add(views.Struct("s", 16, [views.Member("a", number), views.Member("p", pointer, 64)]))
+    builder.add(views.Typedef("t", node + 1))
+    builder.add(views.FuncProto(number, [views.Param("a", number)]))
+    builder.add(views.Func("f", builder.next_id - 1))
+    return builder.build()
+
+
+BASE = _base()
+CONTEXT = Context({"target": BASE})
+
+
+def _raw(data: bytes) -> None:
+    write_raw(loads(data), io.BytesIO())
+
+
+def _json(data: bytes) -> None:
+    write_json(loads(data), io.BytesIO())
+
+
+def _c(data: bytes) -> None:
+    format_c(loads(data))
+
+
+def _show(data: bytes) -> None:
+    btf = loads(data)
+    viewer = Viewer(btf)
+    for type_id in range(1, min(btf.end_id, SHOWN)):
+        try:
+            viewer.text(type_id)
+        except BtfError:
+            continue
+
+
+def _views(data: bytes) -> None:
+    for view in loads(data):
+        hash(view)
+        str(view)
+
+
+def _round_trip(data: bytes) -> None:
+    if dumps(loads(data)) != data:
+        message = "what was read and not changed did not come back"
+        raise AssertionError(message)
+
+
+def _unchecked(data: bytes) -> None:
+    """Verify what was read without a look at its references."""
+    verify(loads(data, check=False))
+
+
+def _passes(data: bytes) -> None:
+    """Every pass that takes split BTF: distilled and moved back, moved, its references counted."""
+    split = loads(data, BASE)
+    for passes in (
+        (References(),),
+        (Distill(), Relocate("kernel")),
+        (Distill(), Relocate()),
+        (Rebase(),),
+    ):
+        try:
+            Pipeline(*passes).run(split, CONTEXT)
+        except BtfError:
+            continue
+
+
+TARGETS: dict[str, Callable[[bytes], object]] = {
+    "loads": loads,
+    "reference": lambda data: loads(data, decoder="reference"),
+    "split": lambda data: loads(data, BASE),
+    "verify": verify,
+    "verify-read": lambda data: verify(data, "read"),
+    "verify-split": lambda data: verify(data, kernel="6.1", base=BASE),
+    "verify-unchecked": _unchecked,
+    "round-trip": _round_trip,
+    "views": _views,
+    "raw": _raw,
+    "json": _json,
+    "c": _c,
+    "show": _show,
+    "passes": _passes,
+}
+
+
+def inputs(seed: int) -> Iterator[bytes]:
+    """Blobs without end."""
+    random = Random(seed)
+    builder = Builder(BASE)
+    builder.add(views.Struct("u", 16, [views.Member("s", 3)]))
+    builder.add(views.Ptr(8))
+    seeds = [dumps(every_kind()), dumps(every_kind("big")), dumps(builder.build())]
+    for number, (_, blob) in enumerate(edge_blobs(seed)):
+        yield blob
+        yield mutated(random, blob)
+        if number % 8 == 0:
+            yield mutated(random, random.choice(seeds))
+
+
+def _too_long(number: int, frame: FrameType | None) -> None:
+    message = f"the target did not end in {SECONDS} seconds"
+    raise TimeoutError(message)
+
+
+@define
+class Fuzzer:
+    """Runs targets and counts; a target that does not end in time has crashed.
+
+    Attributes:
+        targets: by name.
+        crashes: where inputs that crash a target are written.
+        executions: how often each target ran.
+        refused: how often it ended in a ``BtfError``.
+        found: what crashed, as the files that hold the input.
+    """
+
+    targets: dict[str, Callable[[bytes], object]] = field(factory=lambda: TARGETS)
+    crashes: Path = field(default=CRASHES, kw_only=True)
+    executions: Counter[str] = field(factory=Counter)
+    refused: Counter[str] = field(factory=Counter)
+    found: list[Path] = field(factory=list)
+
+    def run(self, data: bytes) -> None:
+        """All targets on one input."""
+        for name in self.targets:
+            self.execute(name, data)
+
+    def execute(self, name: str, data: bytes) -> None:
+        """One target on one input; a crash is written down, and fuzzing goes on."""
+        self.executions[name] += 1
+        signal.signal(signal.SIGVTALRM, _too_long)
+        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+        try:
+            self.targets[name](data)
+        except BtfError:
+            self.refused[name] += 1
+        # What is looked for here is any other exception at all.
+        except Exception:
+            self.crashes.mkdir(parents=True, exist_ok=True)
+            path = self.crashes / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}.btf"
+            if path not in self.found:
+                path.write_bytes(data)
+                self.found.append(path)
+                print(f"{path}:\n{traceback.format_exc()}", flush=True)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
