@@ -64,21 +64,26 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> Any:
-    """Run the command line; errors become one line on stderr and exit code 1.
+    """Run the command line.
+
+    An error becomes words on stderr and exit code 1, or 2 for a pipeline that is spelled wrongly.
 
     Args:
         args: the arguments; those of the process by default.
     """
-    from btfschema.errors import BtfError
+    from btfschema.errors import BtfError, RegistryError, SpecError
 
     # As other filters do, end without a word when nobody reads any more.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    code = 1
     try:
         return cli.main(args=args, prog_name="btfschema")
+    except (SpecError, RegistryError) as error:
+        text, code = str(error), 2
     except BtfError as error:
         text = str(error)
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     click.echo(f"btfschema: {text}", err=True)
-    sys.exit(1)
+    sys.exit(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -87,6 +87,8 @@ class Targets:
         """
         if (output is None) == (out_dir is None):
             raise click.UsageError("give either -o/--output FILE or --out-dir DIR")
+        if output in ("", "-"):
+            raise click.UsageError(f"-o {output!r}: results go to files, give a name")
         if output is not None and len(files) > 1:
             raise click.UsageError(f"-o takes one FILE, not {len(files)}: use --out-dir DIR")
         if out_dir is not None:
@@ -115,7 +117,7 @@ def sizes(btf: Btf) -> dict[str, int]:
     return found
 
 
-def run_batch(files: Iterable[str], work: Work, *, keep_going: bool, report: str | None) -> None:
+def run_batch(files: Sequence[str], work: Work, *, keep_going: bool, report: str | None) -> None:
     """Do ``work`` on each file; failures are worded on stderr and make the exit code 1.
 
     Args:
@@ -129,7 +131,7 @@ def run_batch(files: Iterable[str], work: Work, *, keep_going: bool, report: str
         out: TextIO | None = None
         if report is not None:
             out = stack.enter_context(Path(report).open("w", encoding="utf-8"))
-        for file in files:
+        for number, file in enumerate(files, 1):
             row: dict[str, Any] = {"file": file, "outcome": "ok"}
             try:
                 row.update(work(file))
@@ -141,6 +143,9 @@ def run_batch(files: Iterable[str], work: Work, *, keep_going: bool, report: str
             if row["outcome"] != "ok":
                 failed = True
                 if not keep_going:
+                    if number < len(files):
+                        left = f"{len(files) - number} of {len(files)} files were not tried"
+                        click.echo(f"btfschema: {left}; --keep-going goes on", err=True)
                     break
     if failed:
         raise click.exceptions.Exit(1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 from typing import TYPE_CHECKING
 
 import click
+from attrs import frozen
 
-from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.inputs import base_option, open_input, stdout
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -75,53 +75,86 @@ def dump(
       btfschema dump prog.bpf.o --ext
       btfschema dump --format c > vmlinux.h
     """  # noqa: D301 - click needs the backspace character itself
-    if form == "raw" and (as_json or pretty):
-        raise click.UsageError("--format raw does not go with --json or --pretty")
-    if ext and (ids or names or kinds):
-        raise click.UsageError("--ext does not go with --id, --name or --kind")
-    if form == "c" and (as_json or pretty or ext):
-        raise click.UsageError("--format c does not go with --json, --pretty or --ext")
-    if form != "c" and (unsorted or asserts or like):
-        raise click.UsageError("--unsorted, --assert and --like need --format c")
-    as_json = as_json or pretty or form == "json"
+    options = Options(form, as_json, pretty, unsorted, asserts, like, ext)
+    options.check(filtered=bool(ids or names or kinds))
     btf = open_input(file, base_btf)
-    out = sys.stdout.buffer
     if ext:
-        _dump_ext(btf, file, as_json, pretty)
+        _dump_ext(btf, file, options)
         return
     chosen = None
     if ids or names or kinds:
         from btfschema.cli.select import select_ids
 
         chosen = select_ids(btf, ids, names, kinds)
+        if not chosen:
+            click.echo("btfschema: no type passes the filters", err=True)
     elif not len(btf):
         click.echo("btfschema: the BTF holds no types", err=True)
-    if form == "c":
+    _write(btf, chosen, options)
+
+
+@frozen
+class Options:
+    """How to print; the names are those of the options."""
+
+    form: str | None
+    json: bool
+    pretty: bool
+    unsorted: bool
+    asserts: bool
+    like: Like | None
+    ext: bool
+
+    @property
+    def as_json(self) -> bool:
+        """Whether JSON is wanted, in one way or another."""
+        return self.json or self.pretty or self.form == "json"
+
+    def check(self, *, filtered: bool) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            click.UsageError: two do.
+        """
+        if self.form == "raw" and (self.json or self.pretty):
+            raise click.UsageError("--format raw does not go with --json or --pretty")
+        if self.ext and filtered:
+            raise click.UsageError("--ext does not go with --id, --name or --kind")
+        if self.form == "c" and (self.json or self.pretty or self.ext):
+            raise click.UsageError("--format c does not go with --json, --pretty or --ext")
+        if self.form != "c" and (self.unsorted or self.asserts or self.like):
+            raise click.UsageError("--unsorted, --assert and --like need --format c")
+
+
+def _write(btf: Btf, chosen: list[int] | None, options: Options) -> None:
+    out = stdout()
+    if options.form == "c":
         from btfschema.render.c import write_c
 
         # A dump makes many objects and few circles: the collector finds nothing worth its time.
         gc.disable()
-        like = like or ("none" if asserts else "7.1" if unsorted else "7.5")
+        asserts, unsorted = options.asserts, options.unsorted
+        like = options.like or ("none" if asserts else "7.1" if unsorted else "7.5")
         write_c(btf, out, chosen, sort=not unsorted, like=like, asserts=asserts)
-    elif as_json:
+    elif options.as_json:
         from btfschema.render.json import write_json
 
-        write_json(btf, out, chosen, pretty=pretty)
+        write_json(btf, out, chosen, pretty=options.pretty)
     else:
         from btfschema.render.text import write_raw
 
         write_raw(btf, out, chosen)
 
 
-def _dump_ext(btf: Btf, file: str | None, as_json: bool, pretty: bool) -> None:
+def _dump_ext(btf: Btf, file: str | None, options: Options) -> None:
     from btfschema.errors import NoBtfError
     from btfschema.render.ext import ext_as_data, write_ext
 
     if btf.ext is None:
         raise NoBtfError(f"{file or 'the running kernel'}: no .BTF.ext section")
-    if as_json:
+    if options.as_json:
         import json
 
-        click.echo(json.dumps(ext_as_data(btf.ext), indent=4 if pretty else None))
+        click.echo(json.dumps(ext_as_data(btf.ext), indent=4 if options.pretty else None))
     else:
-        write_ext(btf, sys.stdout.buffer)
+        write_ext(btf, stdout())

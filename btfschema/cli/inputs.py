@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
 
-__all__ = ["RUNNING_KERNEL", "Decorator", "base_option", "open_input"]
+__all__ = ["RUNNING_KERNEL", "Decorator", "base_option", "open_input", "stdout"]
 
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
 
@@ -25,6 +26,17 @@ base_option: Decorator = click.option(
     type=click.Path(allow_dash=True),
     help="The BTF that FILE is split over, usually the kernel's vmlinux.",
 )
+
+
+def stdout() -> BinaryIO:
+    """Standard output, for bytes.
+
+    Raises:
+        OSError: it is closed.
+    """
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
+    return sys.stdout.buffer
 
 
 def open_input(file: str | None, base_btf: str | None) -> Btf:

@@ -60,7 +60,13 @@ def _paragraph(row: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("-o", "--output", metavar="FILE", required=True, help="Where the section goes.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    help='Where the section goes; "-" for standard output.',
+)
 @click.option(
     "--section",
     type=click.Choice([".BTF", ".BTF.base", ".BTF.ext"]),
@@ -73,4 +79,8 @@ def extract(file: str, output: str, section: str) -> None:
     from btfschema.elfwrite import extract_section
     from btfschema.sources import atomic_write
 
-    atomic_write(output, extract_section(file, section))
+    data = extract_section(file, section)
+    if output == "-":
+        click.echo(data, nl=False)
+    else:
+        atomic_write(output, data)

@@ -60,7 +60,7 @@ def kind_number(btf: Btf, text: str) -> int:
     """
     known = {spec.name: number for number, spec in btf.kinds.items()}
     number = known.get(text.upper())
-    if number is None and text.isdigit():
+    if number is None and text.isdecimal():
         return int(text)
     if number is None:
         close = get_close_matches(text.upper(), known, 1)

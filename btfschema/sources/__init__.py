@@ -251,6 +251,8 @@ def _too_large(name: str, size: int) -> SourceError:
 def _opened(path: str) -> Iterator[BinaryIO]:
     """A seekable stream of a file; pipes and standard input are read into memory."""
     if path == STDIN:
+        if sys.stdin is None:
+            raise SourceError("standard input is closed", expected="a file or a pipe")
         yield _slurped(sys.stdin.buffer, _name(path))
         return
     with Path(path).open("rb") as file:

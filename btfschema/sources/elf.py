@@ -187,13 +187,15 @@ def read_elf(stream: BinaryIO, size: int, name: str) -> ElfSections:
     count = elf.count()
     names = elf.names() if count else b""
     wanted = {f"{section}\0".encode(): section for section in (BTF, BTF_BASE, BTF_EXT)}
-    contents: dict[str, bytes] = {}
+    # Read once, when it is known which is the last: thousands may have the name.
+    last: dict[str, Any] = {}
     for index in range(count):
         section = elf.section(index)
         start = section.sh_name
         for key, title in wanted.items():
             if names[start : start + len(key)] == key:
-                contents[title] = elf.data(section, f"section {title}")
+                last[title] = section
+    contents = {title: elf.data(section, f"section {title}") for title, section in last.items()}
     if not contents.get(BTF):
         raise NoBtfError(
             f"{name}: the ELF file's {BTF} section is empty; was it made with "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["Content", "atomic_write", "atomic_write_all"]
@@ -25,6 +26,16 @@ def atomic_write(path: str | os.PathLike[str], data: Content) -> None:
         OSError: the file can't be written. The old one is whole, and no temporary file is left.
     """
     atomic_write_all({Path(path): data})
+
+
+@contextmanager
+def _blaming(target: Path) -> Iterator[None]:
+    """Let errors name the file that was asked for, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(target)
+        raise
 
 
 def atomic_write_all(contents: Mapping[Path, Content]) -> None:
@@ -47,7 +58,7 @@ def atomic_write_all(contents: Mapping[Path, Content]) -> None:
                 continue
             temporary = target.with_name(f".btfschema-{secrets.token_hex(8)}.tmp")
             renames.append((temporary, target))
-            with temporary.open("xb") as file:
+            with _blaming(target), temporary.open("xb") as file:
                 if mode is not None:
                     os.fchmod(file.fileno(), stat.S_IMODE(mode))
                 file.write(data)

@@ -116,7 +116,7 @@ def find_btf(data: memoryview, name: str) -> bytes:
     Raises:
         NoBtfError: there is none.
     """
-    found = nlargest(MOST_DECODED, islice(_candidates(data), MOST_CANDIDATES))
+    found = nlargest(MOST_DECODED, _candidates(data))
     for size, at in found:
         blob = bytes(data[at : at + size])
         try:
@@ -134,7 +134,7 @@ def _candidates(data: memoryview) -> Iterator[tuple[int, int]]:
     """Size and place of what has a header as kernels write it, with its sections inside."""
     starts = (re.escape(magic + bytes([BTF_VERSION, 0])) for magic in RAW_MAGICS)
     classic = BTF_HEADER.sizeof()
-    for match in re.finditer(b"|".join(starts), data):
+    for match in islice(re.finditer(b"|".join(starts), data), MOST_CANDIDATES):
         at = match.start()
         order = RAW_MAGICS[bytes(data[at : at + 2])]
         head = bytes(data[at : at + classic + BTF_LAYOUT_FIELDS.sizeof()])

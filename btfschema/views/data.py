@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import Factory, field, frozen
 
-from btfschema.errors import EncodeError
+from btfschema.errors import EncodeError, UnknownNameError
 from btfschema.plan import KindPlan, RawRecord
 from btfschema.schema import MEMBER_BITFIELD, Kind
 from btfschema.views.base import Modifier, Refers, TypeView
@@ -165,12 +165,12 @@ class Composite(TypeView):
         """The member with this name.
 
         Raises:
-            LookupError: there is none.
+            UnknownNameError: there is none.
         """
         for member in self.members:
             if member.name == name:
                 return member
-        raise LookupError(f"{Kind(self.KIND).name} {self.name!r} has no member {name!r}")
+        raise UnknownNameError(f"{Kind(self.KIND).name} {self.name!r} has no member {name!r}")
 
     @classmethod
     def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:

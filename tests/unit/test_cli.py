@@ -107,6 +107,7 @@ def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
         (["dump", "{base}", "--format", "raw", "--pretty"], 2, "does not go with"),
         (["dump", "{base}", "--ext", "--id", "1"], 2, "does not go with"),
         (["dump", "-B", "{base}"], 2, "needs a FILE"),
+        (["dump", "{base}", "--kind", "²"], 2, "unknown kind"),
         (["dump", "--nonsense"], 2, "No such option"),
         (["nonsense"], 2, "No such command"),
     ],

@@ -98,6 +98,7 @@ def test_many_files_go_on_after_a_failure_when_told_to(files: Files, tmp_path: P
     stopped = btfschema("distill", *inputs, *options)
     assert stopped.returncode == 1
     assert len(report.read_text().splitlines()) == 2
+    assert b"1 of 3 files were not tried; --keep-going goes on" in stopped.stderr
     done = btfschema("distill", *inputs, *options, "--keep-going")
     assert done.returncode == 1
     assert done.stderr.decode() == f"btfschema: {inputs[1]}: No such file or directory\n"
@@ -166,17 +167,19 @@ def test_run_takes_the_text_of_a_pipeline(files: Files, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "words", "code"),
     [
-        ("distill,relocat", 'did you mean "relocate"?'),
-        ("relocate{policy=lenient}", "policy"),
-        ("distill,relocate", 'needs the input "target"'),
-        ("relocate{", "^"),
+        ("distill,relocat", 'did you mean "relocate"?', 2),
+        ("relocate{policy=lenient}", "policy", 2),
+        ("distill,relocate", 'needs the input "target"', 1),
+        ("relocate{", "^", 2),
     ],
 )
-def test_a_wrong_pipeline_fails_before_any_work(files: Files, text: str, words: str) -> None:
+def test_a_wrong_pipeline_fails_before_any_work(
+    files: Files, text: str, words: str, code: int
+) -> None:
     done = btfschema("run", text, files["8021q"], "-B", files["cloud"])
-    assert done.returncode == 1
+    assert done.returncode == code
     assert words in done.stderr.decode()
 
 
@@ -189,6 +192,8 @@ def test_a_wrong_pipeline_fails_before_any_work(files: Files, text: str, words: 
         ["distill", "{8021q}", "-B", "{cloud}", "-o", "x", "--out-dir", "y"],
         ["run", "distill", "{8021q}", "--input", "target"],
         ["check", "{8021q}"],
+        ["distill", "{8021q}", "-B", "{cloud}", "-o", ""],
+        ["distill", "{8021q}", "-B", "{cloud}", "-o", "-"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(files: Files, args: list[str]) -> None:

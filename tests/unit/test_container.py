@@ -260,7 +260,7 @@ class TestChains:
 
     def test_repr_says_what_it_is(self) -> None:
         assert repr(tiny(tiny())) == (
-            "<Btf 3 types (ids 4..6), little-endian over <Btf 3 types (ids 1..3), little-endian>>"
+            "<Btf 3 types (ids 4..6) over 3, little-endian>"
         )
 
 
