@@ -23,7 +23,7 @@ from construct import Bytes, Struct
 
 from btfschema.codec import ByteOrder, Engine, byteorder_of, run_construct
 from btfschema.errors import BtfError, DecodeError, EncodeError
-from btfschema.plan import Field, fields_of
+from btfschema.plan import Field, fields_of, read_only
 from btfschema.roles import U32, Role
 from btfschema.schema import (
     BTF_EXT_CORE_FIELDS,
@@ -89,6 +89,10 @@ class ExtInfo:
     offset: int
     _btf: Btf = field(repr=False, alias="btf")
 
+    def __attrs_post_init__(self) -> None:
+        for array in (self.words, self.section_starts, self.counts):
+            read_only(array)
+
     def __len__(self) -> int:
         """The number of records."""
         return int(self.counts.sum())
@@ -111,7 +115,7 @@ class ExtInfo:
         firsts = self.section_starts + SECTION_WORDS
         before = np.cumsum(self.counts) - self.counts
         number = np.arange(len(self)) - np.repeat(before, self.counts)
-        return np.repeat(firsts, self.counts) + number * (self.rec_size // 4)
+        return read_only(np.repeat(firsts, self.counts) + number * (self.rec_size // 4))
 
     @property
     def type_id_positions(self) -> Index:

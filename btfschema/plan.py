@@ -37,6 +37,7 @@ __all__ = [
     "fields_of",
     "layout_of",
     "plan_of",
+    "read_only",
 ]
 
 RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]], ...]
@@ -203,6 +204,12 @@ class KindPlan:
         return cls(None, number, name, THIRD, (), (), info_sz // 4, elem_sz // 4)
 
 
+def read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """``array``, which can't be written to from now on: plans and containers are shared."""
+    array.flags.writeable = False
+    return array
+
+
 @frozen(eq=False)
 class Plan:
     """The plans of all kinds, and the tables that the record walk needs.
@@ -236,9 +243,9 @@ class Plan:
             fixed[number] = plan.first_element
             strides[number] = plan.stride
         # Twice, since the top byte of ``info`` is the kind with kind_flag above it.
-        object.__setattr__(self, "fixed_words", np.tile(fixed, 2))
-        object.__setattr__(self, "strides", np.tile(strides, 2))
-        object.__setattr__(self, "has_elements", strides > 0)
+        object.__setattr__(self, "fixed_words", read_only(np.tile(fixed, 2)))
+        object.__setattr__(self, "strides", read_only(np.tile(strides, 2)))
+        object.__setattr__(self, "has_elements", read_only(strides > 0))
         opaque = tuple(number for number, plan in self.kinds.items() if plan.is_opaque)
         object.__setattr__(self, "opaque", opaque)
         object.__setattr__(self, "role_words", self._codes(KindPlan.words_with))

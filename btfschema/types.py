@@ -28,6 +28,7 @@ from btfschema.plan import (
     VLEN_MASK,
     KindPlan,
     Plan,
+    read_only,
 )
 from btfschema.roles import Role
 from btfschema.strings import StringTable
@@ -40,12 +41,6 @@ Index = npt.NDArray[np.int64]
 # How often the jump table is squared: the Python loop visits every 2**3-th record. Measured on a
 # vmlinux: 2 to 4 are alike, more costs memory traffic.
 SQUARINGS = 3
-
-
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """``array``, which can't be written to from now on: a container's columns never change."""
-    array.flags.writeable = False
-    return array
 
 
 @frozen(eq=False)

@@ -144,6 +144,8 @@ def load_source(
         base = load(base, decoder=decoder, kinds=kinds, check=check)
     with _named(source.name):
         btf = loads(source.btf, base, decoder=decoder, kinds=kinds, check=check)
+        if base is not None and source.base is None:
+            _refuse_alone(btf, base)
         if source.elf_class is not None:
             btf = evolve(btf, address_size=source.elf_class // 8)
     if source.ext is None:
@@ -152,6 +154,26 @@ def load_source(
 
     with _named(source.name):
         return evolve(btf, ext=loads_ext(source.ext, btf, decoder=decoder, check=check))
+
+
+def _refuse_alone(btf: Btf, base: Btf) -> None:
+    """Refuse BTF that needs no base: over one, each of its ids and names would mean another.
+
+    Raises:
+        SourceError: the BTF has types, its strings start as those of a base do, and all ids and
+            offsets lie within itself.
+    """
+    types, strings = btf.types, btf.strings.data
+    if not len(types) or strings[:1] != b"\0":
+        return
+    ids, offsets = types.words[types.type_id_positions], types.words[types.string_positions]
+    if ids.max(initial=0) <= len(types) and offsets.max(initial=0) < len(strings):
+        raise SourceError(
+            f"this is stand-alone BTF: its {len(types)} types refer to nothing else, so it is not "
+            f"split over a base of {base.end_id - 1} types; load it without a base",
+            got="stand-alone BTF",
+            expected="split BTF",
+        )
 
 
 def dump(btf: Btf, path: StrPath) -> None:

@@ -617,3 +617,12 @@ def test_pointers_are_as_large_as_the_elf_file_addresses(
     assert btf.pointer_size == size
     assert btf.sizeof(2) == size
     assert loads(BTF).pointer_size == 8
+
+
+def test_stand_alone_btf_is_not_taken_for_split(tmp_path: Path) -> None:
+    """Over a base each of its ids would silently mean another type."""
+    (tmp_path / "alone.btf").write_bytes(BTF)
+    with pytest.raises(SourceError, match=r"this is stand-alone BTF: its 3 types"):
+        load(tmp_path / "alone.btf", BASE)
+    (tmp_path / "split.btf").write_bytes(SPLIT_BTF)
+    assert load(tmp_path / "split.btf", BASE).base is BASE

@@ -195,6 +195,8 @@ def references(btf: Btf) -> ReferenceReport:
         graph = graph_of(btf.base)
         closure = graph.closure(direct)
         refused = closure[graph.refused[closure]]
+    for array in (direct, closure, refused):
+        array.flags.writeable = False
     return ReferenceReport(btf, in_degree, direct, closure, refused)
 
 
