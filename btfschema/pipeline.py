@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
@@ -22,6 +22,12 @@ from btfschema.observers import Observer, Stage
 from btfschema.options import build_pass
 from btfschema.registry import load_pass
 from btfschema.spec import parse_stages, point_at
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from btfschema.mapping import Outcome
+    from btfschema.sources import StrPath
 
 __all__ = ["Pipeline", "Verify"]
 
@@ -165,6 +171,40 @@ class Pipeline(Pass):
                 (*total.diagnostics, *said),
             )
         return total
+
+    def map(
+        self,
+        sources: Iterable[StrPath],
+        executor: Executor | None = None,
+        progress: Callable[[Outcome[StrPath, PassResult]], object] | None = None,
+        *,
+        base: Btf | StrPath | None = None,
+        inputs: Mapping[str, Btf | StrPath] | None = None,
+    ) -> Iterator[Outcome[StrPath, PassResult]]:
+        """Run the pipeline on many files, and go on after failures.
+
+        Outcomes come in the order of the files, as they are ready, and are the same whatever the
+        executor. A bounded number of files is worked on at a time.
+
+        Args:
+            sources: files that :func:`btfschema.load` takes.
+            executor: any ``concurrent.futures.Executor``; None works here, in one thread. For
+                other processes the pipeline must be picklable, its verifier and observers too.
+                Other machines must find the files under the same paths.
+            progress: called with each outcome.
+            base: what the files are split over, or the file with that; each process reads it once.
+            inputs: the other containers that passes ask for, or their files.
+
+        Returns:
+            For each file an outcome with ``source`` and either ``result`` or ``error``.
+
+        Raises:
+            OSError: the base or an input can't be read.
+            BtfError: so does this; or a worker process ended.
+        """
+        from btfschema.mapping import map_pipeline
+
+        return map_pipeline(self, sources, executor, progress, base, inputs or {})
 
     def _run_stage(self, stage: Stage, btf: Btf, ctx: Context) -> PassResult:
         for observer in self.observers:

@@ -1,0 +1,109 @@
+"""Many files through one pipeline: every executor gives the same, and failures stop nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btfschema import Btf, BtfError, Pipeline, dumps, load
+from btfschema.mapping import AHEAD, CHUNK, Outcome, map_ordered
+
+COUNT = 60
+TEXT = "distill,relocate{policy=kernel}"
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    cloud_bytes: bytes,
+    generic_bytes: bytes,
+    modules: dict[str, bytes],
+) -> Path:
+    """Modules, a damaged one among them, and two kernels."""
+    folder = tmp_path_factory.mktemp("kernel")
+    (folder / "cloud").write_bytes(cloud_bytes)
+    (folder / "generic").write_bytes(generic_bytes)
+    (folder / "modules").mkdir()
+    for name in sorted(modules)[:COUNT]:
+        (folder / "modules" / f"{name}.btf").write_bytes(modules[name])
+    (folder / "modules" / "broken.btf").write_bytes(b"\x9f\xeb\x01\x00" + bytes(7))
+    return folder
+
+
+def row(outcome: Outcome[Any, Any]) -> tuple[Any, ...]:
+    """Everything that an outcome says."""
+    result, error = outcome.result, outcome.error
+    if result is None:
+        said = [mismatch.as_dict() for mismatch in getattr(error, "mismatches", ())]
+        return outcome.source, type(error), str(error), said
+    base = dumps(result.btf.base)
+    facts = {name: dict(value) for name, value in result.facts.items()}
+    return outcome.source, dumps(result.btf), base, result.ids, facts, result.diagnostics
+
+
+def executors() -> Iterator[Executor | None]:
+    yield None
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+    with ProcessPoolExecutor(2) as processes:
+        yield processes
+
+
+def test_all_executors_give_the_same(folder: Path, cloud: Btf, generic: Btf) -> None:
+    """Bases given as files or as containers, results and failures alike, in order."""
+    paths = sorted((folder / "modules").iterdir())
+    pipeline = Pipeline.parse(TEXT)
+    given: list[Any] = [
+        {"base": folder / "cloud", "inputs": {"target": folder / "generic"}},
+        {"base": cloud, "inputs": {"target": generic}},
+    ]
+    seen = []
+    for executor in executors():
+        for bases in given:
+            seen.append([row(one) for one in pipeline.map(paths, executor, **bases)])
+    assert all(rows == seen[0] for rows in seen[1:])
+    assert [one[0] for one in seen[0]] == paths
+    failed = [one for one in seen[0] if isinstance(one[1], type)]
+    assert 1 < len(failed) < COUNT / 2
+    (broken,) = (one for one in failed if Path(one[0]).stem == "broken")
+    assert broken[2].startswith(f"{broken[0]}: truncated BTF header")
+
+
+def test_results_of_other_processes_are_over_the_callers_bases(folder: Path, cloud: Btf) -> None:
+    paths = sorted((folder / "modules").glob("8*.btf"))
+    told: list[object] = []
+    with ProcessPoolExecutor(1) as executor:
+        done = list(Pipeline.parse("").map(paths, executor, told.append, base=cloud))
+    assert told == done
+    for path, one in zip(paths, done, strict=True):
+        assert one.result is not None
+        assert one.result.btf.base is cloud
+        assert one.result.btf.equivalent(load(path, cloud))
+
+
+def test_a_bounded_number_waits() -> None:
+    """However many sources there are, and however slow the reader is."""
+
+    taken: list[int] = []
+    count = 3 * CHUNK * AHEAD
+
+    def sources() -> Iterator[int]:
+        for number in range(count):
+            taken.append(number)
+            yield number
+
+    with ThreadPoolExecutor(2) as executor:
+        for read, outcome in enumerate(map_ordered(abs, sources(), executor)):
+            assert outcome.result == outcome.source == read
+            assert len(taken) - read <= CHUNK * AHEAD
+    assert len(taken) == count
+
+
+def test_a_worker_that_dies_is_a_worded_error() -> None:
+    with ProcessPoolExecutor(1) as executor, pytest.raises(BtfError, match="worker process ended"):
+        list(map_ordered(os._exit, [3], executor))
