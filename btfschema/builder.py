@@ -33,8 +33,9 @@ class Builder:
         base: build split BTF over this; None for stand-alone BTF.
         byteorder: of the result; the base's by default, else ``"little"``.
         layout: write a 32-byte header with a layout section, which kernels before 7.1 refuse.
-        profile: ``"classic"`` holds vlen to 16 and kinds to 5 bits, which every kernel reads;
-            ``"wide"`` allows the 24 and 7 bits of 2026.
+        profile: ``"classic"`` holds vlen to 16 and kinds to 5 bits, as every kernel reads them;
+            ``"wide"`` allows the 24 and 7 bits of 2026. Which kinds a kernel knows is its own
+            matter: ``verify`` tells.
         kinds: the schema.
 
     Example:
@@ -94,6 +95,8 @@ class Builder:
         Raises:
             EncodeError: a value does not fit its field; nothing is added then.
         """
+        if not isinstance(view, TypeView):
+            raise EncodeError(f"{view!r} is no view of a type", got=view, expected="a TypeView")
         plan = self._plan.kinds.get(view.kind)
         if plan is None or plan.spec is None:
             raise EncodeError(
@@ -146,6 +149,7 @@ class Builder:
             return self._string(field, value, where)
         if field.bits is not None:
             return self._join(field.bits, value, where)
+        self._require_number(field.name, value, where)
         low, high = (-(1 << 31), (1 << 31) - 1) if field.signed else (0, U32_MAX)
         if not low <= value <= high:
             raise EncodeError(
@@ -156,7 +160,14 @@ class Builder:
             )
         return int(value) & U32_MAX
 
-    def _string(self, field: Field, text: str, where: str) -> int:
+    def _string(self, field: Field, text: Any, where: str) -> int:
+        if not isinstance(text, str):
+            raise EncodeError(
+                f"{where}: {field.attribute} {text!r} is no string",
+                type_id=self.next_id,
+                got=text,
+                expected="a string, empty for none",
+            )
         try:
             return self._strings.add(text)
         except EncodeError as error:
@@ -167,7 +178,22 @@ class Builder:
                 expected=error.expected,
             ) from None
 
+    def _require_number(self, name: str, value: Any, where: str) -> None:
+        if isinstance(value, int | np.integer):
+            return
+        hint = ""
+        if isinstance(value, TypeView):
+            hint = ": give the id that add() returned for it, not the view"
+        raise EncodeError(
+            f"{where}: {name} {value!r} is no whole number{hint}",
+            type_id=self.next_id,
+            got=value,
+            expected="a whole number",
+        )
+
     def _join(self, bits: Any, values: dict[str, int], where: str) -> int:
+        for name, value in values.items():
+            self._require_number(name, value, where)
         try:
             word: int = bits.join(values)
         except OverflowError as error:

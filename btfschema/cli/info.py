@@ -27,6 +27,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
     default = RUNNING_KERNEL if Path(RUNNING_KERNEL).exists() else "(sample)"
     facts: dict[str, Any] = {"file": file or default}
     if file is None:
+        facts["source"] = {"format": "raw", "layers": [], "elf_class": None}
         facts |= describe(open_input(file, base_btf))
     else:
         from btfschema.sources import load_source, read_source
@@ -94,7 +95,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     ids = f"{facts['first_id']}..{facts['last_id']}" if facts["types"] else "none"
     rows = [
         ("file", facts["file"]),
-        ("format", _format(facts.get("source"))),
+        ("format", _format(facts["source"])),
         ("byte order", facts["byteorder"]),
         (
             "header",
@@ -136,10 +137,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _format(source: dict[str, Any] | None) -> str:
+def _format(source: dict[str, Any]) -> str:
     """What holds the BTF, the outermost first: ``xz, 64-bit ELF``."""
-    if source is None:
-        return "raw BTF"
     inner = {"raw": "raw BTF", "image": "kernel image"}.get(source["format"])
     return ", ".join([*source["layers"], inner or f"{source['elf_class']}-bit ELF"])
 

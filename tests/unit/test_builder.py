@@ -269,3 +269,22 @@ class TestDefaults:
         assert dumps(builder.build()) == dumps(tiny())
         struct = cloud.find("list_head", 4)
         assert Builder(cloud).add(struct) == cloud.end_id
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (views.Ptr(1.5), "type 2 (PTR ''): type_id 1.5 is no whole number"),  # type: ignore[arg-type]
+        (views.Int("a", "4", bits=8), "size '4' is no whole number"),  # type: ignore[arg-type]
+        (views.Float(None, 4), "name None is no string"),  # type: ignore[arg-type]
+        (views.Typedef("t", views.Int("a", 4)), "give the id that add() returned for it"),  # type: ignore[arg-type]
+        ("int", "'int' is no view of a type"),
+    ],
+)
+def test_values_of_other_types_are_refused_in_words(view: views.TypeView, words: str) -> None:
+    b = Builder()
+    b.add(views.Int("int", 4))
+    with pytest.raises(EncodeError) as caught:
+        b.add(view)
+    assert words in str(caught.value)
+    assert len(b) == 1
