@@ -90,7 +90,8 @@ class Pipeline(Pass):
         for pass_ in passes:
             flat += pass_.passes if isinstance(pass_, Pipeline) else [pass_]
         object.__setattr__(self, "passes", tuple(flat))
-        object.__setattr__(self, "verify", _at_level(verify) if isinstance(verify, str) else verify)
+        chosen = verify if verify is None or callable(verify) else _at_level(verify)
+        object.__setattr__(self, "verify", chosen)
         object.__setattr__(self, "observers", tuple(observers))
 
     @classmethod
