@@ -140,6 +140,14 @@ BROKEN: dict[str, Broken] = {
         + STRINGS,
         48,
     ),
+    "layout.entry": Broken(
+        header(16, 3, str_off=20, hdr_len=32)
+        + struct.pack("<2I", 16, 4)
+        + TYPES
+        + b"\1\0\0\0"
+        + STRINGS,
+        48,
+    ),
     "strings.empty": Broken(header(12, 0) + struct.pack("<3I", 0, 2 << 24, 0), 36),
     "strings.start": Broken(header(12, 2) + struct.pack("<3I", 0, 2 << 24, 0) + b"x\0", 36),
     "strings.end": Broken(ONE[:-1] + b"x", 42),

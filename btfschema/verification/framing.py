@@ -203,7 +203,15 @@ def _plan(findings: Findings, data: bytes, header: Header, kinds: Kinds) -> Plan
         BTF_LAYOUT.parse(data[i : i + LAYOUT_ENTRY_SIZE], byteorder=header.byteorder)
         for i in range(at, at + length, LAYOUT_ENTRY_SIZE)
     ]
-    return plan.with_layout(tuple((entry.info_sz, entry.elem_sz) for entry in entries))
+    sizes = tuple((entry.info_sz, entry.elem_sz) for entry in entries)
+    for number, got in enumerate(sizes):
+        known, entry_at = plan.kinds.get(number), at + number * LAYOUT_ENTRY_SIZE
+        if any(size % 4 for size in got):
+            findings.blob("layout.entry", str(got), "multiples of 4", entry_at)
+        elif known is not None and got not in ((0, 0), (known.info_sz, known.elem_sz)):
+            expected = f"({known.info_sz}, {known.elem_sz}) of {known.name}"
+            findings.blob("layout.entry", str(got), expected, entry_at)
+    return plan.with_layout(sizes)
 
 
 def _whole_records(

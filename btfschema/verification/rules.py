@@ -80,6 +80,11 @@ _DECLARED = (
     _record("section.gap", "nothing lies between sections or behind them", "btf_check_sec_info"),
     _record("section.order", "the strings come last", "btf_parse_str_sec"),
     _read("layout.size", "a layout section is made of whole entries", "btf_parse_layout_sec"),
+    _read(
+        "layout.entry",
+        "a kind's sizes are whole words, and as declared where the kind is",
+        "btf_parse_layout_sec",
+    ),
     _read("strings.empty", "BTF without a base has strings", "btf_parse_str_sec"),
     _read("strings.start", "the strings of BTF without a base start with NUL", "btf_parse_str_sec"),
     _read("strings.end", "the strings end with NUL", "btf_parse_str_sec"),
