@@ -216,7 +216,7 @@ class Builder:
         strings = self._strings.build()
         layout = schema_layout(self._plan.schema) if self._layout else None
         header = canonical_header(
-            self._byteorder, 4 * len(words), len(strings.data), 4 * len(layout or ())
+            self._byteorder, 4 * len(words), len(strings.data), len(layout or ())
         )
         return Btf(Image(header, table, strings, layout), self.base)
 

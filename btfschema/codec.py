@@ -45,6 +45,7 @@ __all__ = [
     "encode",
     "read_header",
     "run_construct",
+    "word_dtype",
 ]
 
 ByteOrder = Literal["little", "big"]
@@ -145,6 +146,11 @@ def byteorder_of(data: bytes, what: str) -> ByteOrder:
     )
 
 
+def word_dtype(byteorder: ByteOrder) -> str:
+    """The numpy type of a u32 word in a file of this byte order."""
+    return "<u4" if byteorder == "little" else ">u4"
+
+
 def read_header(data: bytes) -> Header:
     """Read and check the header.
 
@@ -236,8 +242,9 @@ def decode(
     plan = plan_of(kinds)
     if layout_len:
         layout = _read_layout(data[layout_at : layout_at + layout_len], header, layout_at)
+        _check_layout(layout, plan, layout_at)
         plan = plan.with_layout(tuple(entry[:2] for entry in layout))
-    order = "<u4" if header.byteorder == "little" else ">u4"
+    order = word_dtype(header.byteorder)
     # An empty section may claim to start anywhere, also past the end.
     words = np.frombuffer(data, order, type_len // 4, type_at if type_len else 0)
     words = words.astype(np.uint32, copy=False)
@@ -261,6 +268,30 @@ def _read_layout(data: bytes, header: Header, offset: int) -> tuple[tuple[int, i
         for at in range(0, len(data), LAYOUT_ENTRY_SIZE)
     )
     return tuple((e.info_sz, e.elem_sz, e.flags) for e in entries)
+
+
+def _check_layout(layout: tuple[tuple[int, int, int], ...], plan: Plan, offset: int) -> None:
+    """Sizes are whole words, and those of a declared kind are the declared ones, or zero."""
+    for number, (info_sz, elem_sz, _) in enumerate(layout):
+        where = f"layout section, kind {number}"
+        at = offset + number * LAYOUT_ENTRY_SIZE
+        got = (info_sz, elem_sz)
+        if info_sz % 4 or elem_sz % 4:
+            raise DecodeError(
+                f"{where}: info_sz {info_sz} and elem_sz {elem_sz}, expected multiples of 4",
+                offset=at,
+                got=got,
+                expected="multiples of 4",
+            )
+        known = plan.kinds.get(number)
+        if known is not None and got not in ((0, 0), (known.info_sz, known.elem_sz)):
+            raise DecodeError(
+                f"{where} ({known.name}): info_sz {info_sz} and elem_sz {elem_sz}, the schema "
+                f"declares {known.info_sz} and {known.elem_sz}",
+                offset=at,
+                got=got,
+                expected=f"{known.info_sz} and {known.elem_sz}",
+            )
 
 
 def _bulk_table(words: Any, plan: Plan, first_id: int, offset: int, trailing: int) -> TypeTable:
@@ -348,7 +379,7 @@ def encode(image: Image, *, engine: Engine = "bulk") -> bytes:
     Raises:
         EncodeError: a section is too long for the header.
     """
-    order = "<u4" if image.header.byteorder == "little" else ">u4"
+    order = word_dtype(image.header.byteorder)
     words = image.types.words if engine == "bulk" else _rebuilt(image.types)
     types = words.astype(order, copy=False).tobytes()
     strings = image.strings.data
@@ -362,7 +393,9 @@ def encode(image: Image, *, engine: Engine = "bulk") -> bytes:
     contents = {"types": types, "strings": strings, "layout": layout}
     header, frame = image.header, image.source
     if frame is None or any(len(contents[name]) != size for name, _, size in header.sections):
-        header = canonical_header(header.byteorder, len(types), len(strings), len(layout))
+        header = canonical_header(
+            header.byteorder, len(types), len(strings), len(image.layout or ())
+        )
         frame = bytes(header.hdr_len + header.type_len + header.layout_len + header.str_len)
     blob = bytearray(frame)
     start = header.build()
@@ -379,9 +412,20 @@ def _rebuilt(table: TypeTable) -> Any:
 
 
 def canonical_header(
-    byteorder: ByteOrder, type_len: int, str_len: int, layout_len: int = 0
+    byteorder: ByteOrder, type_len: int, str_len: int, layout_entries: int = 0
 ) -> Header:
-    """The header of a blob whose sections follow one another: types, layout, strings."""
+    """The header of a blob whose sections follow one another: types, layout, strings.
+
+    Args:
+        byteorder: of the blob.
+        type_len: bytes of the types.
+        str_len: bytes of the strings.
+        layout_entries: kinds in the layout section; 0 for none, and a header of 24 bytes.
+
+    Raises:
+        EncodeError: a section is too long for the header.
+    """
+    layout_len = layout_entries * LAYOUT_ENTRY_SIZE
     for name, length in (("type", type_len), ("string", str_len)):
         if length > 0xFFFFFFFF:
             raise EncodeError(f"the {name} section has {length} bytes, a header holds 32 bits")

@@ -104,7 +104,7 @@ class Btf:
         if isinstance(strings, bytes):
             strings = StringTable(strings, base.strings if base is not None else None)
         header = canonical_header(
-            like.byteorder, 4 * len(types.words), len(strings.data), 4 * len(layout or ())
+            like.byteorder, 4 * len(types.words), len(strings.data), len(layout or ())
         )
         image = Image(header, types, strings, layout)
         return cls(image, base, address_size=like.address_size)

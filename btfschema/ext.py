@@ -21,7 +21,7 @@ import numpy.typing as npt
 from attrs import evolve, field, frozen
 from construct import Bytes, Struct
 
-from btfschema.codec import ByteOrder, Engine, byteorder_of, run_construct
+from btfschema.codec import ByteOrder, Engine, byteorder_of, run_construct, word_dtype
 from btfschema.errors import BtfError, DecodeError, EncodeError
 from btfschema.plan import Field, fields_of, read_only
 from btfschema.roles import U32, Role
@@ -274,14 +274,10 @@ def dumps_ext(ext: BtfExt) -> bytes:
     """The section's bytes: what was read, with the references that :meth:`BtfExt.map` changed."""
     blob = bytearray(ext.source)
     for part in ext.parts:
-        data = part.words.astype(_dtype(ext.byteorder)).tobytes()
+        data = part.words.astype(word_dtype(ext.byteorder)).tobytes()
         if data:
             blob[part.offset : part.offset + len(data)] = data
     return bytes(blob)
-
-
-def _dtype(byteorder: ByteOrder) -> str:
-    return "<u4" if byteorder == "little" else ">u4"
 
 
 def _read_header(data: bytes, expected: ByteOrder) -> dict[str, int]:
@@ -367,7 +363,7 @@ def _read_part(part: ExtPart, data: bytes, at: int, btf: Btf, engine: Engine) ->
     Raises:
         DecodeError: the record size is impossible, or a section does not fit the part.
     """
-    order = _dtype(btf.byteorder)
+    order = word_dtype(btf.byteorder)
     words = np.frombuffer(data, order, len(data) // 4).astype(np.uint32)
     starts: list[int] = []
     counts: list[int] = []

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 from hypothesis import strategies as st
 
-from btfschema.codec import ByteOrder, Header, schema_layout
+from btfschema.codec import ByteOrder, Header, schema_layout, word_dtype
 from btfschema.container import Btf
 from btfschema.plan import HEADER_WORDS, INFO_BITS, KIND_MASK
 from btfschema.schema import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS
@@ -52,7 +52,7 @@ def blobs(
     if layout and unknown and draw(st.booleans()):
         more, layout = draw(_unknown_types(base))
         words = np.concatenate([words, np.array(more, np.uint32)])
-    order = "<u4" if btf.byteorder == "little" else ">u4"
+    order = word_dtype(btf.byteorder)
     sections = {
         "type": words.astype(order).tobytes(),
         "str": btf.strings.data,

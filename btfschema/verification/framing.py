@@ -12,6 +12,7 @@ from btfschema.codec import (
     Image,
     byteorder_of,
     canonical_header,
+    word_dtype,
 )
 from btfschema.container import Btf
 from btfschema.errors import DecodeError
@@ -59,7 +60,7 @@ def open_blob(
     plan = _plan(findings, data, header, kinds)
     if plan is None:
         return False
-    order = "<u4" if header.byteorder == "little" else ">u4"
+    order = word_dtype(header.byteorder)
     words = np.frombuffer(data, order, types_len // 4, types_at if types_len else 0)
     words = words.astype(np.uint32)
     first_id = base.end_id if base is not None else 1
@@ -81,10 +82,8 @@ def check_frame(findings: Findings, btf: Btf, kernel: Kernel | None) -> None:
     image = btf.image
     header, size = image.header, 0
     if image.source is None:
-        layout_len = LAYOUT_ENTRY_SIZE * len(image.layout or ())
-        header = canonical_header(
-            btf.byteorder, image.types.words.nbytes, len(btf.strings.data), layout_len
-        )
+        sizes = (image.types.words.nbytes, len(btf.strings.data), len(image.layout or ()))
+        header = canonical_header(btf.byteorder, *sizes)
         head = header.build()
         size = max(at + length for _, at, length in header.sections)
     else:

@@ -204,10 +204,10 @@ class TestUnknownKinds:
         with pytest.raises(DecodeError, match="203 bytes, expected a multiple of 4"):
             loads(patched(self.blob(), {28: 203}), decoder=engine)
 
-    def test_a_layout_of_odd_sizes_describes_nothing(self, engine: Engine) -> None:
+    def test_a_layout_of_odd_sizes_is_refused(self, engine: Engine) -> None:
         at = self.blob().index(self.LAYOUT) + 200
         data = patched(self.blob(), {at: 9 | 4 << 8})
-        with pytest.raises(DecodeError, match="kind 50 is unknown"):
+        with pytest.raises(DecodeError, match="kind 50: info_sz 9 and elem_sz 4, expected mult"):
             loads(data, decoder=engine)
 
 
@@ -384,3 +384,24 @@ def test_an_image_with_other_strings_is_laid_out_anew(engine: Engine) -> None:
     assert again.strings.data == longer.data
     assert np.array_equal(again.types.words, btf.types.words)
     assert len(blob) == 24 + again.types.words.nbytes + len(longer.data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "words"),
+    [
+        (3, (16, 0, 0), "kind 3 (ARRAY): info_sz 16 and elem_sz 0, the schema declares 12 and 0"),
+        (25, (5, 0, 0), "kind 25: info_sz 5 and elem_sz 0, expected multiples of 4"),
+    ],
+)
+def test_a_layout_that_can_not_be_is_refused(
+    engine: Engine, kind: int, entry: tuple[int, int, int], words: str
+) -> None:
+    b = Builder(layout=True)
+    b.add(views.Int("int", 4))
+    image = b.build().image
+    layout = [*(image.layout or ()), *[(0, 0, 0)] * 8]
+    layout[kind] = entry
+    blob = dumps(Btf(attrs.evolve(image, layout=tuple(layout))))
+    with pytest.raises(DecodeError) as caught:
+        loads(blob, decoder=engine)
+    assert words in str(caught.value)
