@@ -19,10 +19,10 @@ from btfschema.testing.valid import KERNEL_KINDS
 def reached(
     strategy: st.SearchStrategy[Any], features: Callable[[Any], Collection[Any]]
 ) -> set[Any]:
-    """All that a hundred examples have, the same ones in every run."""
+    """All that two hundred examples have, the same ones in every run."""
     found: set[Any] = set()
 
-    @settings(max_examples=100, derandomize=True, database=None)
+    @settings(max_examples=200, derandomize=True, database=None)
     @given(strategy)
     def collect(example: Any) -> None:
         found.update(features(example))
