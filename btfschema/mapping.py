@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack
 from itertools import islice
@@ -95,7 +95,7 @@ _OPENING = threading.Lock()
 
 def map_ordered(
     work: Callable[[S], R], sources: Iterable[S], executor: Executor | None = None
-) -> Iterator[Outcome[S, R]]:
+) -> Generator[Outcome[S, R], None, None]:
     """Do ``work`` on each source; outcomes come in the order of the sources.
 
     Args:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from btfschema.cli.inputs import Decorator
 from btfschema.errors import BtfError, MatchError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from btfschema.cli.resume import Journal
+    from btfschema.cli.tree import Found, Progress, Summary
     from btfschema.container import Btf
 
 __all__ = [
+    "Reports",
     "Targets",
     "batch_options",
     "failure",
@@ -29,6 +35,9 @@ __all__ = [
 ]
 
 Work = Callable[[str], dict[str, Any]]
+
+# Of a distilled base beside raw BTF.
+BASE_SUFFIX = ".base"
 
 file_arguments: Decorator = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True)
@@ -58,7 +67,8 @@ def batch_options(*, outputs: bool) -> Decorator:
                 "--out-dir",
                 metavar="DIR",
                 type=click.Path(file_okay=False),
-                help="Where the results of many files go, each under its own name.",
+                help="Where the results of many files go, each under its own name, those of a "
+                "directory as they lie there; an interrupted run goes on where it stopped.",
             ),
         ]
 
@@ -76,34 +86,36 @@ class Targets:
 
     output: str | None
     out_dir: str | None
+    relative: Mapping[str, str]
 
     @classmethod
-    def of(cls, files: tuple[str, ...], output: str | None, out_dir: str | None) -> Targets:
+    def of(cls, found: Found, output: str | None, out_dir: str | None) -> Targets:
         """Check that the options fit the files.
 
         Raises:
-            click.UsageError: not exactly one of them is given, or ``-o`` for several files, or two
-                files would go to one place.
+            click.UsageError: not exactly one of them is given, or ``-o`` for several files or
+                without a name, or two files would go to one place.
         """
         if (output is None) == (out_dir is None):
             raise click.UsageError("give either -o/--output FILE or --out-dir DIR")
         if output in ("", "-"):
             raise click.UsageError(f"-o {output!r}: results go to files, give a name")
-        if output is not None and len(files) > 1:
-            raise click.UsageError(f"-o takes one FILE, not {len(files)}: use --out-dir DIR")
+        if output is not None and len(found.paths) > 1:
+            raise click.UsageError(f"-o takes one FILE, not {len(found.paths)}: use --out-dir DIR")
         if out_dir is not None:
-            names = [Path(file).name for file in files]
-            twice = sorted({name for name in names if names.count(name) > 1})
+            counts = Counter(found.relative.values())
+            twice = sorted(name for name, count in counts.items() if count > 1)
             if twice:
                 raise click.UsageError(f"several files are called {twice[0]}: run them apart")
-            Path(out_dir).mkdir(parents=True, exist_ok=True)
-        return cls(output, out_dir)
+            for name in counts:
+                (Path(out_dir) / name).parent.mkdir(parents=True, exist_ok=True)
+        return cls(output, out_dir, found.relative)
 
     def of_file(self, file: str) -> str:
         """The path of one file's result."""
         if self.output is not None:
             return self.output
-        return os.path.join(self.out_dir or "", Path(file).name)  # noqa: PTH118
+        return os.path.join(self.out_dir or "", self.relative[file])  # noqa: PTH118
 
 
 def sizes(btf: Btf) -> dict[str, int]:
@@ -117,35 +129,90 @@ def sizes(btf: Btf) -> dict[str, int]:
     return found
 
 
-def run_batch(files: Sequence[str], work: Work, *, keep_going: bool, report: str | None) -> None:
+@frozen
+class Reports:
+    """Whoever wants to know what became of each file.
+
+    Attributes:
+        out: takes one JSON object a line, or None.
+        progress: shown on the way, or None.
+        summary: counts the reports, or None.
+        journal: is told what is finished, or None.
+    """
+
+    out: TextIO | None = None
+    progress: Progress | None = None
+    summary: Summary | None = None
+    journal: Journal | None = None
+
+    def say(self, text: str) -> None:
+        """A line on stderr."""
+        if self.progress is not None:
+            self.progress.say(text)
+        else:
+            click.echo(text, err=True)
+
+    def add(self, row: dict[str, Any], *, fresh: bool) -> None:
+        """One file's report; ``fresh`` unless an earlier run did the file."""
+        for note in row.pop("notes", ()):
+            self.say(f"btfschema: {row['file']}: {note}")
+        if self.journal is not None and fresh and row["outcome"] == "ok":
+            self.journal.finished(row, (row["output"], f"{row['output']}{BASE_SUFFIX}"))
+        if self.summary is not None:
+            self.summary.add(row)
+        if self.out is not None:
+            self.out.write(json.dumps(row) + "\n")
+        if self.progress is not None:
+            self.progress.step()
+
+
+def run_batch(
+    files: Sequence[str],
+    work: Work,
+    *,
+    keep_going: bool,
+    report: str | None,
+    executor: Executor | None = None,
+    reports: Reports | None = None,
+) -> None:
     """Do ``work`` on each file; failures are worded on stderr and make the exit code 1.
 
     Args:
         files: the paths.
-        work: does one file and returns what to report of it.
+        work: does one file and returns what to report of it; what is under ``notes`` there is said
+            on stderr and not reported.
         keep_going: whether to go on after a failure.
         report: where to write the reports, one JSON object a line, or None.
+        executor: who does the work; None does it here.
+        reports: who else is told.
     """
-    failed = False
+    from btfschema.mapping import map_ordered
+
+    reports = Reports() if reports is None else reports
+    journal, failed = reports.journal, False
+    kept = {file: row for file in files if journal and (row := journal.kept(file)) is not None}
+    outcomes = map_ordered(work, (file for file in files if file not in kept), executor)
     with ExitStack() as stack:
-        out: TextIO | None = None
+        # Ends the work that is under way when this ends.
+        stack.callback(outcomes.close)
         if report is not None:
             out = stack.enter_context(Path(report).open("w", encoding="utf-8"))
+            reports = evolve(reports, out=out)
         for number, file in enumerate(files, 1):
-            row: dict[str, Any] = {"file": file, "outcome": "ok"}
-            try:
-                row.update(work(file))
-            except (BtfError, OSError) as error:
-                row.update(failure(file, error))
-                click.echo(f"btfschema: {file}: {row['message']}", err=True)
-            if out is not None:
-                out.write(json.dumps(row) + "\n")
+            row = kept.get(file)
+            if row is None:
+                outcome = next(outcomes)
+                row = {"file": file, "outcome": "ok", **(outcome.result or {})}
+                if outcome.error is not None:
+                    row |= failure(file, outcome.error)
+                    reports.say(f"btfschema: {file}: {row['message']}")
+            reports.add(row, fresh=file not in kept)
             if row["outcome"] != "ok":
                 failed = True
                 if not keep_going:
                     if number < len(files):
                         left = f"{len(files) - number} of {len(files)} files were not tried"
-                        click.echo(f"btfschema: {left}; --keep-going goes on", err=True)
+                        reports.say(f"btfschema: {left}; --keep-going goes on")
                     break
     if failed:
         raise click.exceptions.Exit(1)

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from attrs import evolve, frozen
 
-from btfschema.cli.batch import Targets, batch_options, file_arguments, run_batch, sizes
+from btfschema.cli.batch import Reports, Targets, batch_options, file_arguments, run_batch, sizes
 from btfschema.cli.inputs import base_option
+from btfschema.cli.resume import Journal
+from btfschema.cli.tree import (
+    Kept,
+    Progress,
+    Summary,
+    executor_of,
+    gather,
+    shared,
+    tree_options,
+)
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
-    from btfschema.framework import PassResult
+    from btfschema.mapping import Shared
 
 __all__ = ["distill", "rebase", "references", "relocate", "run"]
 
@@ -31,37 +44,89 @@ original_option = click.option(
 )
 
 
-def transform(
+@frozen
+class Transform:
+    """Runs a pipeline on a file and writes the result; what workers are sent.
+
+    Attributes:
+        text: the pipeline.
+        targets: where results go; None writes nothing.
+        base: what the files are split over, or None.
+        inputs: the other containers.
+        observers: watch the pipeline.
+    """
+
+    text: str
+    targets: Targets | None
+    base: Shared | Kept | None
+    inputs: Mapping[str, Shared | Kept]
+    observers: tuple[Any, ...] = ()
+
+    def __call__(self, file: str) -> dict[str, Any]:
+        """Do one file; returns what to report."""
+        from btfschema.framework import Context
+        from btfschema.pipeline import Pipeline
+        from btfschema.sources import load
+
+        pipeline = Pipeline.parse(self.text, observers=self.observers)
+        btf = load(file, self.base.open() if self.base is not None else None)
+        inputs = {name: one.open() for name, one in self.inputs.items()}
+        result = pipeline.run(btf, Context(inputs))
+        notes = list(map(str, result.diagnostics))
+        row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
+        row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
+        if self.targets is not None:
+            from btfschema.elfwrite import write_btf_file
+
+            row["output"] = self.targets.of_file(file)
+            notes += write_btf_file(file, row["output"], result.btf)
+        return {**row, "notes": notes}
+
+
+def transform_all(
     text: str,
-    file: str,
-    target: str | None,
-    base: Btf | None,
-    inputs: Mapping[str, Btf],
-    observers: tuple[Any, ...] = (),
-) -> dict[str, Any]:
-    """Run a pipeline on one file and write the result; returns what to report."""
-    from btfschema.framework import Context
-    from btfschema.pipeline import Pipeline
-    from btfschema.sources import load
-
-    pipeline = Pipeline.parse(text, observers=observers)
-    btf = load(file, base)
-    result = pipeline.run(btf, Context(inputs))
-    for diagnostic in result.diagnostics:
-        click.echo(f"btfschema: {file}: {diagnostic}", err=True)
-    row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
-    row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
-    if target is not None:
-        _write(file, target, result)
-        row["output"] = target
-    return row
-
-
-def _write(file: str, target: str, result: PassResult) -> None:
-    from btfschema.elfwrite import write_btf_file
-
-    for notice in write_btf_file(file, target, result.btf):
-        click.echo(f"btfschema: {file}: {notice}", err=True)
+    base: str | None,
+    inputs: Mapping[str, str | None],
+    *,
+    files: tuple[str, ...],
+    trees: tuple[str, ...],
+    output: str | None,
+    out_dir: str | None,
+    keep_going: bool,
+    report: str | None,
+    jobs: int,
+    executor: str | None,
+    quiet: bool,
+) -> None:
+    """Run a pipeline on files or whole directories and write the results."""
+    found = gather(files, trees)
+    targets = Targets.of(found, output, out_dir)
+    named = {
+        name: shared(path, executor, jobs) for name, path in inputs.items() if path is not None
+    }
+    opened = shared(base, executor, jobs) if base is not None else None
+    reports = Reports()
+    with ExitStack() as stack:
+        workers = stack.enter_context(executor_of(executor, jobs))
+        if found.walked and out_dir is not None:
+            bases = {name: str(one) for name, one in {"": opened, **named}.items()}
+            run = {"pipeline": text, "version": version("btfschema"), "bases": bases}
+            journal = Journal(out_dir, run)
+            stack.callback(journal.close)
+            reports = evolve(reports, journal=journal)
+        if found.walked and not quiet:
+            progress, summary = Progress(len(found.paths)), Summary()
+            stack.callback(lambda: click.echo(str(summary), err=True))
+            stack.callback(progress.close)
+            reports = evolve(reports, progress=progress, summary=summary)
+        run_batch(
+            found.paths,
+            Transform(text, targets, opened, named),
+            keep_going=keep_going or found.walked,
+            report=report,
+            executor=workers,
+            reports=reports,
+        )
 
 
 def _loaded(path: str | None) -> Btf | None:
@@ -70,72 +135,40 @@ def _loaded(path: str | None) -> Btf | None:
     return load(path) if path is not None else None
 
 
-def _inputs(**paths: str | None) -> dict[str, Btf]:
-    """The named inputs that were given, read once for all files."""
-    found = {name: _loaded(path) for name, path in paths.items()}
-    return {name: btf for name, btf in found.items() if btf is not None}
-
-
 @click.command()
-@file_arguments
+@tree_options
 @base_option
 @batch_options(outputs=True)
-def distill(
-    files: tuple[str, ...],
-    base_btf: str | None,
-    output: str | None,
-    out_dir: str | None,
-    keep_going: bool,
-    report: str | None,
-) -> None:
+def distill(base_btf: str | None, **batch: Any) -> None:
     """Give split BTF a small base of its own, by which any later kernel can be searched.
 
     A module gets a new .BTF and a .BTF.base, as pahole writes them, and is otherwise unchanged;
     compressed modules are taken and written by their names. Raw BTF becomes OUT and OUT.base.
 
     \b
-    Example:
+    Examples:
       btfschema distill nf_tables.ko -B vmlinux -o out/nf_tables.ko
+      btfschema distill --all /lib/modules/6.12 -B vmlinux --out-dir out --jobs 4
     """  # noqa: D301 - click needs the backspace character itself
-    targets = Targets.of(files, output, out_dir)
-    base = _loaded(base_btf)
-
-    def work(file: str) -> dict[str, Any]:
-        return transform("distill", file, targets.of_file(file), base, {})
-
-    run_batch(files, work, keep_going=keep_going, report=report)
+    transform_all("distill", base_btf, {}, **batch)
 
 
 @click.command()
-@file_arguments
+@tree_options
 @base_option
 @click.option("--target", metavar="FILE", required=True, help="The base to move to.")
 @batch_options(outputs=True)
-def rebase(
-    files: tuple[str, ...],
-    base_btf: str | None,
-    target: str,
-    output: str | None,
-    out_dir: str | None,
-    keep_going: bool,
-    report: str | None,
-) -> None:
+def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
     """Move split BTF from one full base to another, by exact identity of the types it refers to.
 
     Works when the target's types are merely numbered otherwise, or when it has grown; no distilled
     base is needed.
     """
-    targets = Targets.of(files, output, out_dir)
-    base, inputs = _loaded(base_btf), _inputs(target=target)
-
-    def work(file: str) -> dict[str, Any]:
-        return transform("rebase", file, targets.of_file(file), base, inputs)
-
-    run_batch(files, work, keep_going=keep_going, report=report)
+    transform_all("rebase", base_btf, {"target": target}, **batch)
 
 
 @click.command()
-@file_arguments
+@tree_options
 @click.option(
     "-B",
     "--base-btf",
@@ -148,30 +181,15 @@ def rebase(
 @policy_option
 @original_option
 @batch_options(outputs=True)
-def relocate(
-    files: tuple[str, ...],
-    target: str,
-    policy: str,
-    original_base: str | None,
-    output: str | None,
-    out_dir: str | None,
-    keep_going: bool,
-    report: str | None,
-) -> None:
+def relocate(target: str, policy: str, original_base: str | None, **batch: Any) -> None:
     """Move split BTF from its distilled base onto the base that is there.
 
     FILE brings its distilled base: a module's .BTF.base section, or FILE.base beside raw BTF. When
     a type has no partner in the target nothing is written, and every such type is named with its
     reason.
     """
-    targets = Targets.of(files, output, out_dir)
-    inputs = _inputs(target=target, original=original_base)
-    text = f"relocate{{policy={policy}}}"
-
-    def work(file: str) -> dict[str, Any]:
-        return transform(text, file, targets.of_file(file), None, inputs)
-
-    run_batch(files, work, keep_going=keep_going, report=report)
+    inputs = {"target": target, "original": original_base}
+    transform_all(f"relocate{{policy={policy}}}", None, inputs, **batch)
 
 
 @click.command()
@@ -262,20 +280,21 @@ def run(
     from btfschema.pipeline import Pipeline
 
     Pipeline.parse(pipeline)
-    targets = Targets.of(files, output, out_dir) if output or out_dir else None
-    base, named = _loaded(base_btf), _inputs(**inputs)
+    targets = Targets.of(gather(files), output, out_dir) if output or out_dir else None
+    base = shared(base_btf, None, 1) if base_btf is not None else None
+    named = {name: shared(path, None, 1) for name, path in inputs.items()}
 
     def work(file: str) -> dict[str, Any]:
         watch = Timing()
         observers: list[Observer] = [watch] if timing else []
         if dump_after is not None:
             observers.append(DumpAfter(dump_after))
-        target = targets.of_file(file) if targets is not None else None
-        row = transform(pipeline, file, target, base, named, tuple(observers))
+        row = Transform(pipeline, targets, base, named, tuple(observers))(file)
         if timing:
             click.echo(str(watch), err=True)
         if targets is None:
-            click.echo(json.dumps({"file": file, **row}))
+            shown = {key: value for key, value in row.items() if key != "notes"}
+            click.echo(json.dumps({"file": file, **shown}))
         return row
 
     run_batch(files, work, keep_going=keep_going, report=report)

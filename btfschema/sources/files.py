@@ -13,6 +13,9 @@ __all__ = ["Content", "atomic_write", "atomic_write_all"]
 
 Content = bytes | bytearray | memoryview
 
+# How the names of temporary files begin and end; only a program that is killed leaves any.
+TEMPORARY = (".btfschema-", ".tmp")
+
 
 def atomic_write(path: str | os.PathLike[str], data: Content) -> None:
     """Write ``data`` to a file, so that a reader sees the old content or the new, never a part.
@@ -56,7 +59,7 @@ def atomic_write_all(contents: Mapping[Path, Content]) -> None:
                 with target.open("wb") as file:
                     file.write(data)
                 continue
-            temporary = target.with_name(f".btfschema-{secrets.token_hex(8)}.tmp")
+            temporary = target.with_name(secrets.token_hex(8).join(TEMPORARY))
             renames.append((temporary, target))
             with _blaming(target), temporary.open("xb") as file:
                 if mode is not None:

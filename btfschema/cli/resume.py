@@ -1,0 +1,87 @@
+"""Going on where an interrupted run stopped: what is finished, and from which input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from btfschema.sources.files import TEMPORARY
+
+__all__ = ["NAME", "Journal"]
+
+NAME = ".btfschema-run.jsonl"
+
+
+class Journal:
+    """A file in the output directory, a line for each finished input.
+
+    The first line says what was run. A run that says the same keeps the outputs of inputs that have
+    not changed since, as long as the outputs have not; any other starts anew.
+
+    Args:
+        out_dir: the output directory.
+        run: what is run: everything but the inputs that the outputs depend on.
+    """
+
+    def __init__(self, out_dir: str, run: dict[str, Any]) -> None:
+        self.folder = Path(out_dir)
+        self.path = self.folder / NAME
+        # Through JSON, as it will be read back.
+        self.run: dict[str, Any] = json.loads(json.dumps(run))
+        self.rows: dict[str, dict[str, Any]] = {}
+        lines = self._lines()
+        if lines and lines[0] == {"run": self.run}:
+            self.rows = {line["row"]["file"]: line for line in lines[1:]}
+        if self.path.exists():
+            # What a run that was killed was about to rename.
+            for left in self.folder.rglob(f"{TEMPORARY[0]}*{TEMPORARY[1]}"):
+                left.unlink(missing_ok=True)
+        self.rows = {file: line for file, line in self.rows.items() if self._holds(file, line)}
+        self.file: TextIO = self.path.open("w", encoding="utf-8")
+        self._write({"run": self.run}, *self.rows.values())
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """What can be read; a run may be killed in the middle of a line."""
+        lines: list[dict[str, Any]] = []
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    lines.append(json.loads(line))
+                except ValueError:
+                    break
+        return lines
+
+    def _write(self, *lines: dict[str, Any]) -> None:
+        self.file.writelines(json.dumps(line) + "\n" for line in lines)
+        self.file.flush()
+
+    def _holds(self, file: str, line: dict[str, Any]) -> bool:
+        return bool(
+            line["input"] == _state(file)
+            and line["outputs"] == {output: _state(output) for output in line["outputs"]}
+        )
+
+    def kept(self, file: str) -> dict[str, Any] | None:
+        """The report of an input whose output stands, or None."""
+        line = self.rows.get(file)
+        return None if line is None else line["row"]
+
+    def finished(self, row: dict[str, Any], outputs: Iterable[str]) -> None:
+        """Note that an input is done."""
+        states = {output: _state(output) for output in outputs if Path(output).exists()}
+        self._write({"row": row, "input": _state(row["file"]), "outputs": states})
+
+    def close(self) -> None:
+        """Close the file; it stays, for the next run."""
+        self.file.close()
+
+
+def _state(path: str) -> list[int] | None:
+    """By what a change of a file is told: its size and time of change."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

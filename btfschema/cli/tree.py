@@ -1,0 +1,229 @@
+"""Whole kernels on the command line: directories of modules, many workers, a bar, a summary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import define, field, frozen
+
+from btfschema.cli.inputs import Decorator
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from btfschema.container import Btf
+    from btfschema.mapping import Shared
+
+__all__ = [
+    "Found",
+    "Kept",
+    "Progress",
+    "Summary",
+    "executor_of",
+    "gather",
+    "shared",
+    "tree_options",
+]
+
+# What files that hold a module's BTF are called; a directory may hold anything else too.
+SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
+# A line of progress, where there is no terminal, for so many parts of the work.
+STEPS = 10
+DASK = "dask://"
+
+
+def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """FILE... and ``--all``, and the options about how much work is done at once and shown."""
+    decorators: list[Decorator] = [
+        click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True)),
+        click.option(
+            "--all",
+            "trees",
+            metavar="DIR",
+            multiple=True,
+            type=click.Path(exists=True, file_okay=False),
+            help="All modules and .btf files below DIR; implies --keep-going.",
+        ),
+        click.option(
+            "--jobs", metavar="N", type=click.IntRange(1), default=1, help="Work in N processes."
+        ),
+        click.option(
+            "--executor",
+            "executor",
+            metavar="URL",
+            help="Work on a cluster: dask://HOST:PORT, with the extra btfschema[dask].",
+        ),
+        click.option("--quiet", is_flag=True, help="Print failures only."),
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+@frozen
+class Found:
+    """The files to work on.
+
+    Attributes:
+        paths: in order.
+        relative: what each is called below an output directory.
+        walked: whether directories were searched.
+    """
+
+    paths: tuple[str, ...]
+    relative: Mapping[str, str]
+    walked: bool
+
+
+def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
+    """Files as they are, directories with all that is below them, links to directories left out.
+
+    Raises:
+        click.UsageError: there is nothing.
+    """
+    relative: dict[str, str] = {}
+    roots = [*trees, *(file for file in files if file != "-" and Path(file).is_dir())]
+    for root in roots:
+        for folder, below, names in os.walk(root):
+            below.sort()
+            for name in sorted(names):
+                if name.endswith(SUFFIXES):
+                    path = os.path.join(folder, name)  # noqa: PTH118
+                    relative[path] = os.path.relpath(path, root)
+    named = [file for file in files if file not in roots]
+    for file in named:
+        if file in relative or named.count(file) > 1:
+            raise click.UsageError(f"{file} is given twice")
+        relative[file] = Path(file).name
+    if not relative:
+        where = f" below {', '.join(roots)}" if roots else ": give FILEs, or --all DIR"
+        raise click.UsageError(f"no modules and no .btf files{where}")
+    return Found(tuple(relative), relative, bool(roots))
+
+
+@frozen
+class Kept:
+    """A container that can't be read again, such as one from standard input."""
+
+    btf: Btf
+
+    def open(self) -> Btf:
+        """The container."""
+        return self.btf
+
+
+def shared(path: str, executor: str | None, jobs: int) -> Shared | Kept:
+    """A base that all the work uses.
+
+    Raises:
+        click.UsageError: other processes would have to read it, and it can be read just once.
+    """
+    from btfschema.mapping import Shared
+    from btfschema.sources import load
+
+    if path != "-" and not Path(path).is_fifo():
+        found = Shared.of(path)
+        # Read here, so that forked workers need not, and so that a failure is told at once.
+        found.open()
+        return found
+    if executor or jobs > 1:
+        raise click.UsageError(f"{path} can be read just once: give workers a file")
+    return Kept(load(path))
+
+
+@contextmanager
+def executor_of(url: str | None, jobs: int) -> Iterator[Executor | None]:
+    """Who does the work.
+
+    Raises:
+        click.UsageError: the URL is of no known kind, or what it needs is not installed.
+    """
+    if url is None:
+        if jobs == 1:
+            yield None
+            return
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(jobs) as pool:
+            yield pool
+        return
+    if not url.startswith(DASK):
+        raise click.UsageError(f"--executor {url!r}: expected {DASK}HOST:PORT")
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError:
+        message = '--executor dask://... needs dask: pip install "btfschema[dask]"'
+        raise click.UsageError(message) from None
+    with distributed.Client(f"tcp://{url.removeprefix(DASK)}") as client:
+        yield client.get_executor()
+
+
+@define
+class Summary:
+    """Sums over many reports."""
+
+    outcomes: Counter[str] = field(factory=Counter)
+    before: Counter[str] = field(factory=Counter)
+    after: Counter[str] = field(factory=Counter)
+    reasons: Counter[str] = field(factory=Counter)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count one file's report."""
+        self.outcomes[row["outcome"]] += 1
+        for sums, name in ((self.before, "before"), (self.after, "after")):
+            sums.update(row.get(name, {}))
+        if row["outcome"] == "error":
+            self.reasons[row["message"].partition("\n")[0]] += 1
+        reasons = {reason["reason"] for reason in row.get("reasons", ())}
+        self.reasons.update(f"types that do not match: {reason}" for reason in reasons)
+
+    def __str__(self) -> str:
+        """A small table: files, bytes before and after, failures by reason."""
+        total = self.outcomes.total()
+        failed = total - self.outcomes["ok"]
+        lines = [f"{'files':<10} {total:>14,}", f"{'failed':<10} {failed:>14,}"]
+        if self.after:
+            before, after = self.before.total(), self.after.total()
+            lines.append(f"{'bytes':<10} {before:>14,} -> {after:,} ({after - before:+,})")
+        lines += [f"  {count:>6,} x {reason}" for reason, count in self.reasons.most_common(10)]
+        return "\n".join(lines)
+
+
+class Progress:
+    """A bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+        self.bar: Any = None
+        if sys.stderr.isatty():
+            self.bar = click.progressbar(length=total, file=sys.stderr, show_pos=True)
+            self.bar.render_progress()
+
+    def step(self) -> None:
+        """One more file is done."""
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update(1)
+        elif self.done * STEPS // self.total > (self.done - 1) * STEPS // self.total:
+            click.echo(f"{self.done} of {self.total}", err=True)
+
+    def say(self, text: str) -> None:
+        """A line on stderr, which does not run into the bar."""
+        if self.bar is not None:
+            click.echo("\r\x1b[K", err=True, nl=False)
+        click.echo(text, err=True)
+        if self.bar is not None:
+            self.bar.render_progress()
+
+    def close(self) -> None:
+        """End the bar's line."""
+        if self.bar is not None:
+            self.bar.render_finish()
