@@ -94,6 +94,8 @@ class Viewer:
         self._paint = paint
         self._lines: list[str] = []
         self._line_shown = 0
+        self._outline = Outline(self._types, self._layout)
+        self._open: set[int] = set()
 
     def text(self, type_id: int, *, expand: bool = False) -> str:
         """A type as C, without what it needs.
@@ -112,8 +114,7 @@ class Viewer:
             UnresolvedError: the type can't be declared in C.
         """
         types = self._types
-        self._check(type_id)
-        self._lines, self._line_shown = [], 0
+        self._start(type_id)
         kind, name = types.kinds[type_id], types.names[type_id]
         target = types.targets[type_id]
         if kind in COMPOSITE:
@@ -124,9 +125,18 @@ class Viewer:
             self._show_plain(type_id)
         return "\n".join(self._lines) + "\n"
 
-    def _check(self, type_id: int) -> None:
-        """Refuse what is not there, and what holds itself and so would never end."""
-        self._layout.alignment(self._btf[type_id].id)
+    def _start(self, type_id: int) -> None:
+        """Refuse an id that is not there, and forget what was shown before."""
+        self._btf[type_id]
+        self._lines, self._line_shown = [], 0
+        self._outline = Outline(self._types, self._layout)
+        self._open.clear()
+
+    def _enter(self, type_id: int) -> None:
+        """Refuse to show a struct inside of itself, which would never end."""
+        if type_id in self._open:
+            raise self._types.circle(type_id)
+        self._open.add(type_id)
 
     def declaration(self, type_id: int, name: str = "") -> str:
         """Something of this type as C declares it, on one line; structs without their members.
@@ -134,9 +144,8 @@ class Viewer:
         Raises:
             UnresolvedError: the type can't be declared in C.
         """
-        outline = Outline(self._types, self._layout)
-        run(outline.declare(type_id, name))
-        return " ".join("".join(outline.pieces).replace(BODY, " ... ").split())
+        text, _ = Outline(self._types, self._layout).member(type_id, name, 0)
+        return _on_a_line(text)
 
     def _show_plain(self, type_id: int) -> None:
         """A type that is no struct."""
@@ -170,6 +179,7 @@ class Viewer:
         """The members of a struct that begins at byte ``start``; -1 when it is elsewhere."""
         types, lines = self._types, self._lines
         line_shown = self._line_shown
+        self._enter(layout.id)
         for place in layout.members:
             if layout.kind == Kind.UNION:
                 # Its members overlap: each one starts on the same line.
@@ -190,6 +200,7 @@ class Viewer:
             self._add_gaps(place, level, layout.kind)
         if layout.kind == Kind.UNION:
             self._line_shown = line_shown
+        self._open.discard(layout.id)
 
     def _add_member(self, text: str, place: MemberPlace, offset: int) -> None:
         bit = place.bit_offset - 8 * place.offset
@@ -264,7 +275,7 @@ class Viewer:
             UnresolvedError: the type can't be declared in C.
         """
         types = self._types
-        self._check(type_id)
+        self._start(type_id)
         view = self._btf[type_id]
         kind, name = types.kinds[type_id], types.names[type_id]
         data: dict[str, Any] = {"id": type_id, "kind": self._btf.kinds.name(kind), "name": name}
@@ -276,7 +287,7 @@ class Viewer:
             values = getattr(view, "values", ())
             data["signed"] = bool(types.flags[type_id])
             data["values"] = [{"name": value.name, "value": value.value} for value in values]
-        elif kind == Kind.FUNC:
+        elif kind == Kind.FUNC and types.kinds[types.targets[type_id]] == Kind.FUNC_PROTO:
             data.update(self._function_data(types.targets[type_id]))
         elif types.targets[type_id] or kind == Kind.TYPEDEF:
             data.update(self._named(types.targets[type_id]))
@@ -286,7 +297,8 @@ class Viewer:
         return data
 
     def _named(self, type_id: int) -> dict[str, Any]:
-        return {"type": self.declaration(type_id), "type_id": type_id}
+        text, _ = self._outline.member(type_id, "", 0)
+        return {"type": _on_a_line(text), "type_id": type_id}
 
     def _function_data(self, proto: int) -> dict[str, Any]:
         types = self._types
@@ -299,6 +311,7 @@ class Viewer:
 
     def _struct_data(self, type_id: int, expand: bool) -> Step:
         types, layout = self._types, struct_layout(self._types, type_id)
+        self._enter(type_id)
         members = []
         for place in layout.members:
             member = {
@@ -315,6 +328,7 @@ class Viewer:
             if types.kinds[end] in COMPOSITE and (expand or not types.names[end]):
                 member["members"] = (yield self._struct_data(end, expand))["members"]
             members.append(member)
+        self._open.discard(type_id)
         return {
             "cachelines": layout.cachelines,
             "last_cacheline": layout.last_cacheline,
@@ -330,3 +344,7 @@ class Viewer:
 
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}" + "s" * (number != 1)
+
+
+def _on_a_line(text: str) -> str:
+    return " ".join(text.replace(BODY, " ... ").split())

@@ -16,6 +16,7 @@ from btfschema import Btf, Builder, dump, loads
 from btfschema.codec import ByteOrder
 from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
 from btfschema.render.c import format_c, write_c
+from btfschema.render.show import Viewer
 from btfschema.testing import btfs
 from btfschema.views import (
     Array,
@@ -262,6 +263,37 @@ def test_a_type_that_nothing_can_be_of_is_refused() -> None:
 def test_a_gap_of_gigabytes_is_refused() -> None:
     with pytest.raises(EncodeError, match="a gap of 4294967288 bytes"):
         format_c(built(Struct("s", 0xFFFFFFFC, [Member("i", INT)])))
+
+
+EXPLOSIONS: dict[str, list[TypeView]] = {
+    "structs": [
+        Struct("", 4, [Member("x", INT)]),
+        *(
+            Struct("", 4 << n, [Member("l", 5 + n), Member("r", 5 + n, 16 << n)])
+            for n in range(1, 28)
+        ),
+        Typedef("t", 33),
+    ],
+    "functions": [
+        FuncProto(0, [Param("", INT)]),
+        *(FuncProto(0, [Param("", 5 + n), Param("", 5 + n)]) for n in range(1, 40)),
+        Typedef("t", 45),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", EXPLOSIONS)
+def test_text_that_doubles_with_each_type_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    btf = built(*EXPLOSIONS[name])
+    monkeypatch.setattr("btfschema.render.c.declare.MAX_TEXT", 1 << 20)
+    with pytest.raises(EncodeError, match="repeated inside of declarations"):
+        format_c(btf)
+    with pytest.raises(EncodeError, match="repeated inside of declarations"):
+        Viewer(btf).text(btf.end_id - 1)
+    with pytest.raises(EncodeError, match="repeated inside of declarations"):
+        Viewer(btf).data(btf.end_id - 1)
 
 
 def test_an_unknown_id_is_refused() -> None:

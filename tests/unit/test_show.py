@@ -191,11 +191,22 @@ def test_deep_nesting() -> None:
 
 
 def test_what_can_not_be_shown() -> None:
-    btf = built(Struct("s", 4, [Member("s", 6)]))
-    with pytest.raises(UnresolvedError):
-        Viewer(btf).text(6, expand=True)
-    with pytest.raises(TypeIdError):
-        Viewer(btf).text(7)
+    btf = built(
+        Struct("s", 4, [Member("bits", 6, 3, 5), Member("s", 6)]),
+        Ptr(6),
+        FuncProto(0, [Param("", 9)]),
+        Ptr(8),
+    )
+    viewer = Viewer(btf)
+    assert viewer.text(6).startswith("struct s {\n\tstruct s bits:5;")
+    for show in (viewer.text, viewer.data):
+        with pytest.raises(UnresolvedError, match="needs itself"):
+            show(6, expand=True)
+        with pytest.raises(TypeIdError):
+            show(99)
+    for type_id in (8, 9):
+        with pytest.raises(UnresolvedError, match="needs itself"):
+            viewer.text(type_id)
     with pytest.raises(UnresolvedError, match="no struct or union"):
         struct_layout(btf, INT)
 
@@ -239,6 +250,8 @@ def test_other_types_as_data() -> None:
     assert viewer.data(8)["params"] == [{"name": "fd", "type": "int", "type_id": INT}]
     assert viewer.data(8)["returns"] == {"type": "int", "type_id": INT}
     assert viewer.data(9)["type"] == "long int"
+    damaged = Viewer(built(Func("no_function", INT)))
+    assert damaged.data(6)["type"] == "int"
 
 
 @given(btf=btfs())

@@ -70,7 +70,8 @@ def format_c(
     Raises:
         TypeIdError: an id does not exist.
         UnresolvedError: something can't be written as C, such as a struct that holds itself.
-        EncodeError: a struct has a gap of more than 16 MiB, which would become millions of lines.
+        EncodeError: a struct has a gap of more than 16 MiB, which would become millions of lines,
+            or types without a name hold each other so often that the text would never end.
     """
     dialect = DIALECTS[like]
     types = TypeColumns(btf)

@@ -7,7 +7,7 @@ end to its start, and what stands to the right of the name is put off until the 
 
 from __future__ import annotations
 
-from btfschema.errors import UnresolvedError
+from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.render.c.columns import COMPOSITE, ENUMS, QUALIFIERS, TypeColumns
 from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.layout import Layout
@@ -21,6 +21,11 @@ __all__ = ["Declarations"]
 DECLARATORS = QUALIFIERS | {Kind.PTR, Kind.ARRAY, Kind.FUNC_PROTO, Kind.TYPE_TAG}
 WORDS: dict[int, str] = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "restrict"}
 BUILT_IN = "__builtin_va_list"
+# Characters of declarations. Real kernels need a few million; what is defined in place inside of
+# what is defined in place can double with each level, so that a small file would never end.
+MAX_TEXT = 1 << 27
+# What a member or an enumerator takes at least, roughly.
+LINE = 16
 # libbpf indents no further.
 MAX_INDENT = 13
 
@@ -55,6 +60,8 @@ class Declarations:
         # written the same everywhere: that is, without a definition in place.
         self._around: tuple[dict[int, tuple[str, str]], ...] = ({}, {})
         self._in_place = 0
+        self._written = 0
+        self._open: set[int] = set()
 
     def tag(self, type_id: int) -> str:
         """``struct name``, ``union name``, ``enum name`` of a type that has a name."""
@@ -73,12 +80,14 @@ class Declarations:
 
         Raises:
             UnresolvedError: the type has no form in C.
+            EncodeError: the text would be too long.
         """
         known = self._around[bool(name)]
         out = self._out
         if type_id in known:
             before, after = known[type_id]
             out.append(f"{before}{name}{after}")
+            self._count(type_id, len(before) + len(after))
             return
         start, in_place = len(out), self._in_place
         chain = self._chain(type_id)
@@ -94,8 +103,18 @@ class Declarations:
                 out.append(part)
             else:
                 yield from self._params(part, level)
+        self._count(type_id, LINE)
         if self._in_place == in_place:
             known[type_id] = "".join(out[start:at_name]), "".join(out[at_name + 1 :])
+
+    def _count(self, type_id: int, characters: int) -> None:
+        self._written += characters
+        if self._written > MAX_TEXT:
+            raise EncodeError(
+                f"{self._types.describe(type_id)}: declarations are repeated inside of "
+                f"declarations, the text would be longer than {MAX_TEXT >> 20} MiB",
+                type_id=type_id,
+            )
 
     def _chain(self, type_id: int) -> list[int]:
         """The types of a declaration from the outside in, the type that it is made of last."""
@@ -199,13 +218,16 @@ class Declarations:
 
     def _params(self, proto: int, level: int) -> Step:
         types, out = self._types, self._out
+        if proto in self._open:
+            raise types.circle(proto)
+        self._open.add(proto)
         names, ids = types.params
         first = types.firsts[proto]
         last = first + types.vlens[proto] - 1
-        if last < first or (last == first and not ids[first]):
-            out.append("(void)")
-            return
         out.append("(")
+        if last < first or (last == first and not ids[first]):
+            out.append("void")
+            last = first - 1
         for at in range(first, last + 1):
             if at > first:
                 out.append(", ")
@@ -214,13 +236,14 @@ class Declarations:
             else:
                 yield self.declare(ids[at], names[at], level)
         out.append(")")
+        self._open.discard(proto)
 
     def define_struct(self, type_id: int, level: int = 0) -> Step:
         """Define a struct or union, with explicit padding where a compiler would place it wrong.
 
         Raises:
             UnresolvedError: a member's type has no form in C.
-            EncodeError: a gap between members is too large to write.
+            EncodeError: a gap between members is too large to write, or the text is.
         """
         types, layout, out = self._types, self._layout, self._out
         members, sizes, around = types.members, types.full_sizes, self._around
@@ -230,6 +253,7 @@ class Declarations:
         at, in_bitfield = 0, False
         first = types.firsts[type_id]
         last = first + types.vlens[type_id]
+        self._count(type_id, LINE * (last - first))
         for i in range(first, last):
             name, member = members.names[i], members.types[i]
             offset, width = members.offsets[i], members.widths[i]
@@ -271,6 +295,7 @@ class Declarations:
         names, values = types.values64 if wide else types.values
         first = types.firsts[type_id]
         line = "\n" + indent(level + 1)
+        self._count(type_id, LINE * count)
         out.append(" {")
         for name, value in zip(
             names[first : first + count], values[first : first + count], strict=True
