@@ -13,11 +13,13 @@ from btfschema.container import Btf
 from btfschema.errors import (
     BrokenPassError,
     BtfError,
+    DecodeError,
     RegistryError,
     RequirementError,
     VerifyError,
 )
 from btfschema.framework import BaseState, Context, Pass, PassResult, base_state
+from btfschema.integrity import check_references
 from btfschema.observers import Observer, Stage
 from btfschema.options import build_pass
 from btfschema.registry import load_pass
@@ -146,6 +148,7 @@ class Pipeline(Pass):
 
         Raises:
             RequirementError: a pass lacks what it needs; none has run then.
+            DecodeError: the input's references lead nowhere (it was read with ``check=False``).
             BrokenPassError: a pass changed its input or its id map is wrong.
             VerifyError: the input or a pass's output has violations.
             BtfError: what a pass raised, with ``pass_name``, ``stage`` and ``pipeline``.
@@ -154,6 +157,7 @@ class Pipeline(Pass):
         text = str(self)
         stages = [Stage(number, pass_, text) for number, pass_ in enumerate(self.passes, 1)]
         check_needs(stages, btf, ctx)
+        check_references(btf)
         self._verify(btf, None)
         total = PassResult.unchanged(btf)
         facts: dict[str, Mapping[str, Any]] = {}
@@ -285,6 +289,11 @@ def _check_result(result: PassResult, btf: Btf) -> None:
             expected="PassResult",
         )
     result.ids.check(btf.end_id, result.btf.end_id)
+    if result.btf is not btf:
+        try:
+            check_references(result.btf)
+        except DecodeError as error:
+            raise BrokenPassError(f"the output is damaged: {error}", got=error.got) from error
 
 
 def _fingerprint(btf: Btf) -> tuple[object, ...]:
