@@ -153,14 +153,27 @@ class TestFailure:
 
         error = self.failure(built(*other), 4, 7)
 
-        why = "target adds new (int, 4 bytes at 8); value moves by 4"
+        why = "size 16, in the target 24; target adds new (int, 4 bytes at 8); value moves by 4"
         assert str(error).split("\n")[1:] == [
-            f"  struct node [4]: differs from the target's [4]: {why}",
-            f"  int (...) [7]: differs in struct node [4] from the target's [4]: {why}",
+            f"  struct node [4] differs from the target's [4]: {why}",
+            "    1 type leads to it: int (...) [7]",
+        ]
+        assert [str(one) for one in error.mismatches] == [
+            f"struct node [4]: differs from the target's [4]: {why}",
+            f"int (...) [7]: differs in struct node [4] from the target's [4]: {why}",
         ]
         node, proto = json.loads(json.dumps([one.as_dict() for one in error.mismatches]))
         assert (node["reason"], node["cause_ids"]) == ("different", [4, 4])
         assert (proto["cause"], proto["kind"]) == ("struct node", "FUNC_PROTO")
+        assert (proto["cause_sizes"], proto["cause_in_target"]) == ([16, 24], "struct node")
+
+    def test_another_kind_in_its_place(self) -> None:
+        """What two types of one name lead to need not be of one kind."""
+        base = built(views.Struct("s", 4, [views.Member("a", 0)]), views.Typedef("t", 1))
+        target = built(views.Int("s", 4), views.Typedef("t", 1), views.Typedef("v", 0))
+        with pytest.raises(MatchError) as caught:
+            rebase(built(views.Ptr(2), base=base), target)
+        assert "  struct s [1] differs from the target's s [1]\n" in str(caught.value)
 
     def test_a_name_is_part_of_the_identity(self) -> None:
         other = list(KERNEL)

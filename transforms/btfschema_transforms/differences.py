@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Literal
 
 from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema_transforms.causes import Causes, Pair
 from btfschema_transforms.cnames import c_name
 from btfschema_transforms.graph import COMPOSITES
 from btfschema_transforms.identity import Identity
 from btfschema_transforms.members import MemberDiff, member_diff
 
-__all__ = ["Difference", "difference"]
+__all__ = ["Difference", "differences", "report"]
 
-# Types that a search for the cause looks at; a cause that is farther away helps nobody.
-SEARCHED = 1000
+# How many of the types with one cause a text names; the data has them all.
+SHOWN_TYPES = 8
+
+Compared = tuple[str, tuple[int, int] | None, str, MemberDiff]
 
 
 @frozen
@@ -33,6 +35,8 @@ class Difference:
         matches: the ids of those that are the same.
         cause: the type whose own record differs, in C's words, or None if it was not found.
         cause_ids: its ids in the two bases, or None.
+        cause_sizes: its sizes in the two bases in bytes, or None if it has no size of its own.
+        cause_in_target: what it is compared with, in C's words, or None.
         changes: how its members differ, if it is a struct or union.
     """
 
@@ -43,6 +47,8 @@ class Difference:
     matches: tuple[int, ...] = ()
     cause: str | None = None
     cause_ids: tuple[int, int] | None = None
+    cause_sizes: tuple[int, int] | None = None
+    cause_in_target: str | None = None
     changes: MemberDiff = field(factory=MemberDiff)
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,110 +61,112 @@ class Difference:
             "matches": list(self.matches),
             "cause": self.cause,
             "cause_ids": list(self.cause_ids) if self.cause_ids else None,
+            "cause_sizes": list(self.cause_sizes) if self.cause_sizes else None,
+            "cause_in_target": self.cause_in_target,
             "changes": self.changes.as_dict(),
         }
 
     def __str__(self) -> str:
         where = f"{self.name} [{self.id}]: "
         if self.reason == "ambiguous":
-            return f"{where}the same as each of {list(self.matches)} in the target"
-        if self.cause is None or self.cause_ids is None:
-            return where + ("not in the target" if self.reason == "missing" else "differs")
-        old, new = self.cause_ids
+            more = len(self.matches) - SHOWN_TYPES
+            shown = f"{list(self.matches[:SHOWN_TYPES])}" + (
+                f" and {more} more" if more > 0 else ""
+            )
+            return f"{where}the same as each of {shown} in the target"
+        if self.cause_ids is None:
+            return where + "not in the target"
+        old, _ = self.cause_ids
         what = "" if old == self.id else f" in {self.cause} [{old}]"
-        changes = f": {self.changes}" if str(self.changes) else ""
-        return f"{where}differs{what} from the target's [{new}]{changes}"
+        return f"{where}differs{what} {self._how(self.cause_ids)}"
+
+    def because(self, ids: tuple[int, int]) -> str:
+        """The cause, which is the same for all types that it is the cause of."""
+        return f"{self.cause} [{ids[0]}] differs {self._how(ids)}"
+
+    def _how(self, ids: tuple[int, int]) -> str:
+        other = "" if self.cause_in_target == self.cause else f"{self.cause_in_target} "
+        parts = []
+        if self.cause_sizes and self.cause_sizes[0] != self.cause_sizes[1]:
+            parts.append("size {}, in the target {}".format(*self.cause_sizes))
+        parts += filter(None, [str(self.changes)])
+        return f"from the target's {other}[{ids[1]}]" + (f": {'; '.join(parts)}" if parts else "")
 
 
-def difference(base: Btf, type_id: int, target: Btf, same: Identity) -> Difference:
-    """Say why ``type_id`` of ``base`` has no partner in ``target``; worked out once for a pair."""
-    known: Difference | None = same.explained.get(type_id)
-    if known is None:
-        known = same.explained[type_id] = _difference(base, type_id, target, same)
-    return known
-
-
-def _difference(base: Btf, type_id: int, target: Btf, same: Identity) -> Difference:
-    kind = base.kinds.name(base[type_id].kind)
-    name = c_name(base, type_id)
-    matches = same.same(type_id)
-    if matches:
-        return Difference(type_id, kind, name, "ambiguous", tuple(matches))
-    pair = _cause(base, type_id, target, same)
-    if pair is None:
-        return Difference(type_id, kind, name, "missing")
-    old, new = pair
-    changes = MemberDiff()
-    if base[old].kind in COMPOSITES:
-        changes = member_diff(base, old, target, new)
-    cause = c_name(base, old)
-    return Difference(type_id, kind, name, "different", (), cause, pair, changes)
-
-
-def _namesakes(base: Btf, type_id: int, target: Btf) -> list[int]:
-    """The target's types of the same name and kind; none for an unnamed type."""
-    view: Any = base[type_id]
-    name = getattr(view, "name", "")
-    return target.find_ids(name, view.kind) if name else []
-
-
-def _cause(base: Btf, type_id: int, target: Btf, same: Identity) -> tuple[int, int] | None:
-    """The nearest pair of types whose own records differ, going down from ``type_id``.
-
-    While only the old side is known (unnamed types), the walk goes on until a name with just one
-    namesake in the target pairs the two.
-    """
-    queue: deque[tuple[int, int | None]] = deque([(type_id, None)])
-    seen = set(queue)
-    while queue and len(seen) < SEARCHED:
-        old, new = queue.popleft()
-        if new is None:
-            namesakes = _namesakes(base, old, target)
-            if namesakes:
-                if len(namesakes) > 1:
-                    continue
-                new = namesakes[0]
-        olds = base.references(old)
-        if new is not None:
-            if not _alike(base, old, target, new):
-                return old, new
-            news: list[int | None] = list(target.references(new))
+def differences(base: Btf, ids: list[int], target: Btf, same: Identity) -> tuple[Difference, ...]:
+    """Say why these types of ``base`` are not in ``target`` once; worked out once for a pair."""
+    known: dict[int, Difference] = same.analyses.setdefault(differences, {})
+    fresh = [one for one in ids if one not in known]
+    different = [one for one in fresh if not same.counts[same.old[one]]]
+    pairs = Causes.of(same, base, target).find(different, base, target)
+    causes = dict(zip(different, pairs, strict=True))
+    kinds = base.all_types.kinds
+    for one in fresh:
+        kind, name = base.kinds.name(int(kinds[one - 1])), c_name(base, one)
+        pair = causes.get(one)
+        if one not in causes:
+            known[one] = Difference(one, kind, name, "ambiguous", _matches(same, one))
+        elif pair is None:
+            known[one] = Difference(one, kind, name, "missing")
         else:
-            news = [None] * len(olds)
-        for step in zip(olds, news, strict=True):
-            old_ref, new_ref = step
-            if new_ref is None:
-                settled = old_ref == 0 or bool(same.counts[same.old[old_ref]])
-            else:
-                settled = same.old[old_ref] == same.new[new_ref]
-            if not settled and step not in seen:
-                seen.add(step)
-                queue.append(step)
-    return None
+            found = _compared(base, target, same, pair)
+            known[one] = Difference(one, kind, name, "different", (), found[0], pair, *found[1:])
+    return tuple(known[one] for one in ids)
 
 
-def _alike(base: Btf, old: int, target: Btf, new: int) -> bool:
-    """Whether two records are equal but for the types that they refer to."""
-    if not old or not new:
-        return old == new
-    records = []
-    for btf, type_id in ((base, old), (target, new)):
-        owner = btf.owner(type_id)
-        raw = owner.types.record(type_id - owner.first_id)
-        plan = owner.types.plan.kinds[int(owner.types.kinds[type_id - owner.first_id])]
-        records.append(_plain(btf, plan, raw))
-    return records[0] == records[1]
+def _matches(same: Identity, type_id: int) -> tuple[int, ...]:
+    """The ids of the types that are the same, one tuple for all of a class."""
+    known: dict[int, tuple[int, ...]] = same.analyses.setdefault(_matches, {})
+    number = int(same.old[type_id])
+    if number not in known:
+        known[number] = tuple(same.same(type_id))
+    return known[number]
 
 
-def _plain(btf: Btf, plan: Any, raw: dict[str, Any]) -> list[Any]:
-    """A record's words in order: strings as texts, type ids left out."""
-    values = [btf.strings[raw["name_off"]], raw["info"]]
-    fields = [(one, raw[one.name]) for one in (plan.third, *plan.fixed)]
-    for element in raw.get("elements", ()):
-        fields += [(one, element[one.name]) for one in plan.element]
-    for one, value in fields:
-        if one.role.value == "string offset":
-            values.append(btf.strings[value])
-        elif one.role.value != "type id":
-            values.append(value)
-    return [*values, raw.get("payload")]
+def _compared(base: Btf, target: Btf, same: Identity, pair: Pair) -> Compared:
+    """A cause and how it differs; worked out once for a pair of types."""
+    known: dict[Pair, Compared] = same.analyses.setdefault(_compared, {})
+    if pair not in known:
+        old, new = pair
+        before, after = base[old], target[new]
+        sizes = getattr(before, "size", None), getattr(after, "size", None)
+        changes = MemberDiff()
+        if before.kind in COMPOSITES and after.kind in COMPOSITES:
+            changes = member_diff(base, old, target, new)
+        known[pair] = (
+            c_name(base, old),
+            None if None in sizes else (int(sizes[0] or 0), int(sizes[1] or 0)),
+            c_name(target, new),
+            changes,
+        )
+    return known[pair]
+
+
+def report(mismatches: tuple[Difference, ...], count: int) -> str:
+    """All differences as text, those with one cause together, the most frequent cause first.
+
+    Args:
+        mismatches: the differences.
+        count: how many base types the split refers to.
+    """
+    verb = "has" if len(mismatches) == 1 else "have"
+    lines = [f"{len(mismatches)} of {count} base types {verb} no partner"]
+    groups: dict[Pair, list[Difference]] = {}
+    for one in mismatches:
+        if one.cause_ids is not None:
+            groups.setdefault(one.cause_ids, []).append(one)
+    for ids, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines.append(f"  {group[0].because(ids)}")
+        leading = [one for one in group if one.id != ids[0]]
+        if leading:
+            lines.append(f"    {_led(leading)}")
+    lines += [f"  {one}" for one in mismatches if one.cause_ids is None]
+    return "\n".join(lines)
+
+
+def _led(leading: list[Difference]) -> str:
+    """The types that lead to a cause: how many, and some of them."""
+    shown = ", ".join(f"{one.name} [{one.id}]" for one in leading[:SHOWN_TYPES])
+    more = len(leading) - SHOWN_TYPES
+    number = "1 type leads" if len(leading) == 1 else f"{len(leading)} types lead"
+    return f"{number} to it: {shown}" + (f" and {more} more" if more > 0 else "")

@@ -18,11 +18,16 @@ from attrs import field, frozen
 
 from btfschema import Btf
 from btfschema.ids import DROPPED, IdMap
+from btfschema_transforms.refinement import refined
 
 __all__ = ["Identity", "identity"]
 
 Index = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+
+# Rounds over all types at once, before classes are split one by one. Kernels settle in thirty; a
+# chain of references would take as many as it is long.
+ROUNDS = 64
 
 
 @frozen(eq=False, slots=False)
@@ -34,14 +39,19 @@ class Identity:
         new: the same for the second.
         partners: for each class, the first id of the second container that is in it, or 0.
         counts: for each class, how many ids of the second container are in it.
-        explained: by id of the first container, why it has no partner, as far as that was asked.
+        old_records: by id, the class of each type's own record, whatever it refers to, of the
+            first container; void is class 0 in both.
+        new_records: the same for the second.
+        analyses: what was found out about the two on top of this.
     """
 
     old: Index
     new: Index
     partners: Index
     counts: Index
-    explained: dict[int, Any] = field(factory=dict)
+    old_records: Index
+    new_records: Index
+    analyses: dict[Any, Any] = field(factory=dict)
 
     @cached_property
     def ids(self) -> IdMap:
@@ -51,8 +61,16 @@ class Identity:
 
     def same(self, old_id: int) -> list[int]:
         """The ids of the second container that are the same as this one of the first."""
-        found: list[int] = np.flatnonzero(self.new == self.old[old_id]).tolist()
+        order, classes = self._by_class
+        first, end = np.searchsorted(classes, self.old[old_id] + np.arange(2)).tolist()
+        found: list[int] = order[first:end].tolist()
         return found
+
+    @cached_property
+    def _by_class(self) -> tuple[Index, Index]:
+        """The ids of the second container by class, and their classes."""
+        order = np.argsort(self.new, kind="stable")
+        return order, self.new[order]
 
 
 def identity(old: Btf, new: Btf) -> Identity:
@@ -70,12 +88,19 @@ def identity(old: Btf, new: Btf) -> Identity:
 
 def _compare(old: Btf, new: Btf) -> Identity:
     both = _Both.of(old, new)
-    classes = both.classes()
+    records, classes = both.classes()
     count = len(old.all_types) + 1
     news = np.append(0, classes[count:])
     partners = np.zeros(int(classes.max()) + 1, np.int64)
     partners[news[::-1]] = np.arange(len(news))[::-1]
-    return Identity(classes[:count], news, partners, np.bincount(news, minlength=len(partners)))
+    return Identity(
+        classes[:count],
+        news,
+        partners,
+        np.bincount(news, minlength=len(partners)),
+        records[:count],
+        np.append(0, records[count:]),
+    )
 
 
 @frozen(eq=False)
@@ -127,42 +152,37 @@ class _Both:
             np.concatenate(targets),
         )
 
-    def classes(self) -> Index:
-        """The class of void, which is 0, and of each record."""
+    def classes(self) -> tuple[Index, Index]:
+        """The class of void, which is 0, and of each record: by itself, and by all it leads to."""
         seeds = np.random.default_rng()
         while True:
-            classes = self._refined(int(seeds.integers(1, 1 << 63)))
+            records, classes = self._classes(int(seeds.integers(1, 1 << 63)))
             # A class is a set of equal hashes. That its records really are equal is checked, so
             # that the seed decides how long this takes and never what comes out.
-            if self._holds(classes):
-                return classes
+            words = self.words.copy()
+            words[self.refs] = classes[self.targets].astype(np.uint64)
+            if self._holds(records, self.words) and self._holds(classes, words):
+                return records, classes
 
-    def _refined(self, seed: int) -> Index:
+    def _classes(self, seed: int) -> tuple[Index, Index]:
         own = _sums(_mixed(self.words ^ _mixed(self.places + np.uint64(seed))), self.starts)
         rows = np.searchsorted(self.starts, self.refs, side="right") - 1
         with_refs, firsts = np.unique(rows, return_index=True)
         places = _mixed(self.places[self.refs] + np.uint64(seed ^ 1))
         hashes = np.append(np.uint64(seed), own)
-        count = 0
-        while True:
-            _, classes = np.unique(hashes, return_inverse=True)
-            found = int(classes.max()) + 1
-            if found == count:
-                break
-            count = found
+        records = classes = _numbered(hashes)
+        for _ in range(ROUNDS):
             referred = _sums(_mixed(hashes[self.targets] ^ places), firsts)
             following = own.copy()
             following[with_refs] = _mixed(following[with_refs] + referred)
             hashes = np.append(np.uint64(seed), following)
-        void = int(classes[0])
-        classes[classes == void], classes[classes == 0] = -1, void
-        classes[classes == -1] = 0
-        return classes.astype(np.int64)
+            before, classes = classes, _numbered(hashes)
+            if classes.max() == before.max():
+                return records, classes
+        return records, refined(classes, rows + 1, self.places[self.refs], self.targets)
 
-    def _holds(self, classes: Index) -> bool:
-        """Whether all records of each class are equal, their references by class."""
-        words = self.words.copy()
-        words[self.refs] = classes[self.targets].astype(np.uint64)
+    def _holds(self, classes: Index, words: Hashes) -> bool:
+        """Whether all records of each class are equal in these words."""
         sizes = np.diff(np.append(self.starts, len(words)))
         of_row = classes[1:]
         chosen = np.zeros(int(classes.max()) + 1, np.int64)
@@ -172,6 +192,15 @@ class _Both:
             return False
         other = np.repeat(self.starts[like], sizes) + self.places.astype(np.int64)
         return np.array_equal(words, words[other])
+
+
+def _numbered(hashes: Hashes) -> Index:
+    """Number the hashes, equal ones alike; that of void, which is the first, is 0."""
+    _, classes = np.unique(hashes, return_inverse=True)
+    void = int(classes[0])
+    classes[classes == void], classes[classes == 0] = -1, void
+    classes[classes == -1] = 0
+    return classes.astype(np.int64)
 
 
 def _opaque_kinds(types: Any) -> list[int]:

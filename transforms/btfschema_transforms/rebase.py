@@ -12,7 +12,7 @@ from btfschema import Btf
 from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
-from btfschema_transforms.differences import difference
+from btfschema_transforms.differences import differences, report
 from btfschema_transforms.identity import identity
 from btfschema_transforms.rebasing import (
     Offsets,
@@ -59,12 +59,9 @@ def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:
     direct = direct_references(split)
     failed = direct[same.counts[same.old[direct]] != 1]
     if len(failed):
-        mismatches = tuple(difference(base, int(one), target, same) for one in failed.tolist())
-        verb = "has" if len(failed) == 1 else "have"
-        lines = [f"{len(failed)} of {len(direct)} base types {verb} no partner"]
-        lines += [f"  {one}" for one in mismatches]
+        mismatches = differences(base, failed.tolist(), target, same)
         raise MatchError(
-            "\n".join(lines),
+            report(mismatches, len(direct)),
             type_id=int(failed[0]),
             expected="each base type that is referred to once in the target",
             mismatches=mismatches,
