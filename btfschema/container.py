@@ -148,7 +148,8 @@ class Btf:
     @property
     def chain(self) -> tuple[Btf, ...]:
         """The bases from the first to the last, then this container."""
-        found, btf = [self], self.base
+        found: list[Btf] = [self]
+        btf = self.base
         while btf is not None:
             found.append(btf)
             btf = btf.base

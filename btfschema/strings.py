@@ -98,7 +98,8 @@ class StringTable:
     @property
     def chain(self) -> tuple[StringTable, ...]:
         """The bases' tables from the first to the last, then this one."""
-        tables, table = [self], self.base
+        tables: list[StringTable] = [self]
+        table = self.base
         while table is not None:
             tables.append(table)
             table = table.base

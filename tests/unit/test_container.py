@@ -259,9 +259,7 @@ class TestChains:
         assert chain_of_three().describe(0) == "void"
 
     def test_repr_says_what_it_is(self) -> None:
-        assert repr(tiny(tiny())) == (
-            "<Btf 3 types (ids 4..6) over 3, little-endian>"
-        )
+        assert repr(tiny(tiny())) == "<Btf 3 types (ids 4..6) over 3, little-endian>"
 
 
 class TestNothingCanBeChanged:
