@@ -16,6 +16,9 @@ TAGS = {
     Kind.ENUM64: "enum",
 }
 
+# Layers of pointers, arrays and the like that a name shows; the rest stands there as an id.
+LAYERS = 16
+
 
 def c_name(btf: Btf, type_id: int) -> str:
     """Name a type as C would, without its members or parameters.
@@ -23,9 +26,9 @@ def c_name(btf: Btf, type_id: int) -> str:
     Unnamed structs show as ``struct {...}``, functions as ``int (*)(...)``.
     """
     declarator, qualifiers = "", ""
-    seen = set()
+    seen: set[int] = set()
     view: Any = btf[type_id]
-    while view.id not in seen:
+    while view.id not in seen and len(seen) < LAYERS:
         seen.add(view.id)
         kind = view.kind
         if kind in QUALIFIERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class User:
         return f"{what.get(self.kind, self.kind)} {self.name or f'[{self.id}]'}"
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Embedding:
     """The uses by value in a split.
 
@@ -86,19 +87,36 @@ class Embedding:
 
     def users(self, type_id: int) -> tuple[User, ...]:
         """Who holds a type by value, in id order."""
-        types, split = self.split.types, self.split
-        at = np.flatnonzero(self.held == type_id)
-        users = []
-        for row in np.unique(self.rows[at]).tolist():
-            view: Any = split[split.first_id + row]
-            plan = types.plan.kinds[view.kind]
-            words = self.positions[at[self.rows[at] == row]] - types.starts[row]
-            members: tuple[str, ...] = ()
-            if view.kind in COMPOSITES:
-                numbers = (words - plan.first_element) // plan.stride
-                members = tuple(view.members[number].name for number in numbers.tolist())
-            users.append(User(view.id, plan.name, getattr(view, "name", ""), members))
-        return tuple(users)
+        order, held = self._by_held
+        first, end = np.searchsorted(held, [type_id, type_id + 1]).tolist()
+        at = order[first:end]
+        rows, firsts = np.unique(self.rows[at], return_index=True)
+        uses = np.split(self.positions[at], firsts[1:])
+        return tuple(map(self._user, rows.tolist(), uses))
+
+    def _user(self, row: int, positions: Index) -> User:
+        """One type of the split, with the members at these words."""
+        types = self.split.types
+        if row not in self._views:
+            self._views[row] = self.split[self.split.first_id + row]
+        view = self._views[row]
+        plan = types.plan.kinds[view.kind]
+        members: tuple[str, ...] = ()
+        if view.kind in COMPOSITES:
+            numbers = (positions - types.starts[row] - plan.first_element) // plan.stride
+            members = tuple(view.members[number].name for number in numbers.tolist())
+        return User(view.id, plan.name, getattr(view, "name", ""), members)
+
+    @cached_property
+    def _by_held(self) -> tuple[Index, Index]:
+        """The uses by the type that they lead to, and these types."""
+        order = np.argsort(self.held, kind="stable")
+        return order, self.held[order]
+
+    @cached_property
+    def _views(self) -> dict[int, Any]:
+        """The split's types that were asked for: many uses stand in one large struct."""
+        return {}
 
 
 def embedding(split: Btf, policy: Policy) -> Embedding:

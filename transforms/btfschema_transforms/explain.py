@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -10,7 +12,7 @@ from attrs import field, frozen
 from btfschema import Btf, Kind
 from btfschema_transforms.embedding import Embedding, User
 from btfschema_transforms.graph import COMPOSITES
-from btfschema_transforms.matching import Candidate, Wanted, related, target_of
+from btfschema_transforms.matching import ENUMS, Namesakes, Wanted, target_of
 from btfschema_transforms.members import MemberDiff, member_diff
 
 __all__ = ["Mismatch", "Reason", "explain", "report"]
@@ -50,7 +52,8 @@ class Mismatch:
             another encoding; ``"ambiguous"``: several would do; ``"shared"``: the only one is also
             the only one for another distilled type.
         size: bytes that are wanted, None for a FWD.
-        candidates: the target's types of that name.
+        candidates: the target's types of that name, in id order.
+        sizes: of those of the wanted kind, ascending, each once.
         matches: ids of those that would do: several when ambiguous, one when shared.
         embedded_by: the split's types that hold this one by value.
         changes: what became of its members; empty without the original base.
@@ -62,6 +65,7 @@ class Mismatch:
     reason: Reason
     size: int | None
     candidates: tuple[Other, ...] = ()
+    sizes: tuple[int, ...] = ()
     matches: tuple[int, ...] = ()
     embedded_by: tuple[User, ...] = ()
     changes: MemberDiff = field(factory=MemberDiff)
@@ -96,42 +100,48 @@ class Mismatch:
             case "missing":
                 return "no type of this name in the target"
             case "kind":
-                return f"the target has only {self._listed(self.candidates)}"
+                return f"the target has only {_listed(self.candidates, len(self.candidates))}"
             case "encoding":
                 return "another encoding in the target"
             case "ambiguous":
-                found = [one for one in self.candidates if one.id in self.matches]
-                return f"ambiguous among {self._listed(found)}"
+                places = [self._place(one) for one in self.matches[:SHOWN_CANDIDATES]]
+                found = [self.candidates[place] for place in places]
+                return f"ambiguous among {_listed(found, len(self.matches))}"
             case "shared":
                 return f"the target has one, [{self.matches[0]}], for several distilled types"
-        kinds = {self.kind, "ENUM64"} if self.kind == "ENUM" else {self.kind}
-        sizes = sorted({one.size or 0 for one in self.candidates if one.kind in kinds})
-        there = " or ".join(map(str, sizes)) or self._listed(self.candidates)
-        return f"size {self.size}, in the target {there}"
+        more = len(self.sizes) - SHOWN_CANDIDATES
+        there = " or ".join(map(str, self.sizes[:SHOWN_CANDIDATES]))
+        there += f" and {more} more" if more > 0 else ""
+        listed = there or _listed(self.candidates, len(self.candidates))
+        return f"size {self.size}, in the target {listed}"
 
-    def _listed(self, candidates: Any) -> str:
-        shown = [
-            f"{_spoken(one.kind)} [{one.id}]"
-            + (f" of {one.size} bytes" if one.size is not None else "")
-            for one in candidates[:SHOWN_CANDIDATES]
-        ]
-        more = len(candidates) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more else "")
+    def _place(self, type_id: int) -> int:
+        return bisect_left(self.candidates, type_id, key=lambda one: one.id)
+
+
+def _listed(candidates: Sequence[Other], count: int) -> str:
+    """The first of so many candidates."""
+    shown = [
+        f"{_spoken(one.kind)} [{one.id}]"
+        + (f" of {one.size} bytes" if one.size is not None else "")
+        for one in candidates[:SHOWN_CANDIDATES]
+    ]
+    more = count - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _spoken(kind: str) -> str:
     return {"FWD": "forward declaration", "ENUM64": "enum"}.get(kind, kind.lower())
 
 
-def _reason(wanted: Wanted, candidates: list[Candidate], matches: list[int]) -> Reason:
+def _reason(wanted: Wanted, there: Namesakes, matches: tuple[int, ...]) -> Reason:
     if matches:
         return "ambiguous" if len(matches) > 1 else "shared"
-    if not candidates:
+    if not there.all:
         return "missing"
-    alike = [one for one in candidates if related(wanted, one)]
-    if not alike:
+    if not there.has_related(wanted):
         return "kind"
-    if wanted.kind == Kind.INT and any(one.size == wanted.size for one in alike):
+    if wanted.kind == Kind.INT and (Kind.INT, wanted.size) in there.sizes:
         return "encoding"
     return "size" if wanted.kind != Kind.FWD else "kind"
 
@@ -139,7 +149,7 @@ def _reason(wanted: Wanted, candidates: list[Candidate], matches: list[int]) -> 
 def explain(
     type_id: int,
     wanted: Wanted,
-    matches: list[int],
+    matches: tuple[int, ...],
     held: Embedding,
     target: Btf,
     original: Btf | None = None,
@@ -155,28 +165,46 @@ def explain(
         original: the base that was distilled, for the members.
     """
     kinds = target.kinds
-    candidates = target_of(target).candidates(wanted.name)
-    others = tuple(
-        Other(one.id, kinds.name(one.kind), None if one.kind == Kind.FWD else one.size)
-        for one in candidates
-    )
-    alike = [one.id for one in candidates if one.kind == wanted.kind]
+    there = target_of(target).namesakes(wanted.name)
+    alike = there.kinds.get(wanted.kind, [])
     changes = MemberDiff()
     if original is not None and wanted.kind in COMPOSITES and len(alike) == 1:
         before = target_of(original).partners(wanted._replace(sized=True), "strict")
         if len(before) == 1:
-            changes = _known_diff(original, before[0], target, alike[0])
+            changes = _known_diff(original, before[0], target, alike[0].id)
     return Mismatch(
         type_id,
         kinds.name(wanted.kind),
         wanted.name,
-        _reason(wanted, candidates, matches),
+        _reason(wanted, there, matches),
         None if wanted.kind == Kind.FWD else wanted.size,
-        others,
-        tuple(matches),
+        _others(target, wanted.name),
+        _sizes(target, wanted.name, wanted.kind),
+        matches,
         held.users(type_id),
         changes,
     )
+
+
+def _others(target: Btf, name: str) -> tuple[Other, ...]:
+    """The target's types of a name, the same for all distilled types of that name."""
+    known: dict[str, tuple[Other, ...]] = target.analyses.setdefault(_others, {})
+    if name not in known:
+        known[name] = tuple(
+            Other(one.id, target.kinds.name(one.kind), None if one.kind == Kind.FWD else one.size)
+            for one in target_of(target).namesakes(name).all
+        )
+    return known[name]
+
+
+def _sizes(target: Btf, name: str, kind: int) -> tuple[int, ...]:
+    """The sizes of the target's types of a name and kind, the same for all that want these."""
+    known: dict[tuple[str, int], tuple[int, ...]] = target.analyses.setdefault(_sizes, {})
+    if (name, kind) not in known:
+        kinds = ENUMS if kind == Kind.ENUM else (kind,)
+        sizes = target_of(target).namesakes(name).sizes
+        known[name, kind] = tuple(sorted({size for of, size in sizes if of in kinds}))
+    return known[name, kind]
 
 
 def _known_diff(original: Btf, before: int, target: Btf, after: int) -> MemberDiff:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from attrs import field, frozen
 from btfschema import Btf, Kind
 from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named, per_container
 
-__all__ = ["Candidate", "Policy", "Target", "Wanted", "related", "target_of", "wanted_types"]
+__all__ = ["Candidate", "Namesakes", "Policy", "Target", "Wanted", "target_of", "wanted_types"]
 
 Policy = Literal["strict", "kernel"]
 Mask = npt.NDArray[np.bool_]
@@ -34,6 +35,11 @@ class Wanted(NamedTuple):
     size: int
     encoding: int
     sized: bool
+
+    @property
+    def defined_by(self) -> int:
+        """The kind that defines what a FWD declares."""
+        return Kind.UNION if self.kind_flag else Kind.STRUCT
 
 
 class Candidate(NamedTuple):
@@ -78,6 +84,59 @@ def wanted_types(base: Btf, embedded: Mask, policy: Policy) -> list[Wanted]:
     return list(map(Wanted._make, zip(*columns, _encodings(base).tolist(), sized, strict=True)))
 
 
+@frozen(eq=False, slots=False)
+class Namesakes:
+    """The types of a base that have one name, which may be many, by what a search goes by.
+
+    Attributes:
+        all: in id order.
+        kinds: the same by kind.
+        sizes: by kind and size.
+        records: the first of each kind, size and encoding.
+        flags: which kinds there are, with which kind_flag.
+    """
+
+    all: tuple[Candidate, ...]
+    kinds: dict[int, list[Candidate]] = field(factory=dict)
+    sizes: dict[tuple[int, int], list[Candidate]] = field(factory=dict)
+    records: dict[tuple[int, int, int], Candidate] = field(factory=dict)
+    flags: set[tuple[int, bool]] = field(factory=set)
+
+    @classmethod
+    def of(cls, candidates: Iterable[Candidate]) -> Namesakes:
+        """Sort types of one name, which come in id order."""
+        found = cls(tuple(candidates))
+        for one in found.all:
+            found.kinds.setdefault(one.kind, []).append(one)
+            found.sizes.setdefault((one.kind, one.size), []).append(one)
+            found.records.setdefault((one.kind, one.size, one.encoding), one)
+            found.flags.add((one.kind, one.kind_flag))
+        return found
+
+    @cached_property
+    def unsized(self) -> list[Candidate]:
+        """Those whose size the kernel compares only if the wanted type is embedded.
+
+        Composites are counted by name offset there, not by name.
+        """
+        composites = [one for kind in COMPOSITES for one in self.kinds.get(kind, ())]
+        counts = Counter(one.name_off for one in composites)
+        free = [one for one in composites if counts[one.name_off] == 1]
+        return sorted([*free, *self.kinds.get(Kind.FWD, ())])
+
+    def of_size(self, kinds: Iterable[int], size: int) -> list[Candidate]:
+        """Those of these kinds and this size, in id order."""
+        return sorted(one for kind in kinds for one in self.sizes.get((kind, size), ()))
+
+    def has_related(self, wanted: Wanted) -> bool:
+        """Whether one is of the kind that the distilled type stands for."""
+        if wanted.kind == Kind.FWD:
+            declared = (Kind.FWD, wanted.kind_flag) in self.flags
+            return declared or wanted.defined_by in self.kinds
+        kinds = ENUMS if wanted.kind == Kind.ENUM else (wanted.kind,)
+        return any(kind in self.kinds for kind in kinds)
+
+
 @frozen(eq=False)
 class Target:
     """The named types of a base, and which of them were found for which distilled type so far.
@@ -89,93 +148,97 @@ class Target:
     ids: dict[str, list[int]]
     columns: tuple[Any, ...]
     encoding_of: Callable[[int], int]
-    found: dict[tuple[Policy, Wanted], list[int]] = field(factory=dict)
+    found: dict[tuple[Policy, Wanted], tuple[int, ...]] = field(factory=dict)
+    known: dict[str, Namesakes] = field(factory=dict)
+    integers: dict[tuple[str, int, int], tuple[int, ...]] = field(factory=dict)
 
-    def candidates(self, name: str) -> list[Candidate]:
-        """All named types of that name which a distilled base could mean, by id."""
-        return [
-            Candidate(type_id, *(column.item(type_id - 1) for column in self.columns))
-            for type_id in self.ids.get(name, ())
-        ]
+    def namesakes(self, name: str) -> Namesakes:
+        """All named types of that name which a distilled base could mean."""
+        known = self.known.get(name)
+        if known is None:
+            known = self.known[name] = Namesakes.of(
+                Candidate(type_id, *(column.item(type_id - 1) for column in self.columns))
+                for type_id in self.ids.get(name, ())
+            )
+        return known
 
-    def partners(self, wanted: Wanted, policy: Policy) -> list[int]:
+    def partners(self, wanted: Wanted, policy: Policy) -> tuple[int, ...]:
         """The ids that the policy accepts; a match is one that finds exactly one."""
         key = (policy, wanted)
         found = self.found.get(key)
         if found is None:
-            candidates = self.candidates(wanted.name)
-            accept = _strict if policy == "strict" else self._kernel
-            found = self.found[key] = [one.id for one in accept(wanted, candidates)]
+            there = self.namesakes(wanted.name)
+            if policy == "strict":
+                found = tuple(one.id for one in _strict(wanted, there))
+            elif wanted.kind == Kind.INT:
+                found = self._integers(wanted, there)
+            else:
+                found = tuple(one.id for one in _kernel(wanted, there))
+            self.found[key] = found
         return found
 
-    def _kernel(self, wanted: Wanted, candidates: list[Candidate]) -> list[Candidate]:
-        """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
-        # Composites are counted by name offset there, not by name.
-        names = [one.name_off for one in candidates if one.kind in COMPOSITES]
-        accepted: list[Candidate] = []
-        for one in candidates:
-            # That a type is embedded is forgotten there once it has a partner.
-            embedded = wanted.sized and not accepted
-            sized = _needs_size(one, wanted, names, embedded)
-            if (one.size == wanted.size or not sized) and self._kernel_kind(wanted, one):
-                accepted.append(one)
-        return accepted
-
-    def _kernel_kind(self, wanted: Wanted, one: Candidate) -> bool:
-        match wanted.kind:
-            case Kind.FWD:
-                # A struct's kind_flag means bit fields; it is compared with a FWD's all the same.
-                return (
-                    (one.kind == Kind.FWD and one.kind_flag == wanted.kind_flag)
-                    or (one.kind == Kind.STRUCT and not one.kind_flag)
-                    or (one.kind == Kind.UNION and one.kind_flag)
-                )
-            case Kind.INT:
-                encodings = self.encoding_of(one.encoding), self.encoding_of(wanted.encoding)
-                return one.kind == Kind.INT and encodings[0] == encodings[1]
-            case Kind.ENUM:
-                return one.kind in ENUMS
-            case Kind.STRUCT | Kind.UNION:
-                return True
-        return one.kind == wanted.kind
+    def _integers(self, wanted: Wanted, there: Namesakes) -> tuple[int, ...]:
+        """For the kernel, those of the size and encoding, whatever the rest of the word says."""
+        key = (wanted.name, wanted.size, self.encoding_of(wanted.encoding))
+        if key not in self.integers:
+            self.integers[key] = tuple(
+                one.id
+                for one in there.sizes.get((Kind.INT, wanted.size), ())
+                if self.encoding_of(one.encoding) == key[2]
+            )
+        return self.integers[key]
 
 
-def _needs_size(one: Candidate, wanted: Wanted, composite_names: list[int], embedded: bool) -> bool:
-    """Whether the kernel compares sizes for this candidate."""
-    if one.kind in COMPOSITES and composite_names.count(one.name_off) > 1:
-        return True
-    if one.kind in (Kind.INT, Kind.FLOAT, *ENUMS):
-        return True
-    return embedded and wanted.kind in COMPOSITES
+def _kernel(wanted: Wanted, there: Namesakes) -> list[Candidate]:
+    """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
+    accepted: list[Candidate] = []
+    for one in _kernel_kinds(wanted, there):
+        # That a type is embedded is forgotten there once it has a partner.
+        embedded = wanted.sized and not accepted and wanted.kind in COMPOSITES
+        if one.size == wanted.size or not embedded:
+            accepted.append(one)
+    return accepted
 
 
-def related(wanted: Wanted, one: Candidate) -> bool:
-    """Whether a candidate is of the kind that the distilled type stands for."""
-    if wanted.kind == Kind.FWD:
-        declared = Kind.UNION if wanted.kind_flag else Kind.STRUCT
-        return one.kind == declared or (one.kind == Kind.FWD and one.kind_flag == wanted.kind_flag)
-    if wanted.kind == Kind.ENUM:
-        return one.kind in ENUMS
-    return one.kind == wanted.kind
+def _kernel_kinds(wanted: Wanted, there: Namesakes) -> list[Candidate]:
+    """Those of a kind that the kernel accepts, but for those whose size is always compared."""
+    match wanted.kind:
+        case Kind.ENUM:
+            return there.of_size(ENUMS, wanted.size)
+        case Kind.STRUCT | Kind.UNION:
+            sized = there.of_size(there.kinds, wanted.size)
+            if wanted.sized and not sized:
+                return []
+        case Kind.FWD:
+            sized = there.of_size([Kind.FWD, *COMPOSITES], wanted.size)
+        case _:
+            return there.of_size([wanted.kind], wanted.size)
+    found = sorted([*sized, *(one for one in there.unsized if one.size != wanted.size)])
+    if wanted.kind != Kind.FWD:
+        return found
+    # A struct's kind_flag means bit fields; it is compared with a FWD's all the same.
+    taken = {(Kind.FWD, wanted.kind_flag), (Kind.STRUCT, False), (Kind.UNION, True)}
+    return [one for one in found if (one.kind, one.kind_flag) in taken]
 
 
-def _strict(wanted: Wanted, candidates: list[Candidate]) -> list[Candidate]:
+def _strict(wanted: Wanted, there: Namesakes) -> list[Candidate]:
     """Never another kind, and no guess among different types."""
-    same = [one for one in candidates if related(wanted, one)]
     match wanted.kind:
         case Kind.INT | Kind.FLOAT:
             # The record is there in full, so that equal ones are interchangeable: the first.
-            full = (wanted.size, wanted.encoding)
-            return [one for one in same if (one.size, one.encoding) == full][:1]
+            equal = there.records.get((wanted.kind, wanted.size, wanted.encoding))
+            return [equal] if equal else []
         case Kind.ENUM:
-            sized = [one for one in same if one.size == wanted.size]
+            sized = there.of_size(ENUMS, wanted.size)
             return [one for one in sized if one.vlen] or sized
         case Kind.FWD:
-            definitions = [one for one in same if one.kind != Kind.FWD]
-            declarations = [one for one in same if one.kind == Kind.FWD]
+            definitions = there.kinds.get(wanted.defined_by, [])
+            forwards = there.kinds.get(Kind.FWD, [])
+            declarations = [one for one in forwards if one.kind_flag == wanted.kind_flag]
             return definitions if len(definitions) == 1 else declarations[:1] or definitions
+    same = there.kinds.get(wanted.kind, [])
     if wanted.sized or len(same) > 1:
-        return [one for one in same if one.size == wanted.size]
+        return there.sizes.get((wanted.kind, wanted.size), [])
     return same
 
 

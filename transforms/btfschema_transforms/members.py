@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from attrs import asdict, frozen
 
-from btfschema import Btf
+from btfschema import Btf, Kind
 from btfschema.errors import UnresolvedError
 from btfschema_transforms.cnames import c_name
 
 __all__ = ["MemberChange", "MemberDiff", "member_diff"]
+
+# Types that are as large as the one that they refer to.
+CHAINED = (Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG, Kind.VAR)
 
 UNNAMED = "an unnamed member"
 
@@ -82,14 +85,44 @@ def _places(btf: Btf, type_id: int) -> dict[tuple[str, int], Place]:
     for member in view.members:
         number = counts[member.name] = counts.get(member.name, 0) + 1
         bits = member.bitfield_size
-        try:
-            size: int | None = bits or btf.sizeof(member.type_id)
-        except UnresolvedError:
-            size = None
+        size = bits or _size(btf, member.type_id)
         offset = member.bit_offset if bits else member.bit_offset // 8
         name = c_name(btf, member.type_id)
         places[member.name, number] = Place(name, size, offset, bool(bits))
     return places
+
+
+def _size(btf: Btf, type_id: int) -> int | None:
+    """Bytes of a type, None where it has none; kept, since many members share long chains."""
+    known: dict[int, int | None] = btf.analyses.setdefault(_size, {0: None})
+    types = btf.all_types
+    chain: list[tuple[int, int]] = []
+    current = type_id
+    while current not in known:
+        kind = int(types.kinds[current - 1])
+        if kind == Kind.ARRAY:
+            view: Any = btf[current]
+            count, following = view.nelems, view.type_id
+        elif kind in CHAINED:
+            count, following = 1, int(types.thirds[current - 1])
+        else:
+            known[current] = _own_size(btf, current)
+            break
+        # What comes back to itself has no size.
+        known[current] = None
+        chain.append((current, count))
+        current = following
+    size = known[current]
+    for link, count in reversed(chain):
+        size = known[link] = None if size is None else size * count
+    return size
+
+
+def _own_size(btf: Btf, type_id: int) -> int | None:
+    try:
+        return btf.sizeof(type_id)
+    except UnresolvedError:
+        return None
 
 
 @frozen

@@ -124,7 +124,7 @@ def _match(
     return np.array([ids[0] for ids in found], np.int64)
 
 
-def _shared(wanted: list[Wanted], found: list[list[int]]) -> dict[int, None]:
+def _shared(wanted: list[Wanted], found: list[tuple[int, ...]]) -> dict[int, None]:
     """Rows of definitions whose only partner is also another's: different types can't be one."""
     rows: dict[tuple[int, int], list[int]] = {}
     for row, (one, ids) in enumerate(zip(wanted, found, strict=True)):

@@ -1,0 +1,152 @@
+"""What hostile BTF costs the passes: about its size, however it is made.
+
+Work is counted as lines of the package that run, so that no clock decides.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+import pytest
+from building import built
+
+from btfschema import Btf, views
+from btfschema.errors import MatchError
+from btfschema.views import TypeView
+from btfschema_transforms import identity as comparing
+from btfschema_transforms.identity import identity
+from btfschema_transforms.matching import Policy
+from btfschema_transforms.rebase import rebase
+from btfschema_transforms.relocate import relocate
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """How many lines of the packages run until ``work`` is done or fails to match."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        if not frame.f_globals.get("__name__", "").startswith("btfschema"):
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except MatchError:
+        pass
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def assert_linear(make: Callable[[int], Callable[[], object]], small: int = 150) -> None:
+    """Four times as much input costs less than eight times as much; sixteen would be quadratic."""
+    costs = [lines_run(make(count)) for count in (small, 4 * small)]
+    assert costs[0] > small
+    assert costs[1] < 8 * costs[0]
+
+
+def chain(count: int, size: int = 4) -> list[TypeView]:
+    return [views.Int("i", size), *(views.Typedef("a", row + 1) for row in range(count))]
+
+
+def pointing(base: Btf, ids: Iterable[int]) -> Btf:
+    return built(*map(views.Ptr, ids), base=base)
+
+
+def test_telling_the_links_of_a_chain_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds over all types are few, and what follows goes along the chain."""
+    rounds = []
+    numbered = comparing._numbered
+
+    def counted(hashes: Any) -> Any:
+        rounds.append(len(hashes))
+        return numbered(hashes)
+
+    monkeypatch.setattr(comparing, "_numbered", counted)
+
+    def make(count: int) -> Callable[[], object]:
+        old, new = built(*chain(count)), built(*chain(count))
+        return lambda: identity(old, new)
+
+    assert_linear(make, 4 * comparing.ROUNDS)
+    assert len(rounds) == 2 * (comparing.ROUNDS + 1)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_failing_types_on_one_chain(step: int) -> None:
+    """Each type differs because of the chain's end, which the typedefs' names do not tell."""
+
+    def make(count: int) -> Callable[[], object]:
+        old = built(*chain(count))
+        split = pointing(old, range(1, count + 2)[::step])
+        return lambda: rebase(split, built(*chain(count, 8)))
+
+    assert_linear(make)
+
+
+def test_a_long_walk_finds_its_cause() -> None:
+    """Three thousand unnamed types lie between the pointer and the struct that grew."""
+    old, new = (
+        built(
+            views.Struct("s", size, []),
+            *(views.Const(row + 1) for row in range(3000)),
+        )
+        for size in (4, 8)
+    )
+    with pytest.raises(MatchError) as caught:
+        rebase(pointing(old, [3001, 3000]), new)
+
+    assert str(caught.value).split("\n")[1] == (
+        "  struct s [1] differs from the target's [1]: size 4, in the target 8"
+    )
+    assert [one.cause_ids for one in caught.value.mismatches] == [(1, 1), (1, 1)]
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("policy", ["strict", "kernel"])
+def test_missing_members(policy: Policy) -> None:
+    def make(count: int) -> Callable[[], object]:
+        base = built(*(views.Struct(f"s{row}", row) for row in range(count)))
+        members = [views.Member(f"m{row}", 1 + row) for row in range(count)]
+        split = built(views.Struct("user", 8, members), base=base)
+        return lambda: relocate(split, built(views.Int("other", 4)), policy)
+
+    assert_linear(make)
+
+
+MANY: dict[str, Callable[[int], TypeView]] = {
+    "sizes": lambda row: views.Struct("s", row),
+    "enums": lambda row: views.Enum("s", 1 + row),
+    "encodings": lambda row: views.Int("s", 4, bits=row % 256, bit_offset=row // 256),
+}
+
+
+@pytest.mark.parametrize("policy", ["strict", "kernel"])
+@pytest.mark.parametrize("moved", [0, 1], ids=["found", "failing"])
+@pytest.mark.parametrize("what", MANY)
+def test_many_types_of_one_name(what: str, moved: int, policy: Policy) -> None:
+    def make(count: int) -> Callable[[], object]:
+        base = built(*map(MANY[what], range(count)))
+        split = pointing(base, range(1, count + 1))
+        target = built(*map(MANY[what], range(moved * count, (moved + 1) * count)))
+        return lambda: relocate(split, target, policy)
+
+    assert_linear(make)
+
+
+def test_sizes_of_members_along_a_chain() -> None:
+    def make(count: int) -> Callable[[], object]:
+        members = [views.Member(f"m{row}", 1 + row) for row in range(count)]
+        old = built(*chain(count), views.Struct("s", 4, members))
+        new = built(*chain(count), views.Struct("s", 8, members))
+        split = pointing(old, [count + 2])
+        return lambda: rebase(split, new)
+
+    assert_linear(make)
