@@ -48,9 +48,14 @@ def base_state(btf: Btf) -> BaseState:
     base = btf.base
     if base is None:
         return "none"
-    types = base.types
-    distilled = base.base is None and bool(np.isin(types.kinds, DISTILLED_KINDS).all())
-    return "distilled" if distilled and not types.named("").any() else "full"
+    # Kept with the base, which many splits share.
+    if base_state not in base.analyses:
+        types = base.types
+        distilled = base.base is None and bool(np.isin(types.kinds, DISTILLED_KINDS).all())
+        distilled = distilled and not types.named("").any()
+        base.analyses[base_state] = "distilled" if distilled else "full"
+    found: BaseState = base.analyses[base_state]
+    return found
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 from attrs import evolve, frozen
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from btfschema.cli.resume import Journal
-    from btfschema.cli.tree import Found, Progress, Summary
+    from btfschema.cli.tree import Found, Progress
     from btfschema.container import Btf
 
 __all__ = [
@@ -129,6 +129,13 @@ def sizes(btf: Btf) -> dict[str, int]:
     return found
 
 
+class Listener(Protocol):
+    """Whoever is given each file's report."""
+
+    def add(self, row: dict[str, Any], /) -> object:
+        """One file's report."""
+
+
 @frozen
 class Reports:
     """Whoever wants to know what became of each file.
@@ -136,13 +143,13 @@ class Reports:
     Attributes:
         out: takes one JSON object a line, or None.
         progress: shown on the way, or None.
-        summary: counts the reports, or None.
+        summary: is given each report, or None.
         journal: is told what is finished, or None.
     """
 
     out: TextIO | None = None
     progress: Progress | None = None
-    summary: Summary | None = None
+    summary: Listener | None = None
     journal: Journal | None = None
 
     def say(self, text: str) -> None:

@@ -1,29 +1,38 @@
-"""``btfschema check``: will these modules' BTF relocate onto that kernel, and if not, why."""
+"""``btfschema check``: will these modules' BTF relocate onto those kernels, and if not, why."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import evolve, frozen
 
-from btfschema.cli.batch import failure, file_arguments, report_option, run_batch
+from btfschema.cli.batch import Reports, failure, report_option, run_batch
+from btfschema.cli.matrix import Matrix
+from btfschema.cli.tree import Kept, Progress, executor_of, gather, shared, tree_options
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
+    from btfschema.mapping import Shared
+    from btfschema.pipeline import Pipeline
 
 __all__ = ["check"]
 
 
 @click.command()
-@file_arguments
+@tree_options
 @click.option(
     "-B",
     "--base-btf",
     "--target",
-    "target",
+    "targets",
     metavar="FILE",
+    multiple=True,
     required=True,
-    help="The kernel to check against: its vmlinux or boot image.",
+    help="A kernel to check against: its vmlinux or boot image. May be given several times.",
 )
 @click.option(
     "--original-base",
@@ -39,79 +48,163 @@ __all__ = ["check"]
     show_default=True,
     help="kernel asks what the kernel would do, strict what is right.",
 )
-@click.option("--quiet", is_flag=True, help="Print failures only.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write a page to look at: what breaks on which kernel, and what is to blame.",
+)
 @report_option
 def check(
     files: tuple[str, ...],
-    target: str,
+    trees: tuple[str, ...],
+    targets: tuple[str, ...],
     original_base: str | None,
     policy: str,
+    html: str | None,
+    jobs: int,
+    executor: str | None,
     quiet: bool,
     report: str | None,
 ) -> None:
     """Say whether each FILE's BTF relocates onto a kernel, and if not, why.
 
     A FILE with a distilled base (.BTF.base) is checked as it is. An ordinary module is distilled
-    first, over --original-base. All files are checked; the exit code is 1 when one fails.
+    first, over --original-base. All files are checked; the exit code is 1 when one fails. For
+    directories, and for several kernels, tables say what breaks and which types are to blame.
 
     \b
-    Example:
+    Examples:
       btfschema check nvme.ko.xz xfs.ko.xz -B /boot/vmlinuz-6.12 --original-base vmlinux-6.11
+      btfschema check --all /lib/modules/6.11 --original-base vmlinux-6.11 -B vmlinuz-6.12 \\
+          -B vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.errors import MatchError
-    from btfschema.framework import Context
-    from btfschema.pipeline import Pipeline
-    from btfschema.sources import load
+    found = gather(files, trees)
+    if len(set(targets)) < len(targets):
+        raise click.UsageError("a kernel is given twice with -B")
+    kernels = {target: shared(target, executor, jobs) for target in targets}
+    original = shared(original_base, executor, jobs) if original_base is not None else None
+    matrix = Matrix(targets)
+    reports = Reports()
+    with ExitStack() as stack:
+        workers = stack.enter_context(executor_of(executor, jobs))
+        if html is not None:
+            # Also when modules fail, which ends the command with an exit code.
+            stack.callback(lambda: _write_page(html, matrix, found.relative))
+        if found.walked or len(targets) > 1:
+            if not quiet:
+                stack.callback(lambda: click.echo(str(matrix)))
+        elif len(found.paths) > 1 and not quiet:
+            stack.callback(lambda: click.echo(matrix.counted(matrix.targets[0])))
+        if found.walked and not quiet:
+            progress = Progress(len(found.paths))
+            stack.callback(progress.close)
+            reports = evolve(reports, progress=progress)
+        shown = None if found.walked or len(targets) > 1 else (not quiet)
+        run_batch(
+            found.paths,
+            Check(kernels, original, policy),
+            keep_going=True,
+            report=report,
+            executor=workers,
+            reports=evolve(reports, summary=_Told(matrix, shown)),
+        )
 
-    inputs = {"target": load(target)}
-    if original_base is not None:
-        inputs["original"] = load(original_base)
-    relocate = f"relocate{{policy={policy}}}"
-    pipelines = {
-        "distilled": Pipeline.parse(relocate),
-        "full": Pipeline.parse(f"distill,{relocate}"),
-    }
-    counts = {"ok": 0, "mismatch": 0}
 
-    def work(file: str) -> dict[str, Any]:
-        btf, state = _opened(file, inputs.get("original"))
+def _write_page(path: str, matrix: Matrix, names: Any) -> None:
+    from btfschema.cli.page import page
+
+    Path(path).write_text(page(matrix, names), encoding="utf-8")
+
+
+@frozen
+class _Told:
+    """Counts each report and prints it: all of them, those of failures, or (None) none."""
+
+    matrix: Matrix
+    shown: bool | None
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One file's report."""
+        self.matrix.add(row)
+        if self.shown is None:
+            return
+        if row["outcome"] == "mismatch":
+            click.echo(f"{row['file']}: {row['message']}")
+        elif row["outcome"] == "ok" and self.shown:
+            count = row["facts"]["matched"]
+            click.echo(f"{row['file']}: relocates, all {count} distilled types have a partner")
+
+
+@frozen
+class Check:
+    """Relocates a file onto each kernel; what workers are sent.
+
+    Attributes:
+        targets: the kernels, by what they are called.
+        original: what the files were built over, or None.
+        policy: of ``relocate``.
+    """
+
+    targets: dict[str, Shared | Kept]
+    original: Shared | Kept | None
+    policy: str
+
+    def __call__(self, file: str) -> dict[str, Any]:
+        """Do one file; with several kernels the report has one of each under ``targets``."""
+        from btfschema.framework import base_state
+
+        original = self.original.open() if self.original is not None else None
+        btf = _opened(file, original)
+        if base_state(btf) != "distilled":
+            btf = _pipeline("distill").run(btf).btf
+        rows = {name: self._onto(file, btf, original, name) for name in self.targets}
+        if len(rows) == 1:
+            return next(iter(rows.values()))
+        broken = any(row["outcome"] != "ok" for row in rows.values())
+        outcome = "mismatch" if broken else "ok"
+        targets = [{"target": name, **row} for name, row in rows.items()]
+        return {"outcome": outcome, "targets": targets}
+
+    def _onto(self, file: str, btf: Btf, original: Btf | None, name: str) -> dict[str, Any]:
+        """The report of one kernel."""
+        from btfschema.errors import MatchError
+        from btfschema.framework import Context
+
+        inputs = {"target": self.targets[name].open()}
+        if original is not None:
+            inputs["original"] = original
         try:
-            result = pipelines[state].run(btf, Context(inputs))
+            result = _pipeline(f"relocate{{policy={self.policy}}}").run(btf, Context(inputs))
         except MatchError as error:
-            counts["mismatch"] += 1
-            row = failure(file, error)
-            click.echo(f"{file}: {row['message']}")
-            return row
-        counts["ok"] += 1
-        facts = dict(result.facts["relocate"])
-        if not quiet:
-            click.echo(f"{file}: relocates, all {facts['matched']} distilled types have a partner")
-        return {"facts": facts}
-
-    try:
-        run_batch(files, work, keep_going=True, report=report)
-    finally:
-        if len(files) > 1 and not quiet:
-            other = len(files) - sum(counts.values())
-            unread = f", {other} could not be checked" if other else ""
-            click.echo(f"{counts['ok']} relocate, {counts['mismatch']} do not{unread}")
+            return failure(file, error)
+        return {"outcome": "ok", "facts": dict(result.facts["relocate"])}
 
 
-def _opened(file: str, original: Btf | None) -> tuple[Btf, str]:
-    """A file over its distilled base, or over the base it was built for; and which it is."""
+@cache
+def _pipeline(text: str) -> Pipeline:
+    from btfschema.pipeline import Pipeline
+
+    return Pipeline.parse(text)
+
+
+def _opened(file: str, original: Btf | None) -> Btf:
+    """A file over its distilled base, or over the base it was built for."""
+    from btfschema.codec import read_header
     from btfschema.errors import MissingBaseError, SourceError
-    from btfschema.framework import base_state
-    from btfschema.sources import load
+    from btfschema.sources import base_beside, load_source, read_source
 
-    try:
-        btf = load(file)
-    except MissingBaseError:
-        if original is None:
-            raise MissingBaseError(
-                f"{file}: has no distilled base (.BTF.base, or {file}.base beside it): pass the "
-                "BTF that it was built over with --original-base"
-            ) from None
-        btf = load(file, original)
+    source = read_source(file)
+    if source.base is not None or base_beside(source) is not None:
+        return load_source(source)
+    _, at, length = read_header(source.btf).sections[1]
+    alone = length and not source.btf[at]
+    if original is None and not alone:
+        raise MissingBaseError(
+            f"{file}: has no distilled base (.BTF.base, or {file}.base beside it): pass the "
+            "BTF that it was built over with --original-base"
+        )
+    btf = load_source(source, None if alone else original)
     if btf.base is None:
         raise SourceError(f"{file}: stands alone, so there is nothing to relocate")
-    return btf, base_state(btf)
+    return btf

@@ -1,0 +1,133 @@
+"""Which modules break on which kernels, and the types that are to blame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import define, field
+
+__all__ = ["Blame", "Matrix"]
+
+# Types that the terminal's table names.
+SHOWN = 12
+MARKS = {"ok": "ok", "mismatch": "breaks", "error": "unread"}
+
+
+@define
+class Blame:
+    """A type that modules fail to find again.
+
+    Attributes:
+        kind: its kind's name.
+        name: its name.
+        modules: by kernel, the files that break on it.
+        reasons: by kernel, a report on it; the first, or the first that has member changes.
+    """
+
+    kind: str
+    name: str
+    modules: dict[str, list[str]] = field(factory=dict)
+    reasons: dict[str, dict[str, Any]] = field(factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many modules it breaks on at least one kernel."""
+        return len({file for files in self.modules.values() for file in files})
+
+
+@define
+class Matrix:
+    """What became of each file on each kernel.
+
+    Attributes:
+        targets: the kernels.
+        cells: by file, the outcome on each kernel: ``"ok"``, ``"mismatch"`` or ``"error"``.
+        messages: by file, what was said of a file that could not be checked.
+    """
+
+    targets: tuple[str, ...]
+    cells: dict[str, tuple[str, ...]] = field(factory=dict)
+    messages: dict[str, str] = field(factory=dict)
+    _blames: dict[tuple[str, str], Blame] = field(factory=dict)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """One file's report."""
+        file = row["file"]
+        if row["outcome"] == "error":
+            self.messages[file] = row["message"]
+            self.cells[file] = ("error",) * len(self.targets)
+            return
+        rows = row.get("targets") or [{"target": self.targets[0], **row}]
+        self.cells[file] = tuple(one["outcome"] for one in rows)
+        for one in rows:
+            for reason in one.get("reasons", ()):
+                self._blame(file, one["target"], reason)
+
+    def _blame(self, file: str, target: str, reason: dict[str, Any]) -> None:
+        key = (reason["kind"], reason["name"])
+        blame = self._blames.setdefault(key, Blame(*key))
+        files = blame.modules.setdefault(target, [])
+        if not files or files[-1] != file:
+            files.append(file)
+        known = blame.reasons.get(target)
+        if known is None or (reason["changes"] and not known["changes"]):
+            blame.reasons[target] = reason
+
+    @property
+    def blames(self) -> list[Blame]:
+        """The types to blame; those that break most modules first."""
+        return sorted(self._blames.values(), key=lambda one: (-one.count, one.name, one.kind))
+
+    def outcomes(self, target: str) -> Counter[str]:
+        """How many files had which outcome on a kernel."""
+        number = self.targets.index(target)
+        return Counter(cells[number] for cells in self.cells.values())
+
+    def counted(self, target: str) -> str:
+        """The counts of a kernel in a line."""
+        counts = self.outcomes(target)
+        unread = f", {counts['error']} could not be checked" if counts["error"] else ""
+        return f"{counts['ok']} relocate, {counts['mismatch']} do not{unread}"
+
+    def __str__(self) -> str:
+        """A table of the kernels, and one of the types to blame."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        width = max(len(target) for target in self.targets)
+        yield f"{'kernel':<{width}}  relocate    break  unread"
+        for target in self.targets:
+            counts = self.outcomes(target)
+            numbers = f"{counts['ok']:>8} {counts['mismatch']:>8} {counts['error']:>7}"
+            yield f"{target:<{width}}  {numbers}"
+        blames = self.blames
+        if not blames:
+            return
+        yield ""
+        yield " breaks  type"
+        for blame in blames[:SHOWN]:
+            reason = next(iter(blame.reasons.values()))
+            yield f"{blame.count:>7}  {blame.kind.lower()} {blame.name}: {because(reason)}"
+        if len(blames) > SHOWN:
+            yield f"{'':>7}  and {len(blames) - SHOWN} more types"
+
+
+def because(reason: Mapping[str, Any]) -> str:
+    """A report on a type in a few words."""
+    match reason["reason"]:
+        case "missing":
+            return "not in the target"
+        case "size":
+            sizes = sorted({one["size"] for one in reason["candidates"] if one["size"] is not None})
+            there = " or ".join(map(str, sizes)) or "none"
+            return f"size {reason['size']}, in the target {there}"
+        case "kind":
+            kinds = sorted({one["kind"].lower() for one in reason["candidates"]})
+            return f"in the target a {' or '.join(kinds)}"
+        case "encoding":
+            return "another encoding in the target"
+        case "shared":
+            return "the target has one for several"
+    return f"{len(reason['matches'])} in the target would do"

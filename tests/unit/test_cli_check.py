@@ -1,0 +1,174 @@
+"""``check`` on directories and several kernels: reports, tables and the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import btfschema
+
+NAMES = ("8021q", "ahci", "libiscsi", "nf_tables", "nvme-fabrics", "xfs")
+HOSTILE = "<img src=x onerror=alert(1)>.btf"
+
+
+@pytest.fixture(scope="module")
+def folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    cloud_bytes: bytes,
+    generic_bytes: bytes,
+    modules: dict[str, bytes],
+) -> Path:
+    folder = tmp_path_factory.mktemp("check")
+    (folder / "cloud").write_bytes(cloud_bytes)
+    (folder / "generic").write_bytes(generic_bytes)
+    tree = folder / "modules" / "kernel"
+    tree.mkdir(parents=True)
+    for name in NAMES:
+        (tree / f"{name}.btf").write_bytes(modules[name])
+    (tree / HOSTILE).write_bytes(b"\x9f\xeb\x01\x00")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checked(folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """All modules against both kernels."""
+    options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / "cloud", "-B"]
+    outputs: list[str | Path] = [
+        "--report",
+        folder / "report.jsonl",
+        "--html",
+        folder / "report.html",
+    ]
+    return btfschema("check", "--all", folder / "modules", *options, folder / "generic", *outputs)
+
+
+def test_tables_say_what_breaks_and_what_is_to_blame(
+    folder: Path, checked: subprocess.CompletedProcess[bytes]
+) -> None:
+    assert checked.returncode == 1
+    lines = [line.split() for line in checked.stdout.decode().splitlines()]
+    assert lines[0] == ["kernel", "relocate", "break", "unread"]
+    assert lines[1] == [str(folder / "cloud"), "6", "0", "1"]
+    assert lines[2] == [str(folder / "generic"), "2", "4", "1"]
+    blame = "2 struct device: size 760, in the target 768"
+    assert lines[5] == blame.split()
+    counts = [int(line[0]) for line in lines[5:] if line[0].isdigit()]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_reports_have_a_row_a_module_and_a_cell_a_kernel(
+    folder: Path, checked: subprocess.CompletedProcess[bytes]
+) -> None:
+    """Each cell is what a check against that kernel alone reports."""
+    assert checked.returncode == 1
+    rows = [json.loads(line) for line in (folder / "report.jsonl").read_text().splitlines()]
+    cells: dict[str, dict[str, Any]] = {"cloud": {}, "generic": {}}
+    for row in rows:
+        for cell in row.get("targets", ()):
+            cells[Path(cell.pop("target")).name][row["file"]] = cell
+    for kernel, found in cells.items():
+        alone = folder / f"{kernel}.jsonl"
+        options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / kernel]
+        btfschema("check", "--all", folder / "modules", *options, "--report", alone)
+        wanted = [json.loads(line) for line in alone.read_text().splitlines()]
+        assert found == {row.pop("file"): row for row in wanted if row["outcome"] != "error"}
+        assert sum(row["outcome"] == "error" for row in wanted) == 1
+
+
+class Tags(HTMLParser):
+    """Checks that tags nest, and collects what a page fetches."""
+
+    VOID = ("meta", "input")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone(folder: Path, checked: subprocess.CompletedProcess[bytes]) -> None:
+    assert checked.returncode == 1
+    text = (folder / "report.html").read_text()
+    tags = Tags()
+    tags.feed(text)
+    assert (tags.open, tags.fetched) == ([], [])
+    assert not re.search(r"https?:|@import|url\(", text)
+    assert "img" not in tags.seen
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert text.count("<tr data-name=") == len(NAMES) + 1
+    assert "7 modules checked against 2 kernels: 4 break on at least one." in text
+    # The member that made struct device grow.
+    assert re.search(r'<td class="added">added</td>\s*<td><code>\w+</code>', text)
+
+
+def test_workers_report_the_same(folder: Path, checked: subprocess.CompletedProcess[bytes]) -> None:
+    page = folder / "workers.html"
+    options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / "cloud", "-B"]
+    outputs: list[str | Path] = ["--html", page, "--jobs", "2"]
+    done = btfschema("check", "--all", folder / "modules", *options, folder / "generic", *outputs)
+    assert done.stdout == checked.stdout
+    assert page.read_text() == (folder / "report.html").read_text()
+
+
+@pytest.mark.debian
+def test_a_browser_shows_the_page(
+    folder: Path, checked: subprocess.CompletedProcess[bytes]
+) -> None:
+    """The page's script runs: rows are narrowed to those that break when asked for, and sorted."""
+    assert checked.returncode == 1
+    page = (folder / "report.html").read_text()
+    click = (
+        "<script>document.getElementById('broken').click();"
+        "document.querySelector('#modules th').click();</script>"
+    )
+    (folder / "clicked.html").write_text(page.replace("</body>", f"{click}</body>"))
+    shown = browse(folder / "clicked.html", "--dump-dom").decode()
+    body = shown.partition('<table id="modules">')[2]
+    rows = re.findall(r"<tr data-name=\"([^\"]*)\"([^>]*)>", body)
+    visible = [name for name, attributes in rows if "hidden" not in attributes]
+    assert len(rows) == len(NAMES) + 1
+    assert visible == sorted(visible)
+    assert {Path(name).stem for name in visible} >= {"libiscsi", "nvme-fabrics"}
+    assert len(visible) == 5
+    picture = folder / "page.png"
+    browse(folder / "report.html", f"--screenshot={picture}", "--window-size=1200,1000")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 20_000
+
+
+def browse(page: Path, *options: str) -> bytes:
+    quiet = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+    quiet += " disable-component-update disable-sync"
+    flags = [f"--{flag}" for flag in quiet.split()]
+    with tempfile.TemporaryDirectory() as profile:
+        flags.append(f"--user-data-dir={profile}")
+        done = subprocess.run(
+            [
+                "chromium",
+                "--headless",
+                *flags,
+                f"--user-data-dir={profile}",
+                *options,
+                page.as_uri(),
+            ],
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+    return done.stdout
