@@ -105,11 +105,12 @@ class Builder:
                 expected=f"one of 1..{max(self._plan.schema)}",
             )
         mark = len(self._strings)
+        words: list[int] = []
         try:
             words = self._record(plan, view)
-        except BaseException:
-            self._strings.truncate(mark)
-            raise
+        finally:
+            if not words:
+                self._strings.truncate(mark)
         type_id = self.next_id
         self._starts.append(len(self._words))
         self._words += words
