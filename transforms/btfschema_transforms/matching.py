@@ -90,28 +90,35 @@ class Namesakes:
 
     Attributes:
         all: in id order.
-        kinds: the same by kind.
-        sizes: by kind and size.
-        records: the first of each kind, size and encoding.
-        flags: which kinds there are, with which kind_flag.
     """
 
     all: tuple[Candidate, ...]
-    kinds: dict[int, list[Candidate]] = field(factory=dict)
-    sizes: dict[tuple[int, int], list[Candidate]] = field(factory=dict)
-    records: dict[tuple[int, int, int], Candidate] = field(factory=dict)
-    flags: set[tuple[int, bool]] = field(factory=set)
 
-    @classmethod
-    def of(cls, candidates: Iterable[Candidate]) -> Namesakes:
-        """Sort types of one name, which come in id order."""
-        found = cls(tuple(candidates))
-        for one in found.all:
-            found.kinds.setdefault(one.kind, []).append(one)
-            found.sizes.setdefault((one.kind, one.size), []).append(one)
-            found.records.setdefault((one.kind, one.size, one.encoding), one)
-            found.flags.add((one.kind, one.kind_flag))
+    @cached_property
+    def kinds(self) -> dict[int, list[Candidate]]:
+        """By kind, in id order."""
+        found: dict[int, list[Candidate]] = {}
+        for one in self.all:
+            found.setdefault(one.kind, []).append(one)
         return found
+
+    @cached_property
+    def sizes(self) -> dict[tuple[int, int], list[Candidate]]:
+        """By kind and size, in id order."""
+        found: dict[tuple[int, int], list[Candidate]] = {}
+        for one in self.all:
+            found.setdefault((one.kind, one.size), []).append(one)
+        return found
+
+    @cached_property
+    def records(self) -> dict[tuple[int, int, int], Candidate]:
+        """The first of each kind, size and encoding."""
+        return {(one.kind, one.size, one.encoding): one for one in reversed(self.all)}
+
+    @cached_property
+    def flags(self) -> set[tuple[int, bool]]:
+        """Which kinds there are, with which kind_flag."""
+        return {(one.kind, one.kind_flag) for one in self.all}
 
     @cached_property
     def unsized(self) -> list[Candidate]:
@@ -156,10 +163,16 @@ class Target:
         """All named types of that name which a distilled base could mean."""
         known = self.known.get(name)
         if known is None:
-            known = self.known[name] = Namesakes.of(
-                Candidate(type_id, *(column.item(type_id - 1) for column in self.columns))
-                for type_id in self.ids.get(name, ())
+            ids = self.ids.get(name, ())
+            known = Namesakes(
+                tuple(
+                    Candidate(type_id, *[column.item(type_id - 1) for column in self.columns])
+                    for type_id in ids
+                )
             )
+            # One alone is found as quickly as it is remembered.
+            if len(ids) > 1:
+                self.known[name] = known
         return known
 
     def partners(self, wanted: Wanted, policy: Policy) -> tuple[int, ...]:
