@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.whole_kernel import KERNEL, compiled, kernel_files, once, unpacked
+from whole_kernel import KERNEL, compiled, kernel_files, once, unpacked
 
 from btfschema import dumps, load
 from btfschema.cli.resume import NAME
