@@ -26,6 +26,10 @@ Place = tuple[int, int | None, int]
 """A row of the table, an element of it or None, and a word of that."""
 
 
+# Characters of a name that a violation shows; the longest name that kernels take has 511.
+LONGEST_NAME = 512
+
+
 class Findings:
     """The violations of one container so far, in the order in which they were found.
 
@@ -123,13 +127,17 @@ class Findings:
         return self.name(int(self.btf.types.words[start + words[0]]))
 
     def name(self, offset: int) -> str:
-        """The string at an offset, empty when there is none."""
+        """The string at an offset, empty when there is none; the start of one that is very long.
+
+        Strings may overlap: the tails of one long string in full would be more than any memory.
+        """
         if self.btf is None:
             return ""
         try:
-            return self.btf.strings[offset]
+            text = self.btf.strings[offset]
         except DecodeError:
             return ""
+        return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
 def _worded(expected: Expected, number: int) -> str:

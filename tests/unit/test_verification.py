@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
 import subprocess
 import sys
 import time
@@ -363,3 +364,14 @@ def test_the_command_finds_a_base(tmp_path: Path) -> None:
 def test_the_command_knows_the_kernels() -> None:
     assert tuple(KERNELS) == VERSIONS
     assert LATEST in btfschema("verify", "--help").stdout
+
+
+def test_overlapping_names_do_not_multiply_the_input() -> None:
+    """Each pointer's name is a tail of one long string, and breaks a rule."""
+    count = 3000
+    strings = b"\0" + b"x" * count + b"\0"
+    types = b"".join(struct.pack("<3I", at, 2 << 24, 0) for at in range(1, count + 1))
+    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings))
+    violations = verify(header + types + strings)
+    assert len(violations) >= count
+    assert max(len(str(violation)) for violation in violations) < 2000
