@@ -10,7 +10,7 @@ errors; neither falls back on the other.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ __all__ = [
     "Header",
     "Image",
     "byteorder_of",
+    "check_bounds",
     "decode",
     "encode",
     "read_header",
@@ -194,11 +195,29 @@ def _check_sections(header: Header, size: int) -> None:
             got=header.type_off,
             expected="a multiple of 4",
         )
-    used = sorted((at, length, name) for name, at, length in header.sections if length)
+    sections = [(f"the {name} section", at, length) for name, at, length in header.sections]
+    check_bounds(sections, size, "BTF")
+
+
+def check_bounds(
+    sections: Iterable[tuple[str, int, int]], size: int, what: str, prefix: str = ""
+) -> None:
+    """Every section inside the input, none over another; empty ones may be anywhere.
+
+    Args:
+        sections: what each is called, its first byte, and its length in bytes.
+        size: of the input in bytes.
+        what: is truncated when a section ends behind the input.
+        prefix: of the message when a section runs into another.
+
+    Raises:
+        DecodeError: a section does not fit.
+    """
+    used = sorted((at, length, name) for name, at, length in sections if length)
     for at, length, name in used:
         if at + length > size:
             raise DecodeError(
-                f"truncated BTF: the {name} section is bytes {at}..{at + length}, "
+                f"truncated {what}: {name} is bytes {at}..{at + length}, "
                 f"the input has {size} bytes",
                 offset=at,
                 got=size,
@@ -207,8 +226,8 @@ def _check_sections(header: Header, size: int) -> None:
     for (at, length, name), (following, _, other) in pairwise(used):
         if at + length > following:
             raise DecodeError(
-                f"the {name} section (bytes {at}..{at + length}) runs into the {other} "
-                f"section (from byte {following})",
+                f"{prefix}{name} (bytes {at}..{at + length}) runs into {other} "
+                f"(from byte {following})",
                 offset=following,
                 got=at + length,
                 expected=f"at most {following}",

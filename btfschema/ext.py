@@ -21,7 +21,14 @@ import numpy.typing as npt
 from attrs import evolve, field, frozen
 from construct import Bytes, Struct
 
-from btfschema.codec import ByteOrder, Engine, byteorder_of, run_construct, word_dtype
+from btfschema.codec import (
+    ByteOrder,
+    Engine,
+    byteorder_of,
+    check_bounds,
+    run_construct,
+    word_dtype,
+)
 from btfschema.errors import BtfError, DecodeError, EncodeError
 from btfschema.plan import Field, fields_of, read_only
 from btfschema.roles import U32, Role
@@ -330,31 +337,15 @@ def _check_places(places: list[tuple[ExtPart, int, int]], size: int, hdr_len: in
     Raises:
         DecodeError: one is not.
     """
-    used = sorted((at, length, part.name) for part, at, length in places if length)
-    for at, length, name in used:
-        if (at - hdr_len) % 4:
+    for part, at, length in places:
+        if length and (at - hdr_len) % 4:
             raise DecodeError(
-                f".BTF.ext {name} offset {at - hdr_len} is not a multiple of 4",
+                f".BTF.ext {part.name} offset {at - hdr_len} is not a multiple of 4",
                 got=at - hdr_len,
                 expected="a multiple of 4",
             )
-        if at + length > size:
-            raise DecodeError(
-                f"truncated .BTF.ext: {name} is bytes {at}..{at + length}, the input has {size} "
-                "bytes",
-                offset=at,
-                got=size,
-                expected=f"at least {at + length}",
-            )
-    for (at, length, name), (following, _, other) in pairwise(used):
-        if at + length > following:
-            raise DecodeError(
-                f".BTF.ext {name} (bytes {at}..{at + length}) runs into {other} "
-                f"(from byte {following})",
-                offset=following,
-                got=at + length,
-                expected=f"at most {following}",
-            )
+    sections = [(part.name, at, length) for part, at, length in places]
+    check_bounds(sections, size, ".BTF.ext", ".BTF.ext ")
 
 
 def _read_part(part: ExtPart, data: bytes, at: int, btf: Btf, engine: Engine) -> ExtInfo:
