@@ -25,6 +25,7 @@ XZ_MEMORY = 256 << 20
 ZSTD_STEP = 1 << 10
 # A block of lz4's legacy format, which is the one that the kernel uses.
 LZ4_BLOCK = 8 << 20
+LZ4_SIZE = 4
 
 
 class Window:
@@ -205,23 +206,28 @@ def _zstd(window: Window, one: bool) -> Iterator[bytes]:
 def _lz4(window: Window, one: bool) -> Iterator[bytes]:
     """lz4's legacy format: the magic, then blocks after their sizes, without a mark at the end.
 
-    The kernel's build appends the size of the decompressed data, which reads like the size of one
-    more block: the last four bytes are no block.
+    The kernel's build appends four bytes with the size of the decompressed data (``size_append``
+    in ``scripts/Makefile.lib``), which an image's payload ends in, and ``lz4`` itself does not.
     """
     try:
         lz4 = import_module("lz4.block")
     except ImportError:
         raise DamagedError("this needs the lz4 library: pip install btfschema[lz4]") from None
     window.read(len(LZ4.magic))
-    while window.left > 4:
-        (size,) = struct.unpack("<I", window.read(4))
+    given = 0
+    while window.left > LZ4_SIZE:
+        (size,) = struct.unpack("<I", window.read(LZ4_SIZE))
         if size > window.left:
             raise DamagedError(f"a block of {size} bytes, {window.left} are left: truncated")
         try:
             chunk = lz4.decompress(window.read(size), uncompressed_size=LZ4_BLOCK)
         except lz4.LZ4BlockError as reason:
             raise DamagedError(str(reason)) from None
+        given += len(chunk)
         yield chunk
+    # Of a size that does not fit four bytes, the kernel's build writes the lower ones.
+    if window.left and window.read(LZ4_SIZE) != struct.pack("<I", given % (1 << 8 * LZ4_SIZE)):
+        raise DamagedError(f"what follows the last block is not the size of the data, {given}")
 
 
 GZIP = Codec("gzip", b"\x1f\x8b\x08", _gzip)

@@ -328,6 +328,12 @@ REFUSED: dict[str, tuple[bytes, type[BtfError], str]] = {
     "damaged bzip2": (b"BZh9" + b"\xff" * 50, SourceError, "decompress the bzip2"),
     "damaged zstd": (b"\x28\xb5\x2f\xfd" + b"\xff" * 50, SourceError, "decompress the zstd"),
     "damaged lz4": (kernel_lz4(ELF)[:8] + b"\xff" * 900, SourceError, "decompress the lz4"),
+    "wrong size after lz4": (
+        kernel_lz4(ELF)[:-4] + b"\xff" * 4,
+        SourceError,
+        f"not the size of the data, {len(ELF)}",
+    ),
+    "part of a size after lz4": (kernel_lz4(ELF)[:-1], SourceError, "follows the last block"),
 }
 
 
@@ -440,6 +446,11 @@ def test_bombs_in_bombs(tmp_path: Path) -> None:
         data = gzip.compress(data)
     with pytest.raises(SourceError, match="layers"):
         load(put(tmp_path, data))
+
+
+def test_lz4_without_the_size_that_the_kernels_build_appends(tmp_path: Path) -> None:
+    """As the program ``lz4 -l`` writes it."""
+    assert dumps(load(put(tmp_path, kernel_lz4(ELF)[:-4]))) == BTF
 
 
 def test_lz4_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
