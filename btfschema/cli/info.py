@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.inputs import RUNNING_KERNEL, base_option, open_input
+from btfschema.cli.inputs import RUNNING_KERNEL, base_option, open_input, warn
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -38,7 +38,9 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
             "layers": list(source.layers),
             "elf_class": source.elf_class,
         }
-        facts |= describe(load_source(source, base_btf))
+        btf = load_source(source, base_btf)
+        warn(file, btf, base_btf)
+        facts |= describe(btf)
     if as_json:
         import json
 
