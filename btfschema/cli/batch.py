@@ -32,6 +32,7 @@ __all__ = [
     "report_option",
     "run_batch",
     "sizes",
+    "type_count",
 ]
 
 Work = Callable[[str], dict[str, Any]]
@@ -48,7 +49,7 @@ report_option: Decorator = click.option(
     "--report",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Write one JSON object a file: outcome, sizes in bytes, reasons.",
+    help="Write one JSON object a file: outcome, types, sizes in bytes, reasons.",
 )
 
 
@@ -127,6 +128,14 @@ def sizes(btf: Btf) -> dict[str, int]:
         found["base_types"] = btf.base.types.words.nbytes
         found["base_strings"] = len(btf.base.strings.data)
     return found
+
+
+def type_count(btf: Btf) -> int:
+    """How many types a container has, with those of its base when that is its own."""
+    from btfschema.framework import base_state
+
+    own_base = btf.base if base_state(btf) == "distilled" else None
+    return len(btf.types) + (len(own_base.types) if own_base is not None else 0)
 
 
 class Listener(Protocol):

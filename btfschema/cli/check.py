@@ -11,6 +11,7 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
+from btfschema.cli.inputs import doubting
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.tree import Kept, Progress, executor_of, gather, shared, tree_options
 
@@ -156,15 +157,17 @@ class Check:
 
         original = self.original.open() if self.original is not None else None
         btf = _opened(file, original)
+        notes: list[str] = []
         if base_state(btf) != "distilled":
-            btf = _pipeline("distill").run(btf).btf
+            with doubting(btf, self.original.path if self.original is not None else None) as notes:
+                btf = _pipeline("distill").run(btf).btf
         rows = {name: self._onto(file, btf, original, name) for name in self.targets}
         if len(rows) == 1:
-            return next(iter(rows.values()))
+            return {**next(iter(rows.values())), "notes": notes}
         broken = any(row["outcome"] != "ok" for row in rows.values())
         outcome = "mismatch" if broken else "ok"
         targets = [{"target": name, **row} for name, row in rows.items()]
-        return {"outcome": outcome, "targets": targets}
+        return {"outcome": outcome, "targets": targets, "notes": notes}
 
     def _onto(self, file: str, btf: Btf, original: Btf | None, name: str) -> dict[str, Any]:
         """The report of one kernel."""

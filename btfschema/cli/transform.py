@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli.batch import Reports, Targets, batch_options, file_arguments, run_batch, sizes
-from btfschema.cli.inputs import base_option
+from btfschema.cli.batch import (
+    Reports,
+    Targets,
+    batch_options,
+    file_arguments,
+    run_batch,
+    sizes,
+    type_count,
+)
+from btfschema.cli.inputs import base_option, doubting
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import (
     Kept,
@@ -71,9 +79,11 @@ class Transform:
         pipeline = Pipeline.parse(self.text, observers=self.observers)
         btf = load(file, self.base.open() if self.base is not None else None)
         inputs = {name: one.open() for name, one in self.inputs.items()}
-        result = pipeline.run(btf, Context(inputs))
-        notes = list(map(str, result.diagnostics))
+        with doubting(btf, self.base.path if self.base is not None else None) as notes:
+            result = pipeline.run(btf, Context(inputs))
+        notes += map(str, result.diagnostics)
         row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
+        row |= {"types": type_count(btf), "types_after": type_count(result.btf)}
         row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
         if self.targets is not None:
             from btfschema.elfwrite import write_btf_file
@@ -215,12 +225,14 @@ def references(
     analysis = cast(Analysis[Any], load_pass("references")())
 
     def work(file: str) -> dict[str, Any]:
-        result = analysis.run(load(file, base), Context())
+        btf = load(file, base)
+        with doubting(btf, base_btf) as notes:
+            result = analysis.run(btf, Context())
         if as_json:
             click.echo(json.dumps({"file": file, **result.facts}))
         else:
             click.echo(f"{file}: {analysis.of(result.btf)}")
-        return {"facts": dict(result.facts)}
+        return {"facts": dict(result.facts), "notes": notes}
 
     run_batch(files, work, keep_going=keep_going, report=report)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +39,11 @@ __all__ = [
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
 # A line of progress, where there is no terminal, for so many parts of the work.
 STEPS = 10
+# A terminal's bar is drawn anew after so many seconds, and is so many characters wide.
+REDRAW = 0.1
+WIDTH, LEAST_WIDTH = 36, 8
+# Reasons that a summary names.
+MOST_REASONS = 10
 DASK = "dask://"
 
 
@@ -111,8 +118,14 @@ def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
 
 @frozen
 class Kept:
-    """A container that can't be read again, such as one from standard input."""
+    """A container that can't be read again, such as one from standard input.
 
+    Attributes:
+        path: as given.
+        btf: what was read.
+    """
+
+    path: str
     btf: Btf
 
     def open(self) -> Btf:
@@ -136,7 +149,7 @@ def shared(path: str, executor: str | None, jobs: int) -> Shared | Kept:
         return found
     if executor or jobs > 1:
         raise click.UsageError(f"{path} can be read just once: give workers a file")
-    return Kept(load(path))
+    return Kept(path, load(path))
 
 
 @contextmanager
@@ -171,6 +184,7 @@ class Summary:
     """Sums over many reports."""
 
     outcomes: Counter[str] = field(factory=Counter)
+    types: Counter[str] = field(factory=Counter)
     before: Counter[str] = field(factory=Counter)
     after: Counter[str] = field(factory=Counter)
     reasons: Counter[str] = field(factory=Counter)
@@ -178,23 +192,35 @@ class Summary:
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one file's report."""
         self.outcomes[row["outcome"]] += 1
+        for name in ("types", "types_after"):
+            if name in row:
+                self.types[name] += row[name]
         for sums, name in ((self.before, "before"), (self.after, "after")):
             sums.update(row.get(name, {}))
         if row["outcome"] == "error":
             self.reasons[row["message"].partition("\n")[0]] += 1
         reasons = {reason["reason"] for reason in row.get("reasons", ())}
         self.reasons.update(f"types that do not match: {reason}" for reason in reasons)
+        self.reasons.update(f"breaks {one['rule']}" for one in row.get("violations", ()))
 
     def __str__(self) -> str:
-        """A small table: files, bytes before and after, failures by reason."""
+        """A small table: files, types and bytes before and after, failures by reason."""
         total = self.outcomes.total()
-        failed = total - self.outcomes["ok"]
-        lines = [f"{'files':<10} {total:>14,}", f"{'failed':<10} {failed:>14,}"]
+        lines = [_counted("files", total), _counted("failed", total - self.outcomes["ok"])]
+        if self.types:
+            lines.append(_counted("types", self.types["types"], self.types.get("types_after")))
         if self.after:
-            before, after = self.before.total(), self.after.total()
-            lines.append(f"{'bytes':<10} {before:>14,} -> {after:,} ({after - before:+,})")
-        lines += [f"  {count:>6,} x {reason}" for reason, count in self.reasons.most_common(10)]
+            lines.append(_counted("bytes", self.before.total(), self.after.total()))
+        shown = self.reasons.most_common(MOST_REASONS)
+        lines += [f"  {count:>6,} x {reason}" for reason, count in shown]
+        if len(self.reasons) > len(shown):
+            lines.append(f"  and {len(self.reasons) - len(shown):,} more reasons")
         return "\n".join(lines)
+
+
+def _counted(what: str, before: int, after: int | None = None) -> str:
+    change = "" if after is None else f" -> {after:,} ({after - before:+,})"
+    return f"{what:<10} {before:>14,}{change}"
 
 
 class Progress:
@@ -202,28 +228,60 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.total, self.done = total, 0
-        self.bar: Any = None
-        if sys.stderr.isatty():
-            self.bar = click.progressbar(length=total, file=sys.stderr, show_pos=True)
-            self.bar.render_progress()
+        self.terminal = sys.stderr.isatty()
+        self.started = time.monotonic()
+        self.drawn = -math.inf
+        self.length = 0
+        self._draw()
 
     def step(self) -> None:
         """One more file is done."""
         self.done += 1
-        if self.bar is not None:
-            self.bar.update(1)
+        if self.terminal:
+            if time.monotonic() >= self.drawn + REDRAW:
+                self._draw()
         elif self.done * STEPS // self.total > (self.done - 1) * STEPS // self.total:
             click.echo(f"{self.done} of {self.total}", err=True)
 
-    def say(self, text: str) -> None:
-        """A line on stderr, which does not run into the bar."""
-        if self.bar is not None:
-            click.echo("\r\x1b[K", err=True, nl=False)
-        click.echo(text, err=True)
-        if self.bar is not None:
-            self.bar.render_progress()
+    def say(self, text: str, *, err: bool = True) -> None:
+        """A line on stderr or on stdout, which does not run into the bar."""
+        if self.length:
+            click.echo(f"\r{' ' * self.length}\r", err=True, nl=False)
+            self.length = 0
+        click.echo(text, err=err)
+        self._draw()
 
     def close(self) -> None:
         """End the bar's line."""
-        if self.bar is not None:
-            self.bar.render_finish()
+        self._draw()
+        if self.terminal:
+            click.echo(err=True)
+
+    def _draw(self) -> None:
+        """Write the bar over the one that is there."""
+        if not self.terminal:
+            return
+        self.drawn = time.monotonic()
+        # One less than fit, since a full line makes some terminals go to the next.
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        text = self.bar(columns - 1)
+        click.echo(f"\r{text:<{self.length}}", err=True, nl=False)
+        self.length = len(text)
+
+    def bar(self, columns: int) -> str:
+        """How far the work is, in no more characters than these."""
+        total = f"{self.total:,}"
+        counts = f"{self.done:>{len(total)},} of {total}"
+        width = min(WIDTH, columns - len(f"[] {counts}, 00:00 left"))
+        if width < LEAST_WIDTH:
+            return counts if len(counts) <= columns else ""
+        full = width * self.done // self.total
+        return f"[{'#' * full}{'-' * (width - full)}] {counts}{self._left()}"
+
+    def _left(self) -> str:
+        """How long the rest takes when it goes on as it did."""
+        passed = time.monotonic() - self.started
+        if not 0 < self.done < self.total or passed < REDRAW:
+            return ""
+        minutes, seconds = divmod(math.ceil(passed / self.done * (self.total - self.done)), 60)
+        return f", {minutes}:{seconds:02} left"

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import define, field, frozen
 
-from btfschema.cli.batch import file_arguments, report_option, run_batch
-from btfschema.cli.inputs import base_option
+from btfschema.cli.batch import Reports, report_option, run_batch, type_count
+from btfschema.cli.inputs import base_option, doubts
+from btfschema.cli.tree import (
+    Kept,
+    Progress,
+    Summary,
+    executor_of,
+    gather,
+    shared,
+    tree_options,
+)
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
+    from btfschema.mapping import Shared
+    from btfschema.sources import Source
     from btfschema.verification import Violation
 
 __all__ = ["verify"]
@@ -20,7 +33,7 @@ VERSIONS = ("6.1", "6.12", "6.18", "7.1")
 
 
 @click.command()
-@file_arguments
+@tree_options
 @base_option
 @click.option(
     "--level",
@@ -37,73 +50,159 @@ VERSIONS = ("6.1", "6.12", "6.18", "7.1")
     help="The kernel's version.",
 )
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object a file.")
-@click.option("--quiet", is_flag=True, help="Print violations only.")
 @report_option
 def verify(
     files: tuple[str, ...],
+    trees: tuple[str, ...],
     base_btf: str | None,
     level: str,
     kernel: str,
     as_json: bool,
+    jobs: int,
+    executor: str | None,
     quiet: bool,
     report: str | None,
 ) -> None:
     """Say whether a kernel would take each FILE's BTF, and all that it would refuse.
 
     All files are verified; the exit code is 1 when one has a violation. A module is verified over
-    its own .BTF.base, or over -B.
+    its own .BTF.base, or over -B. Of directories, the files with violations are named alone.
 
     \b
-    Example:
+    Examples:
       btfschema verify prog.bpf.o --kernel 6.1
+      btfschema verify --all /lib/modules/6.12.1 -B vmlinux --jobs 4
     """  # noqa: D301 - click needs the backspace character itself
-    import json
+    found = gather(files, trees)
+    base = shared(base_btf, executor, jobs) if base_btf is not None else None
+    taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
+    told = _Told(as_json, None if quiet or found.walked else taken)
+    with ExitStack() as stack:
+        workers = stack.enter_context(executor_of(executor, jobs))
+        if found.walked and not quiet:
+            told.progress = Progress(len(found.paths))
+            stack.callback(lambda: click.echo(str(told.summary), err=as_json))
+            stack.callback(told.progress.close)
+        elif len(found.paths) > 1 and not quiet and not as_json:
+            stack.callback(
+                lambda: click.echo(f"{told.sound} of {len(found.paths)} files are sound")
+            )
+        run_batch(
+            found.paths,
+            Verify(base, level, kernel),
+            keep_going=True,
+            report=report,
+            executor=workers,
+            reports=Reports(progress=told.progress, summary=told),
+        )
 
-    from btfschema.sources import load
 
-    base = load(base_btf) if base_btf is not None else None
-    sound = 0
+@define
+class _Told:
+    """Prints each report, and sums them up.
 
-    def work(file: str) -> dict[str, Any]:
-        nonlocal sound
-        found = _violations(file, base, level, kernel)
-        outcome = "refused" if found else "ok"
-        row = {"outcome": outcome, "violations": [violation.as_dict() for violation in found]}
-        sound += not found
-        if as_json:
-            click.echo(json.dumps({"file": file, **row}))
-            return row
-        for violation in found:
-            click.echo(f"{file}: {violation}")
-        if not found and not quiet:
-            who = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
-            click.echo(f"{file}: {who}")
+    Attributes:
+        as_json: whether reports are printed as they are.
+        taken: what is printed of a sound file, or None.
+        progress: a bar that what is printed must not run into, or None.
+        summary: of all files.
+    """
+
+    as_json: bool
+    taken: str | None
+    progress: Progress | None = None
+    summary: Summary = field(factory=Summary)
+
+    @property
+    def sound(self) -> int:
+        """How many files have no violation."""
+        return self.summary.outcomes["ok"]
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One file's report."""
+        self.summary.add(row)
+        if "violations" not in row:
+            return
+        file = row["file"]
+        if self.as_json:
+            import json
+
+            told = {name: row[name] for name in ("file", "outcome", "violations")}
+            lines = [json.dumps(told)]
+        else:
+            lines = [f"{file}: {violation['message']}" for violation in row["violations"]]
+            if not lines and self.taken is not None:
+                lines.append(f"{file}: {self.taken}")
+        for line in lines:
+            if self.progress is not None:
+                self.progress.say(line, err=False)
+            else:
+                click.echo(line)
+
+
+@frozen
+class Verify:
+    """Verifies a file; what workers are sent.
+
+    Attributes:
+        base: what the files are split over, or None.
+        level: ``"read"`` or ``"kernel"``.
+        kernel: its version.
+    """
+
+    base: Shared | Kept | None
+    level: Any
+    kernel: str
+
+    def __call__(self, file: str) -> dict[str, Any]:
+        """Do one file; returns what to report."""
+        from btfschema.sources import read_source
+
+        source = read_source(file)
+        base, found = self._base_of(source)
+        if not found:
+            found = self._verified(source, base)
+        row: dict[str, Any] = {
+            "outcome": "refused" if found else "ok",
+            "violations": [violation.as_dict() for violation in found],
+        }
+        btf = _decoded(source.btf, base)
+        if btf is not None:
+            row["types"] = type_count(btf)
+            if self.base is not None and source.base is None:
+                row["notes"] = doubts(btf, self.base.path)
         return row
 
-    try:
-        run_batch(files, work, keep_going=True, report=report)
-    finally:
-        if len(files) > 1 and not quiet and not as_json:
-            click.echo(f"{sound} of {len(files)} files are sound")
+    def _base_of(self, source: Source) -> tuple[Btf | None, list[Violation]]:
+        """What a file is split over, and what is wrong with that when the file brings it along."""
+        from btfschema.container import loads
+        from btfschema.sources import base_beside, load
+        from btfschema.verification import verify
+
+        if source.base is not None:
+            found = verify(source.base, self.level, self.kernel)
+            return (None if found else loads(source.base)), found
+        if self.base is not None:
+            return self.base.open(), []
+        beside = base_beside(source)
+        return (load(beside) if beside is not None else None), []
+
+    def _verified(self, source: Source, base: Btf | None) -> list[Violation]:
+        from btfschema.errors import BtfError
+        from btfschema.verification import verify
+
+        try:
+            return verify(source.btf, self.level, self.kernel, base)
+        except BtfError as error:
+            raise type(error)(f"{source.name}: {error}") from error
 
 
-def _violations(file: str, base: Btf | None, level: Any, kernel: str) -> list[Violation]:
-    """What is wrong with a file's BTF, that of its own base included."""
+def _decoded(data: bytes, base: Btf | None) -> Btf | None:
+    """A container of what can be damaged; None when it is too damaged for that."""
     from btfschema.container import loads
     from btfschema.errors import BtfError
-    from btfschema.sources import base_beside, load, read_source
-    from btfschema.verification import verify
 
-    source = read_source(file)
-    if source.base is not None:
-        found = verify(source.base, level, kernel)
-        if found:
-            return found
-        base = loads(source.base)
-    elif base is None:
-        beside = base_beside(source)
-        base = load(beside) if beside is not None else None
     try:
-        return verify(source.btf, level, kernel, base)
-    except BtfError as error:
-        raise type(error)(f"{source.name}: {error}") from error
+        return loads(data, base, check=False)
+    except BtfError:
+        return None
