@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from btfschema.codec import ByteOrder, Image, canonical_header, schema_layout
+from btfschema.codec import Image, schema_layout
 from btfschema.container import Btf
 from btfschema.errors import EncodeError
+from btfschema.header import ByteOrder, canonical_header
 from btfschema.plan import INFO_BITS, NAME_OFF, Field, KindPlan, plan_of
 from btfschema.roles import Role
 from btfschema.schema import CLASSIC_INFO, KINDS, Kinds

@@ -9,102 +9,48 @@ errors; neither falls back on the other.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable
-from itertools import pairwise
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from itertools import groupby, repeat
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from construct import ConstructError
 
 from btfschema.errors import DecodeError, EncodeError
+from btfschema.header import (
+    LAYOUT_ENTRY_SIZE,
+    ByteOrder,
+    Header,
+    canonical_header,
+    read_header,
+    word_dtype,
+)
+from btfschema.indexing import Section, index_sections, raise_record_error
 from btfschema.plan import HEADER_WORDS, INFO_WORD, Plan, layout_of, plan_of
 from btfschema.schema import (
-    BTF_HEADER,
     BTF_LAYOUT,
-    BTF_LAYOUT_FIELDS,
-    BTF_MAGIC,
     BTF_TYPE,
-    BTF_VERSION,
     KINDS,
     Kinds,
     opaque_record,
     record,
 )
 from btfschema.strings import StringTable
-from btfschema.types import TypeTable, raise_record_error
+from btfschema.types import TypeTable
 
 __all__ = [
-    "ByteOrder",
     "Engine",
-    "Header",
     "Image",
-    "byteorder_of",
-    "check_bounds",
     "decode",
+    "decode_many",
     "encode",
-    "read_header",
     "run_construct",
-    "word_dtype",
 ]
 
-ByteOrder = Literal["little", "big"]
 Engine = Literal["bulk", "reference"]
 
-CLASSIC_HEADER_SIZE: int = BTF_HEADER.sizeof()
-LAYOUT_HEADER_SIZE: int = CLASSIC_HEADER_SIZE + BTF_LAYOUT_FIELDS.sizeof()
-LAYOUT_ENTRY_SIZE: int = BTF_LAYOUT.sizeof()
-HEADER_FIELDS = tuple(str(s.name) for s in (*BTF_HEADER.subcons, *BTF_LAYOUT_FIELDS.subcons))
 NATIVE: ByteOrder = "little" if np.little_endian else "big"
-
-
-def _struct_of(byteorder: ByteOrder, *declared: Any) -> struct.Struct:
-    """Unsigned words as declared, for headers: every module of a kernel has two or three."""
-    sizes = [subcon.sizeof() for one in declared for subcon in one.subcons]
-    letters = {1: "B", 2: "H", 4: "I"}
-    return struct.Struct(
-        ("<" if byteorder == "little" else ">") + "".join(letters[size] for size in sizes)
-    )
-
-
-ORDERS: tuple[ByteOrder, ...] = ("little", "big")
-CLASSIC_HEADER = {order: _struct_of(order, BTF_HEADER) for order in ORDERS}
-LAYOUT_HEADER = {order: _struct_of(order, BTF_HEADER, BTF_LAYOUT_FIELDS) for order in ORDERS}
-MAGICS: dict[bytes, ByteOrder] = {BTF_MAGIC.to_bytes(2, order): order for order in ORDERS}
-
-
-@frozen
-class Header:
-    """``struct btf_header``; offsets and lengths in bytes, counted from the end of the header."""
-
-    byteorder: ByteOrder
-    type_len: int = 0
-    str_off: int = 0
-    str_len: int = 0
-    layout_off: int = 0
-    layout_len: int = 0
-    type_off: int = 0
-    hdr_len: int = CLASSIC_HEADER_SIZE
-    magic: int = BTF_MAGIC
-    version: int = BTF_VERSION
-    flags: int = 0
-
-    @property
-    def sections(self) -> tuple[tuple[str, int, int], ...]:
-        """Name, first byte and length of each section, counted from the start of the blob."""
-        return (
-            ("types", self.hdr_len + self.type_off, self.type_len),
-            ("strings", self.hdr_len + self.str_off, self.str_len),
-            ("layout", self.hdr_len + self.layout_off, self.layout_len),
-        )
-
-    def build(self) -> bytes:
-        """The header's declared bytes: 24, or 32 when ``hdr_len`` has room for the layout."""
-        long = self.hdr_len >= LAYOUT_HEADER_SIZE
-        form = (LAYOUT_HEADER if long else CLASSIC_HEADER)[self.byteorder]
-        values = [getattr(self, name) for name in HEADER_FIELDS]
-        return form.pack(*(values if long else values[: len(BTF_HEADER.subcons)]))
 
 
 @frozen(eq=False)
@@ -132,108 +78,6 @@ class Image:
             object.__setattr__(self, "types", self.types.with_strings(self.strings))
 
 
-def byteorder_of(data: bytes, what: str) -> ByteOrder:
-    """The byte order that the magic tells.
-
-    Raises:
-        DecodeError: the data does not start with the magic; ``what`` names the format.
-    """
-    if data[:2] in MAGICS:
-        return MAGICS[data[:2]]
-    expected = " or ".join(magic.hex(" ") for magic in MAGICS)
-    found = f"found {data[:2].hex(' ')}" if data else "the input is empty"
-    raise DecodeError(
-        f"not {what}: {found}, expected {expected}", offset=0, got=data[:2], expected=expected
-    )
-
-
-def word_dtype(byteorder: ByteOrder) -> str:
-    """The numpy type of a u32 word in a file of this byte order."""
-    return "<u4" if byteorder == "little" else ">u4"
-
-
-def read_header(data: bytes) -> Header:
-    """Read and check the header.
-
-    Raises:
-        DecodeError: the magic is wrong, or a section does not lie inside the data.
-    """
-    size = len(data)
-    byteorder = byteorder_of(data, "BTF")
-    if size < CLASSIC_HEADER_SIZE:
-        raise DecodeError(
-            f"truncated BTF header: {size} bytes, expected at least {CLASSIC_HEADER_SIZE}",
-            offset=size,
-            got=size,
-            expected=f"at least {CLASSIC_HEADER_SIZE}",
-        )
-    form = CLASSIC_HEADER[byteorder]
-    values = dict(zip(HEADER_FIELDS, form.unpack_from(data), strict=False))
-    hdr_len = values["hdr_len"]
-    if not CLASSIC_HEADER_SIZE <= hdr_len <= size:
-        raise DecodeError(
-            f"header length {hdr_len} at byte 4: expected {CLASSIC_HEADER_SIZE} "
-            f"to the input's {size} bytes",
-            offset=4,
-            got=hdr_len,
-            expected=f"{CLASSIC_HEADER_SIZE}..{size}",
-        )
-    if hdr_len >= LAYOUT_HEADER_SIZE:
-        form = LAYOUT_HEADER[byteorder]
-        values = dict(zip(HEADER_FIELDS, form.unpack_from(data), strict=True))
-    header = Header(byteorder, **values)
-    _check_sections(header, size)
-    return header
-
-
-def _check_sections(header: Header, size: int) -> None:
-    """Every section inside the input, none over another, the types on a multiple of 4."""
-    if header.type_off % 4:
-        raise DecodeError(
-            f"type section offset {header.type_off} is not a multiple of 4",
-            offset=8,
-            got=header.type_off,
-            expected="a multiple of 4",
-        )
-    sections = [(f"the {name} section", at, length) for name, at, length in header.sections]
-    check_bounds(sections, size, "BTF")
-
-
-def check_bounds(
-    sections: Iterable[tuple[str, int, int]], size: int, what: str, prefix: str = ""
-) -> None:
-    """Every section inside the input, none over another; empty ones may be anywhere.
-
-    Args:
-        sections: what each is called, its first byte, and its length in bytes.
-        size: of the input in bytes.
-        what: is truncated when a section ends behind the input.
-        prefix: of the message when a section runs into another.
-
-    Raises:
-        DecodeError: a section does not fit.
-    """
-    used = sorted((at, length, name) for name, at, length in sections if length)
-    for at, length, name in used:
-        if at + length > size:
-            raise DecodeError(
-                f"truncated {what}: {name} is bytes {at}..{at + length}, "
-                f"the input has {size} bytes",
-                offset=at,
-                got=size,
-                expected=f"at least {at + length}",
-            )
-    for (at, length, name), (following, _, other) in pairwise(used):
-        if at + length > following:
-            raise DecodeError(
-                f"{prefix}{name} (bytes {at}..{at + length}) runs into {other} "
-                f"(from byte {following})",
-                offset=following,
-                got=at + length,
-                expected=f"at most {following}",
-            )
-
-
 def decode(
     data: bytes,
     base: Image | None = None,
@@ -246,6 +90,45 @@ def decode(
     Raises:
         DecodeError: the blob is damaged; what refers to what is not checked here.
     """
+    return decode_many([data], [base], engine=engine, kinds=kinds)[0]
+
+
+def decode_many(
+    blobs: Sequence[bytes],
+    bases: Sequence[Image | None],
+    *,
+    engine: Engine = "bulk",
+    kinds: Kinds = KINDS,
+) -> list[Image]:
+    """Read many blobs, each over its base, at less cost for each.
+
+    Raises:
+        DecodeError: one of them is damaged.
+    """
+    frames = list(map(_read_frame, blobs, bases, repeat(kinds)))
+    images = []
+    # One plan but for layout sections that describe kinds which the schema does not know.
+    for _, group in groupby(frames, lambda frame: id(frame.plan)):
+        alike = list(group)
+        tables = _TABLE_READERS[engine]([frame.section for frame in alike], alike[0].plan)
+        for frame, table in zip(alike, tables, strict=True):
+            table.strings = frame.strings
+            images.append(Image(frame.header, table, frame.strings, frame.layout, frame.data))
+    return images
+
+
+class _Frame(NamedTuple):
+    """A blob whose types are not cut into records yet."""
+
+    data: bytes
+    header: Header
+    section: Section
+    strings: StringTable
+    layout: tuple[tuple[int, int, int], ...] | None
+    plan: Plan
+
+
+def _read_frame(data: bytes, base: Image | None, kinds: Kinds) -> _Frame:
     header = read_header(data)
     (_, type_at, type_len), (_, str_at, str_len), (_, layout_at, layout_len) = header.sections
     strings = data[str_at : str_at + str_len]
@@ -268,9 +151,9 @@ def decode(
     words = np.frombuffer(data, order, type_len // 4, type_at if type_len else 0)
     words = words.astype(np.uint32, copy=False)
     first_id = base.types.end_id if base is not None else 1
-    table = _TABLE_READERS[engine](words, plan, first_id, type_at, type_len % 4)
     table_of_strings = StringTable(strings, base.strings if base is not None else None)
-    return Image(header, table, table_of_strings, layout, data)
+    section = Section(words, first_id, type_at, type_len % 4)
+    return _Frame(data, header, section, table_of_strings, layout, plan)
 
 
 def _read_layout(data: bytes, header: Header, offset: int) -> tuple[tuple[int, int, int], ...]:
@@ -313,38 +196,42 @@ def _check_layout(layout: tuple[tuple[int, int, int], ...], plan: Plan, offset: 
             )
 
 
-def _bulk_table(words: Any, plan: Plan, first_id: int, offset: int, trailing: int) -> TypeTable:
-    return TypeTable.parse(words, plan, first_id, offset=offset, trailing=trailing)
+def _bulk_tables(sections: Sequence[Section], plan: Plan) -> list[TypeTable]:
+    joined = index_sections(sections, plan)
+    words = [section.words for section in sections]
+    return joined.cut([section.first_id for section in sections], words)
 
 
-def _reference_table(
-    words: Any, plan: Plan, first_id: int, offset: int, trailing: int
-) -> TypeTable:
-    """Parse every record with Construct; the table is built from what Construct builds back."""
-    data = words.tobytes()
+def _reference_tables(sections: Sequence[Section], plan: Plan) -> list[TypeTable]:
     structs = _record_structs(plan)
+    return [_reference_table(section, plan, structs) for section in sections]
+
+
+def _reference_table(section: Section, plan: Plan, structs: dict[int, Any]) -> TypeTable:
+    """Parse every record with Construct; the table is built from what Construct builds back."""
+    data = section.words.tobytes()
     starts: list[int] = []
     built = bytearray()
-    at, end = 0, len(data) + trailing
+    at, end = 0, len(data) + section.trailing
     while at < end:
-        type_id = first_id + len(starts)
+        type_id = section.first_id + len(starts)
         kind = vlen = 0
         if end - at >= 4 * HEADER_WORDS:
             info = BTF_TYPE.parse(data[at : at + 4 * HEADER_WORDS], byteorder=NATIVE).info
             kind, vlen = info.kind, info.vlen
-        raise_record_error(plan, type_id, kind, vlen, end - at, offset + at)
+        raise_record_error(plan, type_id, kind, vlen, end - at, section.offset + at)
         size = 4 * plan.kinds[kind].size(vlen)
         values = run_construct(structs[kind].parse, data[at : at + size], f"type {type_id}")
         starts.append(at // 4)
         built += run_construct(structs[kind].build, values, f"type {type_id}")
         at += size
     table = np.frombuffer(bytes(built), np.uint32)
-    return TypeTable(table, np.array(starts, np.int64), plan, first_id)
+    return TypeTable(table, np.array(starts, np.int64), plan, section.first_id)
 
 
-_TABLE_READERS: dict[Engine, Callable[..., TypeTable]] = {
-    "bulk": _bulk_table,
-    "reference": _reference_table,
+_TABLE_READERS: dict[Engine, Callable[[Sequence[Section], Plan], list[TypeTable]]] = {
+    "bulk": _bulk_tables,
+    "reference": _reference_tables,
 }
 
 
@@ -427,31 +314,8 @@ def encode(image: Image, *, engine: Engine = "bulk") -> bytes:
 
 def _rebuilt(table: TypeTable) -> Any:
     """The section's words, every record parsed and built by Construct."""
-    return _reference_table(table.words, table.plan, table.first_id, 0, 0).words
-
-
-def canonical_header(
-    byteorder: ByteOrder, type_len: int, str_len: int, layout_entries: int = 0
-) -> Header:
-    """The header of a blob whose sections follow one another: types, layout, strings.
-
-    Args:
-        byteorder: of the blob.
-        type_len: bytes of the types.
-        str_len: bytes of the strings.
-        layout_entries: kinds in the layout section; 0 for none, and a header of 24 bytes.
-
-    Raises:
-        EncodeError: a section is too long for the header.
-    """
-    layout_len = layout_entries * LAYOUT_ENTRY_SIZE
-    for name, length in (("type", type_len), ("string", str_len)):
-        if length > 0xFFFFFFFF:
-            raise EncodeError(f"the {name} section has {length} bytes, a header holds 32 bits")
-    header = Header(byteorder, type_len=type_len, str_off=type_len + layout_len, str_len=str_len)
-    if not layout_len:
-        return header
-    return evolve(header, hdr_len=LAYOUT_HEADER_SIZE, layout_off=type_len, layout_len=layout_len)
+    (rebuilt,) = _reference_tables([Section(table.words, table.first_id)], table.plan)
+    return rebuilt.words
 
 
 def schema_layout(

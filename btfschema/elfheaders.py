@@ -11,8 +11,8 @@ from typing import Any
 from attrs import field, frozen
 from construct import Bytes, Construct, Struct
 
-from btfschema.codec import ByteOrder
 from btfschema.errors import SourceError
+from btfschema.header import ByteOrder
 from btfschema.roles import U16, U32, UInt
 from btfschema.sources.elf import (
     BYTE_ORDERS,

@@ -21,15 +21,9 @@ import numpy.typing as npt
 from attrs import evolve, field, frozen
 from construct import Bytes, Struct
 
-from btfschema.codec import (
-    ByteOrder,
-    Engine,
-    byteorder_of,
-    check_bounds,
-    run_construct,
-    word_dtype,
-)
+from btfschema.codec import Engine, run_construct
 from btfschema.errors import BtfError, DecodeError, EncodeError
+from btfschema.header import ByteOrder, byteorder_of, check_bounds, word_dtype
 from btfschema.plan import Field, fields_of, read_only
 from btfschema.roles import U32, Role
 from btfschema.schema import (

@@ -8,12 +8,14 @@ at all, so that a map over a kernel's 110,000 base types takes a few dozen numbe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
 
+from btfschema.arrays import ranges
 from btfschema.errors import BrokenPassError, TypeIdError
 
 __all__ = ["DROPPED", "IdMap"]
@@ -149,6 +151,31 @@ class IdMap:
         keep[:, 1] = bounds[:, 1] != nexts
         return cls(count, bounds[keep], to[keep])
 
+    def cut(self, bounds: npt.ArrayLike) -> list[IdMap]:
+        """The maps of several containers, when this one maps the ids of all, one after another.
+
+        Args:
+            bounds: where the ids of each container start, its void first, and where the last
+                one's end.
+
+        Raises:
+            ValueError: a run goes on over a bound.
+        """
+        ends = _ids(bounds)
+        at = self.starts.searchsorted(ends)
+        if not np.array_equal(np.append(self.starts, self.count).take(at), ends):
+            message = f"a run goes on over one of the bounds {ends.tolist()}"
+            raise ValueError(message)
+        starts = self.starts - ends[:-1].repeat(np.diff(at))
+        starts.flags.writeable = False
+        found = []
+        for (run, end), size in zip(pairwise(at.tolist()), np.diff(ends).tolist(), strict=True):
+            part = IdMap.__new__(IdMap)
+            # Parts of sound runs are sound; a kernel has thousands, not to be checked again.
+            vars(part).update(count=size, starts=starts[run:end], targets=self.targets[run:end])
+            found.append(part)
+        return found
+
     def __len__(self) -> int:
         return self.count
 
@@ -263,7 +290,7 @@ class IdMap:
         low = np.searchsorted(other.starts, firsts, side="right")
         high = np.searchsorted(other.starts, firsts + self._lengths[alive], side="left")
         cuts = high - low
-        at = np.repeat(low - (np.cumsum(cuts) - cuts), cuts) + np.arange(int(cuts.sum()))
+        at = ranges(low, cuts)
         shifts = np.repeat(self.starts[alive] - firsts, cuts)
         starts = np.sort(np.append(self.starts, other.starts[at] + shifts))
         targets = self.apply(starts)

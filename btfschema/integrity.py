@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btfschema.errors import DecodeError, MissingBaseError
+from btfschema.joined import Joined
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -14,40 +15,43 @@ if TYPE_CHECKING:
 __all__ = ["check_references"]
 
 
-def check_references(btf: Btf) -> None:
-    """Every type id and string offset lies inside the chain.
+def check_references(*btfs: Btf) -> None:
+    """Every type id and string offset of these containers lies inside its chain.
 
     Raises:
-        DecodeError: one does not.
+        DecodeError: one does not; that of the first such container.
         MissingBaseError: one does not, or the strings start like a split's, and there is no base.
     """
-    first = btf.strings.data[:1]
-    if btf.base is None and first not in (b"", b"\0"):
-        raise MissingBaseError(
-            "this is split BTF (its strings do not start with an empty one): pass the BTF that it "
-            "was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
-            offset=btf.image.header.sections[1][1],
-            got=first,
-            expected="NUL",
-        )
-    types = btf.types
-    limits = (
-        (types.type_id_positions, btf.end_id, "type id", f"the last id {btf.end_id - 1}"),
-        (
-            types.string_positions,
-            max(btf.strings.end, 1),
-            "string offset",
-            f"the end of the strings ({btf.strings.end} bytes)",
-        ),
-    )
-    for positions, limit, what, past in limits:
-        values = types.words[positions]
-        if len(values) and int(values.max()) >= limit:
-            position = int(positions[np.argmax(values >= limit)])
-            _raise_reference(btf, position, what, past)
+    if not btfs:
+        return
+    for btf in btfs:
+        first = btf.strings.data[:1]
+        if btf.base is None and first not in (b"", b"\0"):
+            raise MissingBaseError(
+                "this is split BTF (its strings do not start with an empty one): pass the BTF that "
+                "it was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
+                offset=btf.image.header.sections[1][1],
+                got=first,
+                expected="NUL",
+            )
+    joined = Joined.of([btf.types for btf in btfs])
+    types = joined.types
+    for positions, limits, what in (
+        (types.type_id_positions, [btf.end_id for btf in btfs], "type id"),
+        (types.string_positions, [max(btf.strings.end, 1) for btf in btfs], "string offset"),
+    ):
+        counts = joined.counts(positions)
+        wrong = types.words.take(positions) >= np.array(limits).repeat(counts)
+        if wrong.any():
+            position = int(positions[np.argmax(wrong)])
+            number = int(joined.words.searchsorted(position, side="right")) - 1
+            _raise_reference(btfs[number], position - int(joined.words[number]), what)
 
 
-def _raise_reference(btf: Btf, position: int, what: str, past: str) -> None:
+def _raise_reference(btf: Btf, position: int, what: str) -> None:
+    past = f"the last id {btf.end_id - 1}"
+    if what == "string offset":
+        past = f"the end of the strings ({btf.strings.end} bytes)"
     types = btf.types
     row = types.row_at(position)
     plan = types.plan.kinds[int(types.kinds[row])]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from btfschema.arrays import bounds_of, parts_of, spread
 from btfschema.strings import StringTable
 
-__all__ = ["Picked", "pick"]
+__all__ = ["Picked", "pick", "pick_many"]
 
 Index = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
@@ -26,8 +27,7 @@ Numbers = npt.NDArray[np.uint64]
 MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
 # Large odd numbers, so that texts seldom share a number.
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
-HALF = np.uint64(32)
-LOW_HALF = np.uint64(0xFFFFFFFF)
+OWNER_FACTOR = np.uint64(0xD6E8FEB86659FD93)
 
 
 @frozen
@@ -42,14 +42,6 @@ class Picked:
 
     sections: tuple[bytes, ...]
     offsets: tuple[Index, ...]
-
-
-class _Distinct(NamedTuple):
-    """Distinct values, ascending; the place of each one's first use; the number of each value."""
-
-    values: Index
-    first_uses: Index
-    inverse: Index
 
 
 def pick(
@@ -67,81 +59,154 @@ def pick(
     Raises:
         DecodeError: an offset is past the end of the strings.
     """
-    found = _distinct(np.concatenate(groups))
-    chain = _chain(table)
-    lengths, numbers = _measured(chain, found.values)
-    same = _same_texts(table, found, numbers)
-    # The empty text is what every first section starts with.
-    kept = ((lengths > 1) & (same == np.arange(len(same)))).nonzero()[0]
-    kept = kept.take(found.first_uses.take(kept).argsort())
-    borders = np.cumsum([len(group) for group in groups])
-    starts, sizes = found.values.take(kept), lengths.take(kept)
-    places = np.zeros(len(same), np.int64)
-    if share_suffixes:
-        members = borders.searchsorted(found.first_uses.take(kept), side="right")
-        texts = [table.bytes_at(start) for start in starts.tolist()]
-        hosts, shifts = _hosts(texts, members.tolist())
-        alone = hosts == np.arange(len(hosts))
-        ends = 1 + np.where(alone, sizes, 0).cumsum()
-        own = ends - sizes
-        places[kept] = own.take(hosts) + shifts
-        starts, sizes = starts[alone], sizes[alone]
-    else:
-        ends = 1 + sizes.cumsum()
-        places[kept] = ends - sizes
-    data = b"\0" + _joined(chain, starts, sizes)
-    counts = found.first_uses.take(kept).searchsorted(borders)
-    cuts = [0, *np.concatenate([[1], ends]).take(counts).tolist()]
-    offsets = places.take(same).take(found.inverse)
-    return Picked(
-        tuple(data[low:high] for low, high in pairwise(cuts)),
-        tuple(np.split(offsets, borders[:-1])),
-    )
+    bounds = bounds_of([len(group) for group in groups])
+    uses = np.concatenate(groups)
+    (sections,), offsets = pick_many([table], uses, bounds, share_suffixes=share_suffixes)
+    return Picked(sections, tuple(offsets[part] for part in parts_of(bounds)))
 
 
-def _chain(table: StringTable) -> list[StringTable]:
-    chain = [table]
-    while (base := chain[0].base) is not None:
-        chain.insert(0, base)
-    return chain
-
-
-def _distinct(values: npt.NDArray[Any]) -> _Distinct:
-    # One sort of (value, place) pairs; sorting the places by value takes five times as long.
-    pairs = values.astype(np.uint64) << HALF
-    pairs |= np.arange(len(values), dtype=np.uint64)
-    pairs.sort()
-    places = (pairs & LOW_HALF).view(np.int64)
-    ordered = (pairs >> HALF).view(np.int64)
-    heads = np.ones(len(values), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
-    inverse = np.empty(len(values), np.int64)
-    inverse[places] = heads.cumsum() - 1
-    return _Distinct(ordered[heads], places[heads], inverse)
-
-
-def _measured(chain: list[StringTable], offsets: Index) -> tuple[Index, Numbers]:
-    """The length of each string, its NUL included, and a number that equal texts share.
+def pick_many(
+    tables: Sequence[StringTable],
+    uses: npt.NDArray[Any],
+    bounds: Index,
+    *,
+    share_suffixes: bool = False,
+) -> tuple[list[tuple[bytes, ...]], Index]:
+    """What :func:`pick` does, for many tables over one base at once.
 
     Args:
-        chain: the tables.
-        offsets: ascending.
+        tables: split over the same base, or all without one.
+        uses: offsets: all groups of the first table, then those of the second, and so on.
+        bounds: of the groups; each table has as many.
+        share_suffixes: as for :func:`pick`.
+
+    Returns:
+        For each table its sections, and for each use the offset there.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
     """
-    lengths = np.ones(len(offsets), np.int64)
-    numbers = np.zeros(len(offsets), np.uint64)
-    low = 0
+    a_table = (len(bounds) - 1) // len(tables)
+    used = _used(tables, uses.astype(np.int64), spread(bounds[::a_table]))
+    same = _same_texts(tables, used)
+    # The empty text is what every first section starts with.
+    kept = ((used.lengths > 1) & (same == np.arange(len(same)))).nonzero()[0]
+    groups = spread(bounds).take(used.first_uses.take(kept))
+    counts = bounds_of(np.bincount(groups, minlength=len(bounds) - 1))
+    sizes = used.lengths.take(kept)
+    hosts, shifts = np.arange(len(kept)), np.zeros(len(kept), np.int64)
+    if share_suffixes:
+        for part in parts_of(counts[::a_table]):
+            chosen = used.texts(tables, kept[part])
+            hosts[part], shifts[part] = _hosts(chosen, groups[part].tolist())
+            hosts[part] += part.start
+        sizes[hosts != np.arange(len(hosts))] = 0
+    ends = bounds_of(sizes)
+    cuts = ends.take(counts)
+    # Each table's strings follow a NUL of its own.
+    own = 1 + ends[:-1] - cuts[::a_table].take(used.owners.take(kept))
+    places = np.zeros(len(same), np.int64)
+    places[kept] = own.take(hosts) + shifts
+    data = _joined(used, kept[sizes > 0])
+    pieces = [data[begin:end] for begin, end in pairwise(cuts.tolist())]
+    sections = [
+        (b"\0" + pieces[first], *pieces[first + 1 : first + a_table])
+        for first in range(0, len(pieces), a_table)
+    ]
+    return sections, places.take(same).take(used.inverse)
+
+
+@frozen(eq=False)
+class _Used:
+    """The distinct strings that tables use, in order of first use; shared ones once a table.
+
+    Attributes:
+        chain: the bases' tables, and then one that holds the strings of all the tables.
+        starts: where each string starts in that chain.
+        lengths: with the NUL.
+        numbers: equal for equal texts of one table, seldom for others.
+        owners: by string, the number of the table.
+        offsets: by string, what the table calls it.
+        first_uses: by string, its first use.
+        inverse: by use, the string.
+    """
+
+    chain: list[StringTable]
+    starts: Index
+    lengths: Index
+    numbers: Numbers
+    owners: Index
+    offsets: Index
+    first_uses: Index
+    inverse: Index
+
+    def texts(self, tables: Sequence[StringTable], which: Index) -> list[bytes]:
+        """Some of them, without the NUL."""
+        pairs = zip(
+            self.owners.take(which).tolist(), self.offsets.take(which).tolist(), strict=True
+        )
+        return [tables[owner].bytes_at(offset) for owner, offset in pairs]
+
+
+def _used(tables: Sequence[StringTable], uses: Index, owners: Index) -> _Used:
+    """Find the distinct strings.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+    """
+    ends = np.array([table.end for table in tables])
+    wrong = (uses >= ends.take(owners)) & (uses > 0)
+    if wrong.any():
+        use = int(np.argmax(wrong))
+        # Raises, since it is past the end.
+        tables[int(owners[use])].bytes_at(int(uses[use]))
+    first_uses, inverse = _distinct(owners * max(int(ends.max()), 1) + uses)
+    offsets, owners = uses.take(first_uses), owners.take(first_uses)
+    begin = tables[0].start
+    moves = bounds_of([len(table.data) for table in tables])
+    starts = np.where(offsets < begin, offsets, offsets + moves.take(owners))
+    chain = list(tables[0].chain)
+    if len(tables) > 1:
+        # An empty section has the empty string too.
+        data = b"".join([*(table.data for table in tables), b"\0"])
+        chain[-1] = StringTable(data, tables[0].base)
+    lengths, numbers = _measured(chain, starts)
+    numbers += owners.astype(np.uint64) * OWNER_FACTOR
+    return _Used(chain, starts, lengths, numbers, owners, offsets, first_uses, inverse)
+
+
+def _distinct(values: Index) -> tuple[Index, Index]:
+    """The place of each distinct value's first occurrence, ascending, and which one each is."""
+    # One sort of (value, place) pairs; sorting the places by value takes five times as long.
+    shift = np.uint64(len(values).bit_length())
+    pairs = values.astype(np.uint64) << shift
+    pairs |= np.arange(len(values), dtype=np.uint64)
+    pairs.sort()
+    places = (pairs & ((np.uint64(1) << shift) - np.uint64(1))).view(np.int64)
+    ordered = pairs >> shift
+    heads = np.ones(len(values), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
+    firsts = places[heads]
+    is_first = np.zeros(len(values), np.bool_)
+    is_first[firsts] = True
+    rank = is_first.cumsum() - 1
+    inverse = np.empty(len(values), np.int64)
+    inverse[places] = rank.take(firsts).take(heads.cumsum() - 1)
+    return is_first.nonzero()[0], inverse
+
+
+def _measured(chain: list[StringTable], starts: Index) -> tuple[Index, Numbers]:
+    """The length of each string, its NUL included, and a number that equal texts share."""
+    lengths = np.ones(len(starts), np.int64)
+    numbers = np.zeros(len(starts), np.uint64)
     for table in chain:
-        high = int(offsets.searchsorted(table.end))
-        if low < high and table.data:
-            at = offsets[low:high] - table.start
+        here = ((starts >= table.start) & (starts < table.end)).nonzero()[0]
+        if len(here):
+            at = starts.take(here) - table.start
             ends = table.ends
             sizes = ends.take(ends.searchsorted(at, side="right")) - at
-            numbers[low:high] = _numbers(table.eights, at, sizes)
-            lengths[low:high] = sizes
-        low = high
-    if low < len(offsets) and int(offsets[-1]):
-        # Raises, since it is past the end.
-        chain[-1].bytes_at(int(offsets[-1]))
+            numbers[here] = _numbers(table.eights, at, sizes)
+            lengths[here] = sizes
     return lengths, numbers
 
 
@@ -156,24 +221,25 @@ def _numbers(eights: Numbers, at: Index, sizes: Index) -> Numbers:
     return numbers
 
 
-def _same_texts(table: StringTable, found: _Distinct, numbers: Numbers) -> Index:
-    """For each string, the one with the same text that is used first."""
-    same = np.arange(len(numbers))
-    order = numbers.argsort()
-    ordered = numbers.take(order)
+def _same_texts(tables: Sequence[StringTable], used: _Used) -> Index:
+    """For each string, the one of its table with the same text that is used first."""
+    same = np.arange(len(used.numbers))
+    order = used.numbers.argsort()
+    ordered = used.numbers.take(order)
     equal = (ordered[1:] == ordered[:-1]).nonzero()[0]
     if len(equal):
-        alike = np.concatenate([order.take(equal), order.take(equal + 1)])
-        alike = alike.take(found.first_uses.take(alike).argsort())
-        firsts: dict[bytes, int] = {}
-        for one, offset in zip(alike.tolist(), found.values.take(alike).tolist(), strict=True):
-            same[one] = firsts.setdefault(table.bytes_at(offset), one)
+        alike = np.union1d(order.take(equal), order.take(equal + 1))
+        firsts: dict[tuple[int, bytes], int] = {}
+        owners, texts = used.owners.take(alike).tolist(), used.texts(tables, alike)
+        for one, key in zip(alike.tolist(), zip(owners, texts, strict=True), strict=True):
+            same[one] = firsts.setdefault(key, one)
     return same
 
 
-def _joined(chain: list[StringTable], starts: Index, sizes: Index) -> bytes:
+def _joined(used: _Used, which: Index) -> bytes:
     """The bytes of strings, one after another."""
-    begins = np.array([part.start for part in chain])
+    starts, sizes = used.starts.take(which), used.lengths.take(which)
+    begins = np.array([table.start for table in used.chain])
     part = begins[1:].searchsorted(starts, side="right")
     # Neighbours that were neighbours before are copied together.
     breaks = (starts[1:] != starts[:-1] + sizes[:-1]) | (part[1:] != part[:-1])
@@ -181,7 +247,7 @@ def _joined(chain: list[StringTable], starts: Index, sizes: Index) -> bytes:
     last = np.concatenate([breaks, [True]])[: len(starts)]
     at = starts - begins.take(part)
     pieces = zip(part[first].tolist(), at[first].tolist(), (at + sizes)[last].tolist(), strict=True)
-    data = [table.data for table in chain]
+    data = [table.data for table in used.chain]
     return b"".join([data[number][begin:end] for number, begin, end in pieces])
 
 

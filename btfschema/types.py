@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.errors import DecodeError, TypeIdError
+from btfschema.arrays import ranges
+from btfschema.errors import TypeIdError
 from btfschema.plan import (
     HEADER_WORDS,
     INFO_WORD,
@@ -33,14 +34,10 @@ from btfschema.plan import (
 from btfschema.roles import Role
 from btfschema.strings import StringTable
 
-__all__ = ["Elements", "TypeTable", "Words", "index_records"]
+__all__ = ["Elements", "TypeTable", "Words", "field_value", "split_info"]
 
 Words = npt.NDArray[np.uint32]
 Index = npt.NDArray[np.int64]
-
-# How often the jump table is squared: the Python loop visits every 2**3-th record. Measured on a
-# vmlinux: 2 to 4 are alike, more costs memory traffic.
-SQUARINGS = 3
 
 
 @frozen(eq=False)
@@ -72,44 +69,6 @@ class Elements:
             if field.name == name:
                 return self.words[self.starts + field.word].view(field.dtype)
         raise KeyError(name)
-
-
-def index_records(words: Words, plan: Plan) -> Index:
-    """The word at which each record starts.
-
-    A record's length depends on its own info word alone, so the successor of *every* word is
-    computed at once, as though a record started there; the true starts are those reachable from
-    word 0. Squaring the successor table a few times lets the sequential part visit only every
-    eighth record. When a record does not fit the section, the last start is that of the
-    offending record; :func:`check_records` words the error.
-    """
-    count = len(words)
-    if count < HEADER_WORDS:
-        return np.zeros(min(count, 1), np.int64)
-    info = words[INFO_WORD.word :]
-    top = (info >> KIND_SHIFT).astype(np.uint8)
-    sizes = plan.strides.take(top).astype(np.int64)
-    sizes *= info & VLEN_MASK
-    sizes += plan.fixed_words.take(top)
-    jump = np.full(count + 1, count, np.int64)
-    np.add(sizes, np.arange(len(sizes)), out=jump[: len(sizes)])
-    np.minimum(jump, count, out=jump)
-    jumps = [jump]
-    for _ in range(SQUARINGS):
-        jumps.append(jumps[-1].take(jumps[-1]))
-    stride = jumps.pop().data
-    visited = []
-    at = 0
-    while at < count:
-        visited.append(at)
-        at = stride[at]
-    starts = np.array(visited, np.int64)
-    for jump in reversed(jumps):
-        both = np.empty(2 * len(starts), np.int64)
-        both[::2] = starts
-        both[1::2] = jump.take(starts)
-        starts = both
-    return starts[: np.searchsorted(starts, count)]
 
 
 class TypeTable:
@@ -274,6 +233,12 @@ class TypeTable:
                 roles[starts.take(at) + word] = codes.take(at)
         return read_only(roles)
 
+    @property
+    def known_roles(self) -> npt.NDArray[np.uint8] | None:
+        """The roles if they were worked out before."""
+        known: npt.NDArray[np.uint8] | None = self.__dict__.get("roles", self._known_roles)
+        return known
+
     def positions(self, role: Role, rows: Index | None = None) -> Index:
         """The words that have ``role``, in file order: of all types, or of some rows'."""
         mask = self.roles == ROLE_CODES[role]
@@ -354,8 +319,8 @@ class TypeTable:
         words = self.words.copy()
         for positions, values in replacements:
             words[positions] = values
-        roles = self.__dict__.get("roles", self._known_roles)
-        return TypeTable(words, self.starts, self.plan, first_id or self.first_id, roles)
+        first_id = first_id or self.first_id
+        return TypeTable(words, self.starts, self.plan, first_id, self.known_roles)
 
     def take(self, rows: Index, first_id: int = 1) -> TypeTable:
         """Copies of some records, in the given order, as a table of their own.
@@ -364,10 +329,8 @@ class TypeTable:
         """
         firsts = self.starts.take(rows)
         sizes = self.ends.take(rows) - firsts
-        ends = sizes.cumsum()
-        starts = ends - sizes
-        at = (firsts - starts).repeat(sizes)
-        at += np.arange(len(at))
+        at = ranges(firsts, sizes)
+        starts = sizes.cumsum() - sizes
         return TypeTable(self.words.take(at), starts, self.plan, first_id, self.roles.take(at))
 
     def then(self, other: TypeTable) -> TypeTable:
@@ -376,26 +339,6 @@ class TypeTable:
         starts = np.concatenate([self.starts, other.starts + len(self.words)])
         roles = np.concatenate([self.roles, other.roles])
         return TypeTable(words, starts, self.plan.merged(other.plan), self.first_id, roles)
-
-    @classmethod
-    def parse(
-        cls, words: Words, plan: Plan, first_id: int = 1, *, offset: int = 0, trailing: int = 0
-    ) -> TypeTable:
-        """Index a type section.
-
-        Args:
-            words: the section, in the machine's byte order.
-            plan: the schema's plan.
-            first_id: the id of the first record.
-            offset: where the section starts in the input, for error messages.
-            trailing: bytes after the last whole word (an error, as no record can end there).
-
-        Raises:
-            DecodeError: a record's kind is unknown, or it does not fit the section.
-        """
-        table = cls(words, index_records(words, plan), plan, first_id)
-        check_records(table, offset, trailing)
-        return table
 
 
 def split_info(word: int) -> dict[str, int]:
@@ -409,60 +352,3 @@ def field_value(field: Any, word: int) -> Any:
     if field.bits is not None:
         return field.bits.split(word)
     return word - (word >> 31 << 32) if field.signed else word
-
-
-def check_records(table: TypeTable, offset: int, trailing: int) -> None:
-    """Raise the error of the last record when it does not fit; all before it do."""
-    if not len(table):
-        if trailing:
-            raise_record_error(table.plan, table.first_id, 0, 0, trailing, offset)
-        return
-    start = int(table.starts[-1])
-    left = 4 * (len(table.words) - start) + trailing
-    kind = vlen = 0
-    if left >= 4 * HEADER_WORDS:
-        info = split_info(int(table.words[start + INFO_WORD.word]))
-        kind, vlen = info["kind"], info["vlen"]
-    raise_record_error(table.plan, table.end_id - 1, kind, vlen, left, offset + 4 * start)
-    if trailing:
-        at = offset + 4 * len(table.words)
-        raise_record_error(table.plan, table.end_id, 0, 0, trailing, at)
-
-
-def raise_record_error(
-    plan: Plan, type_id: int, kind: int, vlen: int, left: int, offset: int
-) -> None:
-    """Say what is wrong with a record of which ``left`` bytes remain in the section, if anything.
-
-    Both engines word their errors here.
-    """
-    if left < 4 * HEADER_WORDS:
-        raise DecodeError(
-            f"type {type_id} at byte {offset}: {left} bytes are left of the type section, "
-            f"a record has at least {4 * HEADER_WORDS}",
-            type_id=type_id,
-            offset=offset,
-            got=left,
-            expected=f"at least {4 * HEADER_WORDS}",
-        )
-    known = plan.kinds.get(kind)
-    if known is None:
-        raise DecodeError(
-            f"type {type_id} at byte {offset}: kind {kind} is unknown"
-            + ("" if kind else " (0 is void, which has no record)")
-            + ", and no layout section describes it",
-            type_id=type_id,
-            offset=offset,
-            got=kind,
-            expected=f"one of 1..{max(plan.schema)}",
-        )
-    need = 4 * known.size(vlen)
-    if left < need:
-        raise DecodeError(
-            f"type {type_id} ({known.name}) at byte {offset}: vlen {vlen} makes a record of "
-            f"{need} bytes, {left} are left of the type section",
-            type_id=type_id,
-            offset=offset,
-            got=left,
-            expected=f"at least {need}",
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btfschema import Btf, Builder, views
-from btfschema.codec import ByteOrder
+from btfschema.header import ByteOrder
 
 __all__ = ["every_kind"]
 

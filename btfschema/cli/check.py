@@ -193,8 +193,8 @@ def _pipeline(text: str) -> Pipeline:
 
 def _opened(file: str, original: Btf | None) -> Btf:
     """A file over its distilled base, or over the base it was built for."""
-    from btfschema.codec import read_header
     from btfschema.errors import MissingBaseError, SourceError
+    from btfschema.header import read_header
     from btfschema.sources import base_beside, load_source, read_source
 
     source = read_source(file)

@@ -17,9 +17,10 @@ from typing import BinaryIO, Literal
 
 from attrs import evolve, field, frozen
 
-from btfschema.codec import ByteOrder, Engine
+from btfschema.codec import Engine
 from btfschema.container import Btf, dumps, loads
 from btfschema.errors import BtfError, SourceError
+from btfschema.header import ByteOrder
 from btfschema.schema import KINDS, Kinds
 from btfschema.sources import compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress

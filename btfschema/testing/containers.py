@@ -7,8 +7,8 @@ from collections.abc import Collection
 from hypothesis import strategies as st
 
 from btfschema.builder import Builder
-from btfschema.codec import ByteOrder
 from btfschema.container import Btf
+from btfschema.header import ByteOrder
 from btfschema.schema import KINDS
 from btfschema.testing.valid import KERNEL_KINDS, draw_valid
 from btfschema.testing.values import FREE

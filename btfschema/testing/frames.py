@@ -8,8 +8,9 @@ from collections.abc import Collection
 import numpy as np
 from hypothesis import strategies as st
 
-from btfschema.codec import ByteOrder, Header, schema_layout, word_dtype
+from btfschema.codec import schema_layout
 from btfschema.container import Btf
+from btfschema.header import ByteOrder, Header, word_dtype
 from btfschema.plan import HEADER_WORDS, INFO_BITS, KIND_MASK
 from btfschema.schema import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS
 from btfschema.testing.containers import btfs

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from btfschema.codec import (
+from btfschema.codec import Image
+from btfschema.container import Btf
+from btfschema.errors import DecodeError
+from btfschema.header import (
     CLASSIC_HEADER_SIZE,
     LAYOUT_ENTRY_SIZE,
     LAYOUT_HEADER_SIZE,
     Header,
-    Image,
     byteorder_of,
     canonical_header,
     word_dtype,
 )
-from btfschema.container import Btf
-from btfschema.errors import DecodeError
+from btfschema.indexing import index_records, raise_record_error
 from btfschema.plan import INFO_WORD, THIRD, Plan, plan_of
 from btfschema.schema import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS, BTF_VERSION, Kinds
 from btfschema.strings import StringTable
-from btfschema.types import TypeTable, index_records, raise_record_error, split_info
+from btfschema.types import TypeTable, split_info
 from btfschema.verification.findings import Findings
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.rules import MAX_BLOB_SIZE

@@ -12,11 +12,12 @@ import numpy as np
 from attrs import frozen
 
 from btfschema.constraints import Graph
-from btfschema.container import DEFAULT_POINTER_SIZE, Btf
+from btfschema.container import Btf
 from btfschema.errors import DecodeError
 from btfschema.framework import Analysis
 from btfschema.plan import THIRD
 from btfschema.schema import Kind, Kinds
+from btfschema.sizes import DEFAULT_POINTER_SIZE
 from btfschema.types import TypeTable
 from btfschema.verification.findings import Ints, Mask
 

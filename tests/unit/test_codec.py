@@ -12,8 +12,9 @@ import pytest
 from samples import TINY_SIZE, TINY_STRINGS, TINY_TYPES, every_kind, patched, tiny
 
 from btfschema import Btf, Builder, dumps, loads, views
-from btfschema.codec import ByteOrder, Engine, reference_records
+from btfschema.codec import Engine, reference_records
 from btfschema.errors import DecodeError, MissingBaseError, TypeIdError
+from btfschema.header import ByteOrder
 from btfschema.sample import sample
 from btfschema.strings import StringTable
 

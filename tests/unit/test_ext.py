@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from samples import patched, tiny
 
 from btfschema import Btf, loads
-from btfschema.codec import ByteOrder, Engine
+from btfschema.codec import Engine
 from btfschema.errors import BtfError, DecodeError, EncodeError, NoBtfError, UnresolvedError
 from btfschema.ext import (
     BtfExt,
@@ -28,6 +28,7 @@ from btfschema.ext import (
     dumps_ext,
     loads_ext,
 )
+from btfschema.header import ByteOrder
 from btfschema.render.ext import ext_as_data, write_ext
 from btfschema.schema import BTF_EXT_INFO_SEC, BTF_EXT_PARTS
 from btfschema.testing import mutations

@@ -30,7 +30,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btfschema import Btf, Builder, dump, dumps, load, loads, sources
-from btfschema.codec import ByteOrder
 from btfschema.errors import (
     BtfError,
     DecodeError,
@@ -38,6 +37,7 @@ from btfschema.errors import (
     NoBtfError,
     SourceError,
 )
+from btfschema.header import ByteOrder
 from btfschema.sources import Source, atomic_write, compression, load_source, read_source
 from btfschema.views import Int, Ptr, Struct
 

@@ -6,6 +6,8 @@ sizes, and whatever has no name of its own becomes part of the split.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,20 +15,24 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
+from btfschema.arrays import bounds_of, ranges, spread, woven
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
-from btfschema.picking import pick
+from btfschema.joined import Joined, portions
+from btfschema.picking import pick_many
 from btfschema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
 from btfschema.types import TypeTable
-from btfschema_transforms.graph import COMPOSITES, graph_of, kind_mask
+from btfschema_transforms.graph import COMPOSITES, Closures, Graph, graph_of, kind_mask
 from btfschema_transforms.rebasing import Offsets, require_base
 from btfschema_transforms.references import needed, refuse_opaque
 
-__all__ = ["Distill", "distill"]
+__all__ = ["Distill", "distill", "distill_many"]
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Sharing = Literal["whole", "suffix"]
+
+NO_OFFSETS = np.zeros(0, np.uint32)
 
 # By kind: what stands for it in a distilled base, and whether that loses its elements.
 STANDS_AS = np.arange(KIND_MASK + 1, dtype=np.uint32)
@@ -57,48 +63,169 @@ def distill(btf: Btf, strings: Sharing = "whole") -> tuple[Btf, IdMap]:
         PassError: it refers to a base type that can't be distilled, or holds a kind that the
             schema does not declare.
     """
-    base = require_base(btf, "distill")
-    refuse_opaque(btf)
-    ids = needed(btf, base)
-    in_base = graph_of(base).distilled.take(ids)
-    cut = _cut(base.all_types, ids[in_base] - 1)
+    return distill_many([btf], strings)[0]
+
+
+def distill_many(btfs: Sequence[Btf], strings: Sharing = "whole") -> list[tuple[Btf, IdMap]]:
+    """Distill many split BTFs at once, at a fraction of the time that each takes alone.
+
+    Args:
+        btfs: as for :func:`distill`; neighbours that are split over one base are done together.
+        strings: as for :func:`distill`.
+
+    Returns:
+        What :func:`distill` returns, of each.
+
+    Raises:
+        RequirementError: one has no base.
+        PassError: one can't be distilled; to find out which, do them one by one.
+    """
+    for btf in btfs:
+        require_base(btf, "distill")
+        refuse_opaque(btf)
+    found: list[tuple[Btf, IdMap]] = []
+    for _, alike in groupby(btfs, lambda btf: id(btf.base)):
+        group = list(alike)
+        for portion in portions(group, [len(btf.types.words) for btf in group]):
+            found += _distilled(portion, strings)
+    return found
+
+
+def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]:
+    """Distill split BTFs over one base."""
+    base = require_base(btfs[0], "distill")
+    own = Joined.of([btf.types for btf in btfs])
+    move = _Move.of(own, needed(btfs, base), graph_of(base), base.end_id)
+    in_base, ids = move.in_base, move.needed.ids
+    cut = Joined.by_rows(_cut(base.all_types, ids[in_base] - 1), move.kept)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.
-    types = btf.types.then(base.all_types.take(ids[~in_base] - 1))
-    new_ids = _id_map(btf, ids, in_base)
-    name_at = cut.starts + NAME_OFF.word
-    uses = [cut.words.take(name_at), types.words.take(types.string_positions)]
-    if btf.ext is not None:
-        uses[1] = np.concatenate([uses[1], btf.ext.string_offsets])
-    picked = pick(btf.strings, uses, share_suffixes=strings == "suffix")
-    names, moved = picked.offsets
-    cut = cut.rewritten([(name_at, names)])
-    new_base = Btf.assemble(cut, picked.sections[0], like=base, base=None)
-    id_at, string_at = types.type_id_positions, types.string_positions
-    changes = [
-        (id_at, new_ids.apply(types.words.take(id_at))),
-        (string_at, moved[: len(string_at)]),
-    ]
-    split = Btf.assemble(
-        types.rewritten(changes, new_base.end_id), picked.sections[1], like=btf, base=new_base
+    copied = base.all_types.take(ids[~in_base] - 1)
+    types = own.then(Joined.by_rows(copied, move.needed.bounds - move.kept))
+    name_at = cut.types.starts + NAME_OFF.word
+    id_at, string_at = types.types.type_id_positions, types.types.string_positions
+    exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
+    uses = _Uses.of(
+        (cut.types.words.take(name_at), np.diff(move.kept)),
+        (types.types.words.take(string_at), types.counts(string_at)),
+        (np.concatenate(exts), np.array(list(map(len, exts)))),
     )
-    if btf.ext is not None:
-        strings_of = _lookup(uses[1], moved)
-        ext = btf.ext.map(split, type_ids=new_ids.apply, strings=strings_of)
-        split = evolve(split, ext=ext)
-    return split, new_ids
+    sections, (names, texts, ext_texts) = uses.picked(btfs, strings)
+    bases = cut.rewritten([(name_at, names)]).cut([1] * len(btfs))
+    references = move.apply(types.types.words.take(id_at), types.counts(id_at))
+    splits = types.rewritten([(id_at, references), (string_at, texts)]).cut(move.ends.tolist())
+    made = []
+    for btf, id_map, types_of_base, types_of_split, data in zip(
+        btfs, move.id_maps(), bases, splits, sections, strict=True
+    ):
+        new_base = Btf.assemble(types_of_base, data[0], like=base, base=None)
+        split = Btf.assemble(types_of_split, data[1], like=btf, base=new_base)
+        made.append((split, id_map))
+    done = 0
+    for number, (btf, ext) in enumerate(zip(btfs, exts, strict=True)):
+        if btf.ext is not None:
+            split, id_map = made[number]
+            strings_of = _lookup(ext, ext_texts[done : done + len(ext)])
+            mapped = btf.ext.map(split, type_ids=id_map.apply, strings=strings_of)
+            made[number] = evolve(split, ext=mapped), id_map
+        done += len(ext)
+    return made
 
 
-def _id_map(btf: Btf, ids: Index, in_base: Mask) -> IdMap:
-    """The base types ``ids`` go to the new base or behind the own types."""
-    kept = in_base.cumsum()
-    end = 1 + int(kept[-1] if len(kept) else 0)
-    first_moved = np.arange(end + len(btf), end + len(btf) + len(ids))
-    return IdMap.from_runs(
-        btf.end_id,
-        np.concatenate([ids, [btf.first_id]]),
-        np.concatenate([np.where(in_base, kept, first_moved - kept), [end]]),
-        np.concatenate([np.ones(len(ids), np.int64), [len(btf)]]),
-    )
+@frozen(eq=False)
+class _Move:
+    """Where the base types that splits need, and their own types, go.
+
+    Attributes:
+        needed: the base types.
+        in_base: by row of these, whether the type stays in a base, the new one.
+        kept: how many rows before those of each split stay there, and how many in all.
+        news: by row, the new id; one more for void.
+        own: how many types each split has of its own.
+        ends: the end of each new base's ids.
+        first_id: the id of the splits' first own types.
+    """
+
+    needed: Closures
+    in_base: Mask
+    kept: Index
+    news: Index
+    own: Index
+    ends: Index
+    first_id: int
+
+    @classmethod
+    def of(cls, own: Joined, found: Closures, graph: Graph, first_id: int) -> _Move:
+        in_base = graph.distilled.take(found.ids)
+        before = bounds_of(in_base)
+        kept = before.take(found.bounds)
+        ends, count = 1 + np.diff(kept), np.diff(own.rows)
+        owners = spread(found.bounds)
+        stays = 1 + before[:-1] - kept.take(owners)
+        moves = np.arange(len(owners)) - before[:-1] - (found.bounds - kept).take(owners)
+        moves += (ends + count).take(owners)
+        news = np.append(np.where(in_base, stays, moves), 0)
+        return cls(found, in_base, kept, news, count, ends, first_id)
+
+    def apply(self, ids: npt.NDArray[np.uint32], counts: Index) -> Index:
+        """The new ids of many; ``counts`` of them are the first split's, and so on."""
+        owners = spread(bounds_of(counts))
+        news = ids + (self.ends - self.first_id).take(owners)
+        inside = (ids < self.first_id).nonzero()[0]
+        rows = self.needed.rows(ids.take(inside), owners.take(inside))
+        news[inside] = self.news.take(rows)
+        return news
+
+    def id_maps(self) -> list[IdMap]:
+        """The map of each split."""
+        count = len(self.own)
+        bounds = bounds_of(self.first_id + self.own)
+        each = np.arange(count + 1)
+        void, one = np.zeros(count, np.int64), np.ones(len(self.needed.ids), np.int64)
+        sources = self.needed.ids + bounds.take(spread(self.needed.bounds))
+        rows = self.needed.bounds
+        ids = IdMap.from_runs(
+            int(bounds[-1]),
+            woven((bounds[:-1], each), (sources, rows), (bounds[:-1] + self.first_id, each)),
+            woven((void, each), (self.news[:-1], rows), (self.ends, each)),
+            woven((void + 1, each), (one, rows), (self.own, each)),
+        )
+        return ids.cut(bounds)
+
+
+@frozen(eq=False)
+class _Uses:
+    """The string offsets that the bases, the splits and their ``.BTF.ext`` use, each of many.
+
+    Attributes:
+        offsets: all of the first split, then all of the second, and so on.
+        bounds: of those of each base, and of each split with its ``.BTF.ext``.
+        places: where those of the bases, the splits and the ``.BTF.ext`` are among all.
+    """
+
+    offsets: npt.NDArray[np.uint32]
+    bounds: Index
+    places: tuple[Index, ...]
+
+    @classmethod
+    def of(cls, *groups: tuple[npt.NDArray[np.uint32], Index]) -> _Uses:
+        """From the offsets of each of the three and how many each container has."""
+        counts = np.stack([count for _, count in groups], axis=1)
+        firsts = bounds_of(counts.ravel())
+        places = [ranges(firsts[n:-1:3], counts[:, n]) for n in range(3)]
+        offsets = np.empty(int(firsts[-1]), np.uint32)
+        for place, (values, _) in zip(places, groups, strict=True):
+            offsets[place] = values
+        return cls(offsets, np.delete(firsts, np.s_[2::3]), tuple(places))
+
+    def picked(
+        self, btfs: Sequence[Btf], sharing: Sharing
+    ) -> tuple[list[tuple[bytes, ...]], list[Index]]:
+        """The new sections of each container, and the new offsets of the three groups."""
+        tables = [btf.strings for btf in btfs]
+        sections, offsets = pick_many(
+            tables, self.offsets, self.bounds, share_suffixes=sharing == "suffix"
+        )
+        return sections, [offsets.take(place) for place in self.places]
 
 
 def _lookup(olds: npt.NDArray[np.uint32], news: Index) -> Offsets:
@@ -113,9 +240,7 @@ def _cut(types: TypeTable, rows: Index) -> TypeTable:
     kinds = types.kinds.take(rows)
     sizes = types.plan.fixed_words.take(kinds).astype(np.int64)
     starts = sizes.cumsum() - sizes
-    at = (types.starts.take(rows) - starts).repeat(sizes)
-    at += np.arange(len(at))
-    words = types.words.take(at)
+    words = types.words.take(ranges(types.starts.take(rows), sizes))
     bare = STANDS_AS.take(kinds) << KIND_SHIFT
     words[starts + INFO_WORD.word] = np.where(CLEARED.take(kinds), bare, types.infos.take(rows))
     return TypeTable(words, starts, types.plan)

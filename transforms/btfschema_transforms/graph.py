@@ -6,18 +6,19 @@ container lives, so that the cost for one split is that of the split alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf, Kind
+from btfschema.arrays import bounds_of, ranges
 from btfschema.plan import KIND_MASK
 
-__all__ = ["COMPOSITES", "NAMED_IN_BASE", "Graph", "graph_of", "named", "per_container"]
+__all__ = ["COMPOSITES", "NAMED_IN_BASE", "Closures", "Graph", "graph_of", "named", "per_container"]
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -64,63 +65,100 @@ def named(btf: Btf, rows: Index | slice = slice(None)) -> Mask:
     return mask
 
 
-class _References(dict[int, tuple[int, ...]]):
-    """What each type refers to, kept for the types that were asked for."""
-
-    def __init__(self, starts: Index, targets: Index) -> None:
-        super().__init__()
-        self.starts, self.targets = starts, targets
-
-    def __missing__(self, type_id: int) -> tuple[int, ...]:
-        first, end = self.starts[type_id : type_id + 2].tolist()
-        found = self[type_id] = tuple(self.targets[first:end].tolist())
-        return found
-
-
 @frozen(eq=False)
 class Graph:
     """What the types of a base refer to, as far as a distilled base has to follow it.
 
     Attributes:
-        references: by id, what the type refers to, in the schema's order. A named STRUCT or UNION
-            refers to nothing here: its name stands for it.
-        reached: by id, the ids that the type leads to, void and itself among them.
+        starts: by id, where what the type refers to starts in ``targets``; one more at the end.
+        targets: the references, in the schema's order. A named STRUCT or UNION refers to nothing
+            here: its name stands for it.
         refused: by id, whether the type can be neither distilled nor repeated.
         distilled: by id, whether the type belongs in a distilled base.
     """
 
-    references: Mapping[int, tuple[int, ...]]
-    reached: Mapping[int, Index]
+    starts: Index
+    targets: Index
     refused: Mask
     distilled: Mask
 
-    def closure(self, ids: Index) -> Index:
-        """``ids`` and all that they lead to, ascending."""
-        marks = np.zeros(len(self.refused), np.bool_)
-        marks[ids] = True
-        reached = list(map(self.reached.__getitem__, ids.tolist()))
-        if reached:
-            marks[np.concatenate(reached)] = True
-        marks[:1] = False
-        return marks.nonzero()[0]
-
-
-class _Reached(dict[int, Index]):
-    """What each type leads to, itself included, kept for the types that were asked for."""
-
-    def __init__(self, references: Mapping[int, tuple[int, ...]]) -> None:
-        super().__init__()
-        self.references = references
-
-    def __missing__(self, type_id: int) -> Index:
-        follow = self.references.__getitem__
-        seen: set[int] = set()
-        fresh = {type_id}
-        while fresh:
-            seen |= fresh
-            fresh = set().union(*map(follow, fresh)) - seen
-        found = self[type_id] = np.fromiter(seen, np.int64, len(seen))
+    def references(self, type_id: int) -> list[int]:
+        """The ids that a type refers to."""
+        first, end = self.starts[type_id : type_id + 2].tolist()
+        found: list[int] = self.targets[first:end].tolist()
         return found
+
+    def closure(self, ids: Index) -> Index:
+        """``ids`` and all that they lead to, ascending, without void."""
+        return self.closures(ids, np.zeros(len(ids), np.int64), 1).ids
+
+    def closures(self, ids: Index, owners: Index, count: int) -> Closures:
+        """What each of several splits over the base needs.
+
+        Args:
+            ids: of types that they refer to, void perhaps among them.
+            owners: by id, the number of the split that refers to it.
+            count: of the splits.
+        """
+        size = len(self.refused)
+        used = _reached(self.starts, self.targets, size, ids)
+        # What any of them needs is numbered anew, so that what is said of each fits the cache.
+        places = np.zeros(size, np.int64)
+        places[used] = np.arange(len(used))
+        sizes = self.starts.take(used + 1) - self.starts.take(used)
+        targets = places.take(self.targets.take(ranges(self.starts.take(used), sizes)))
+        keys = owners * len(used) + places.take(ids)
+        keys = _reached(bounds_of(sizes), targets, len(used) * count, keys)
+        found = used.take(keys % max(len(used), 1))
+        keys, found = keys[found > 0], found[found > 0]
+        rows = np.full(len(used) * count, len(keys))
+        rows[keys] = np.arange(len(keys))
+        bounds = keys.searchsorted(np.arange(count + 1) * len(used))
+        return Closures(found, bounds, places, rows, len(used))
+
+
+@frozen(eq=False)
+class Closures:
+    """The ids that each of several splits needs, void aside.
+
+    Attributes:
+        ids: ascending for each split, split after split.
+        bounds: where those of each split start, and those of the last one end.
+    """
+
+    ids: Index
+    bounds: Index
+    _places: Index
+    _rows: Index
+    _width: int
+
+    def rows(self, ids: npt.NDArray[Any], owners: Index) -> Index:
+        """Where an id that a split needs stands in ``ids``; for void the length of that."""
+        return self._rows.take(owners * self._width + self._places.take(ids))
+
+
+def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
+    """``keys`` and what they lead to, ascending.
+
+    Args:
+        starts: where what each node refers to starts in ``targets``; one more at the end.
+        targets: nodes.
+        size: nodes, or several times as many: of several graphs that are alike.
+        keys: nodes, counted through all the graphs.
+    """
+    nodes = max(len(starts) - 1, 1)
+    marks = np.zeros(size, np.bool_)
+    marks[keys] = True
+    fresh = marks.nonzero()[0]
+    while len(fresh):
+        node = fresh % nodes
+        firsts = starts.take(node)
+        counts = starts.take(node + 1) - firsts
+        nexts = targets.take(ranges(firsts, counts))
+        nexts += (fresh - node).repeat(counts)
+        fresh = np.unique(nexts[~marks.take(nexts)])
+        marks[fresh] = True
+    return marks.nonzero()[0]
 
 
 @per_container
@@ -138,10 +176,10 @@ def graph_of(base: Btf) -> Graph:
     counts[ends] = 0
     starts = np.zeros(len(types) + 2, np.int64)
     np.cumsum(counts, out=starts[2:])
-    references = _References(starts, types.words[positions[followed]].astype(np.int64))
+    targets = types.words[positions[followed]].astype(np.int64)
     return Graph(
-        references,
-        _Reached(references),
+        starts,
+        targets,
         np.append(False, refused),
         np.append(False, kind_mask(NAMED_IN_BASE)[types.kinds] & has_name),
     )

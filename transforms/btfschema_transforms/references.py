@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,13 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
-from btfschema_transforms.graph import Graph, graph_of
+from btfschema.joined import Joined
+from btfschema_transforms.graph import Closures, Graph, graph_of
 
 __all__ = [
     "ReferenceReport",
     "References",
+    "base_references",
     "direct_references",
     "needed",
     "references",
@@ -46,23 +48,35 @@ def refuse_opaque(btf: Btf) -> None:
         )
 
 
+def base_references(btfs: Sequence[Btf]) -> tuple[Index, Index]:
+    """The ids below their own that containers over one base refer to, with their ``.BTF.ext``.
+
+    Returns:
+        The ids, void among them, in no order and repeated; and the number of the container that
+        refers to each.
+    """
+    joined = Joined.of([btf.types for btf in btfs])
+    positions = joined.types.type_id_positions
+    used = joined.types.words.take(positions)
+    owners = np.arange(len(btfs)).repeat(joined.counts(positions))
+    for number, btf in enumerate(btfs):
+        if btf.ext is not None:
+            used = np.append(used, btf.ext.type_ids)
+            owners = np.append(owners, np.full(len(btf.ext.type_ids), number))
+    inside = (used < btfs[0].first_id).nonzero()[0]
+    return used.take(inside).astype(np.int64), owners.take(inside)
+
+
 def direct_references(btf: Btf) -> Index:
     """The ids below the container's own that it, or its ``.BTF.ext``, refers to, ascending."""
-    types = btf.types
-    used = types.words.take(types.type_id_positions)
-    if btf.ext is not None:
-        used = np.append(used, btf.ext.type_ids)
-    # A mark for each id: cheaper than sorting, and ascending as it is read off.
-    marks = np.zeros(btf.first_id, np.bool_)
-    marks[used[used < btf.first_id]] = True
-    marks[:1] = False
-    return marks.nonzero()[0]
+    ids = np.unique(base_references([btf])[0])
+    return ids[ids > 0]
 
 
-def needed(btf: Btf, base: Btf) -> Index:
-    """The ids of ``base`` that a distilled form of ``btf``, split over it, must stand for.
+def needed(btfs: Sequence[Btf], base: Btf) -> Closures:
+    """The ids of ``base`` that distilled forms of ``btfs``, split over it, must stand for.
 
-    That is what it refers to and what this leads to, without the insides of named structs and
+    That is what each refers to and what this leads to, without the insides of named structs and
     unions; ascending.
 
     Raises:
@@ -70,20 +84,26 @@ def needed(btf: Btf, base: Btf) -> Index:
             them.
     """
     graph = graph_of(base)
-    found = graph.closure(direct_references(btf))
-    refused = found[graph.refused[found]]
-    if len(refused):
-        type_id = int(refused[0])
-        referrer = next(_referrers(btf, graph, found, type_id), None)
-        who = f"type {btf.describe(referrer)}" if referrer is not None else ".BTF.ext"
-        raise PassError(
-            f"{who} refers to the base's {btf.describe(type_id)}, "
-            "which a distilled base can't stand for",
-            type_id=referrer,
-            got=type_id,
-            expected="a reference to data types: those can be found again in another base",
-        )
+    found = graph.closures(*base_references(btfs), len(btfs))
+    refused = graph.refused.take(found.ids)
+    if refused.any():
+        first = int(np.argmax(refused))
+        number = int(found.bounds.searchsorted(first, side="right")) - 1
+        among = found.ids[slice(*found.bounds[number : number + 2].tolist())]
+        _refuse(btfs[number], graph, among, int(found.ids[first]))
     return found
+
+
+def _refuse(btf: Btf, graph: Graph, among: Index, type_id: int) -> NoReturn:
+    referrer = next(_referrers(btf, graph, among, type_id), None)
+    who = f"type {btf.describe(referrer)}" if referrer is not None else ".BTF.ext"
+    raise PassError(
+        f"{who} refers to the base's {btf.describe(type_id)}, "
+        "which a distilled base can't stand for",
+        type_id=referrer,
+        got=type_id,
+        expected="a reference to data types: those can be found again in another base",
+    )
 
 
 def _referrers(btf: Btf, graph: Graph, among: Index, type_id: int) -> Iterator[int]:
@@ -93,7 +113,7 @@ def _referrers(btf: Btf, graph: Graph, among: Index, type_id: int) -> Iterator[i
     rows = np.unique(np.searchsorted(types.starts, at, side="right") - 1)
     yield from (rows + btf.first_id).tolist()
     for source in among.tolist():
-        if type_id in graph.references[source]:
+        if type_id in graph.references(source):
             yield source
 
 
@@ -125,7 +145,7 @@ class ReferenceReport:
         if self.btf.base is not None:
             graph = graph_of(self.btf.base)
             for source in found:
-                for target in dict.fromkeys(graph.references[source]):
+                for target in dict.fromkeys(graph.references(source)):
                     if target:
                         found[target].append(source)
         types = self.btf.types

@@ -1,0 +1,58 @@
+"""Parts of arrays: the few idioms by which many containers are worked on at once.
+
+*Bounds* say where each of n parts starts, and where the last one ends: n + 1 ascending numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["bounds_of", "joined_arrays", "parts_of", "ranges", "spread", "woven"]
+
+Index = npt.NDArray[np.int64]
+
+
+def bounds_of(counts: npt.ArrayLike) -> Index:
+    """The bounds of parts of these sizes."""
+    sizes = np.asarray(counts, np.int64)
+    bounds = np.zeros(len(sizes) + 1, np.int64)
+    sizes.cumsum(out=bounds[1:])
+    return bounds
+
+
+def spread(bounds: Index) -> Index:
+    """For each element, the number of the part that it belongs to."""
+    return np.arange(len(bounds) - 1).repeat(bounds[1:] - bounds[:-1])
+
+
+def ranges(firsts: Index, counts: Index) -> Index:
+    """``counts[i]`` numbers from ``firsts[i]`` on, for each i."""
+    ends = counts.cumsum()
+    found: Index = (firsts - ends + counts).repeat(counts)
+    found += np.arange(len(found))
+    return found
+
+
+def parts_of(bounds: Index) -> list[slice]:
+    """A slice for each part."""
+    return [slice(first, end) for first, end in pairwise(bounds.tolist())]
+
+
+def joined_arrays(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The parts as one array; of one part that part itself."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def woven(*arrays: tuple[npt.NDArray[Any], Index]) -> npt.NDArray[Any]:
+    """The first part of each array, then the second of each, and so on.
+
+    Args:
+        arrays: each with its bounds; all have as many parts.
+    """
+    pieces = [[array[part] for part in parts_of(bounds)] for array, bounds in arrays]
+    return np.concatenate([piece for group in zip(*pieces, strict=True) for piece in group])
