@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from attrs import evolve, frozen
 
 from btfschema.cli.inputs import Decorator
 from btfschema.errors import BtfError, MatchError
+from btfschema.jsonlines import line
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -177,7 +177,7 @@ class Reports:
         if self.summary is not None:
             self.summary.add(row)
         if self.out is not None:
-            self.out.write(json.dumps(row) + "\n")
+            self.out.write(line(row) + "\n")
         if self.progress is not None:
             self.progress.step()
 

@@ -1,0 +1,48 @@
+"""JSON lines whose rows hold large parts in common: each part is turned into text once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from json import dumps, loads
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+__all__ = ["SharedList", "line"]
+
+
+class SharedList(list[Any]):
+    """JSON-able data that many reports hold, so that nobody may change it.
+
+    A list like any other but that its text is kept; it is sent to other processes as that text.
+    """
+
+    @cached_property
+    def text(self) -> str:
+        """The list as JSON."""
+        return dumps(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (self.text,)
+
+
+def _received(text: str) -> SharedList:
+    shared = SharedList(loads(text))
+    shared.text = text
+    return shared
+
+
+def line(value: Any) -> str:
+    """The same text as ``json.dumps`` gives, sooner when there are shared parts."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring_ascii(value)
+    if kind is int:
+        return repr(value)
+    if kind is SharedList:
+        return str(value.text)
+    if kind is list:
+        return f"[{', '.join(map(line, value))}]"
+    if kind is dict and set(map(type, value)) == {str}:
+        parts = [f"{encode_basestring_ascii(key)}: {line(one)}" for key, one in value.items()]
+        return f"{{{', '.join(parts)}}}"
+    return dumps(value)
