@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf, Kind
+from btfschema.roles import Role
 from btfschema_transforms.graph import COMPOSITES, kind_mask
 from btfschema_transforms.matching import Policy
 
@@ -88,35 +90,36 @@ class Embedding:
     def users(self, type_id: int) -> tuple[User, ...]:
         """Who holds a type by value, in id order."""
         order, held = self._by_held
-        first, end = np.searchsorted(held, [type_id, type_id + 1]).tolist()
+        first, end = held.searchsorted((type_id, type_id + 1)).tolist()
+        if first == end:
+            return ()
         at = order[first:end]
-        rows, firsts = np.unique(self.rows[at], return_index=True)
-        uses = np.split(self.positions[at], firsts[1:])
-        return tuple(map(self._user, rows.tolist(), uses))
+        uses: dict[int, list[int]] = {}
+        for row, position in zip(self.rows[at].tolist(), self.positions[at].tolist(), strict=True):
+            uses.setdefault(row, []).append(position)
+        return tuple(starmap(self._user, uses.items()))
 
-    def _user(self, row: int, positions: Index) -> User:
-        """One type of the split, with the members at these words."""
-        types = self.split.types
-        if row not in self._views:
-            self._views[row] = self.split[self.split.first_id + row]
-        view = self._views[row]
-        plan = types.plan.kinds[view.kind]
-        members: tuple[str, ...] = ()
-        if view.kind in COMPOSITES:
-            numbers = (positions - types.starts[row] - plan.first_element) // plan.stride
-            members = tuple(view.members[number].name for number in numbers.tolist())
-        return User(view.id, plan.name, getattr(view, "name", ""), members)
+    def _user(self, row: int, positions: list[int]) -> User:
+        """One type of the split, with the members whose types stand at these words.
+
+        Its words are read without a view, which would decode all members of a large struct.
+        """
+        types, strings = self.split.types, self.split.strings
+        type_id, kind = types.first_id + row, int(types.kinds[row])
+        plan = types.plan.kinds[kind]
+        if kind not in COMPOSITES:
+            return User(type_id, plan.name, getattr(self.split[type_id], "name", ""))
+        (name_word,) = plan.element_words_with(Role.STRING_OFFSET)
+        (type_word,) = plan.element_words_with(Role.TYPE_ID)
+        word = types.words.item
+        members = [strings.lookup(word(at - type_word + name_word)) for at in positions]
+        return User(type_id, plan.name, strings.lookup(int(types.name_offs[row])), tuple(members))
 
     @cached_property
     def _by_held(self) -> tuple[Index, Index]:
         """The uses by the type that they lead to, and these types."""
         order = np.argsort(self.held, kind="stable")
         return order, self.held[order]
-
-    @cached_property
-    def _views(self) -> dict[int, Any]:
-        """The split's types that were asked for: many uses stand in one large struct."""
-        return {}
 
 
 def embedding(split: Btf, policy: Policy) -> Embedding:

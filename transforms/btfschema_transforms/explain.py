@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from attrs import field, frozen
+from attrs import frozen
 
 from btfschema import Btf, Kind
 from btfschema_transforms.embedding import Embedding, User
@@ -22,6 +22,8 @@ Reason = Literal["missing", "kind", "size", "encoding", "ambiguous", "shared"]
 # How many users of a type a text names; the data has them all.
 SHOWN_USERS = 3
 SHOWN_CANDIDATES = 8
+
+UNCHANGED = MemberDiff()
 
 
 @frozen
@@ -68,7 +70,7 @@ class Mismatch:
     sizes: tuple[int, ...] = ()
     matches: tuple[int, ...] = ()
     embedded_by: tuple[User, ...] = ()
-    changes: MemberDiff = field(factory=MemberDiff)
+    changes: MemberDiff = UNCHANGED
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-able data."""
@@ -164,26 +166,29 @@ def explain(
         target: where it was searched for.
         original: the base that was distilled, for the members.
     """
-    kinds = target.kinds
-    there = target_of(target).namesakes(wanted.name)
-    alike = there.kinds.get(wanted.kind, [])
-    changes = MemberDiff()
-    if original is not None and wanted.kind in COMPOSITES and len(alike) == 1:
-        before = target_of(original).partners(wanted._replace(sized=True), "strict")
-        if len(before) == 1:
-            changes = _known_diff(original, before[0], target, alike[0].id)
-    return Mismatch(
-        type_id,
-        kinds.name(wanted.kind),
-        wanted.name,
-        _reason(wanted, there, matches),
-        None if wanted.kind == Kind.FWD else wanted.size,
-        _others(target, wanted.name),
-        _sizes(target, wanted.name, wanted.kind),
-        matches,
-        held.users(type_id),
-        changes,
-    )
+    changes = UNCHANGED
+    if original is not None and wanted.kind in COMPOSITES:
+        changes = _known_diff(original, wanted, target)
+    findings: dict[tuple[Wanted, tuple[int, ...]], dict[str, Any]]
+    findings = target.analyses.setdefault(_finding, {})
+    key = (wanted, matches)
+    if key not in findings:
+        findings[key] = _finding(wanted, matches, target)
+    users = held.users(type_id)
+    return Mismatch(id=type_id, **findings[key], embedded_by=users, changes=changes)
+
+
+def _finding(wanted: Wanted, matches: tuple[int, ...], target: Btf) -> dict[str, Any]:
+    """What is the same for all splits that want a type."""
+    return {
+        "kind": target.kinds.name(wanted.kind),
+        "name": wanted.name,
+        "reason": _reason(wanted, target_of(target).namesakes(wanted.name), matches),
+        "size": None if wanted.kind == Kind.FWD else wanted.size,
+        "candidates": _others(target, wanted.name),
+        "sizes": _sizes(target, wanted.name, wanted.kind),
+        "matches": matches,
+    }
 
 
 def _others(target: Btf, name: str) -> tuple[Other, ...]:
@@ -207,15 +212,24 @@ def _sizes(target: Btf, name: str, kind: int) -> tuple[int, ...]:
     return known[name, kind]
 
 
-def _known_diff(original: Btf, before: int, target: Btf, after: int) -> MemberDiff:
-    """The members' changes, worked out once for a pair of bases: many modules ask for the same."""
-    known: WeakKeyDictionary[Btf, dict[tuple[int, int], MemberDiff]]
+def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
+    """The members' changes, worked out once for a pair of bases: many modules ask for the same.
+
+    Empty where it is not certain which types to compare.
+    """
+    known: WeakKeyDictionary[Btf, dict[Wanted, MemberDiff]]
     known = target.analyses.setdefault(member_diff, WeakKeyDictionary())
     diffs = known.setdefault(original, {})
-    key = (before, after)
-    if key not in diffs:
-        diffs[key] = member_diff(original, before, target, after)
-    return diffs[key]
+    if wanted not in diffs:
+        after = target_of(target).namesakes(wanted.name).kinds.get(wanted.kind, [])
+        before: tuple[int, ...] = ()
+        if len(after) == 1:
+            before = target_of(original).partners(wanted._replace(sized=True), "strict")
+        certain = len(before) == 1
+        diffs[wanted] = (
+            member_diff(original, before[0], target, after[0].id) if certain else UNCHANGED
+        )
+    return diffs[wanted]
 
 
 def report(mismatches: tuple[Mismatch, ...], count: int) -> str:

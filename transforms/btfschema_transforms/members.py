@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Literal
 
 from attrs import asdict, frozen
 
 from btfschema import Btf, Kind
 from btfschema.errors import UnresolvedError
+from btfschema.jsonlines import SharedList
 from btfschema_transforms.cnames import c_name
 
 __all__ = ["MemberChange", "MemberDiff", "member_diff"]
@@ -125,9 +127,11 @@ def _own_size(btf: Btf, type_id: int) -> int | None:
         return None
 
 
-@frozen
+@frozen(slots=False)
 class MemberDiff:
     """How a struct or union differs between two bases.
+
+    Many modules fail for the same one, so what it says is put together once.
 
     Attributes:
         changes: in the target's order; members that were removed come last.
@@ -138,14 +142,22 @@ class MemberDiff:
     count: int = 0
 
     def as_dict(self) -> list[dict[str, Any]]:
-        """The changes as JSON-able data."""
-        return [change.as_dict() for change in self.changes]
+        """The changes as JSON-able data, one list for all who ask."""
+        return self._data
 
     def __str__(self) -> str:
         """The differences in one line: ``target adds pins (...); msi and what follows move by 8``.
 
         Empty when there are none.
         """
+        return self._text
+
+    @cached_property
+    def _data(self) -> SharedList:
+        return SharedList(change.as_dict() for change in self.changes)
+
+    @cached_property
+    def _text(self) -> str:
         parts = []
         for change, verb in (("added", "adds"), ("removed", "lacks")):
             listed = [

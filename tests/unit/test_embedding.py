@@ -1,0 +1,68 @@
+"""Who holds a type by value: what the views say, found without building them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from btfschema import Btf, Kind, loads
+from btfschema_transforms.distill import distill
+from btfschema_transforms.embedding import TRANSPARENT, User, embedding
+from btfschema_transforms.matching import Policy
+
+HOLDERS: dict[Policy, tuple[Kind, ...]] = {
+    "kernel": (Kind.STRUCT, Kind.UNION),
+    "strict": (Kind.STRUCT, Kind.UNION, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO),
+}
+
+
+def value_type(split: Btf, type_id: int) -> int:
+    """What stands where a type is used by value, through modifiers and arrays."""
+    view: Any = split[type_id]
+    while view.id and (TRANSPARENT[view.kind] or view.kind == Kind.ARRAY):
+        view = split[view.type_id]
+    return int(view.id)
+
+
+def users_by_views(split: Btf, held: int, policy: Policy) -> tuple[User, ...]:
+    found = []
+    for view in split:
+        if view.kind not in HOLDERS[policy] or held not in (
+            value_type(split, one) for one in split.references(view.id)
+        ):
+            continue
+        members = getattr(view, "members", ())
+        names = [one.name for one in members if value_type(split, one.type_id) == held]
+        kind = Kind(view.kind).name
+        found.append(User(view.id, kind, getattr(view, "name", ""), tuple(names)))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("policy", ["kernel", "strict"])
+@pytest.mark.parametrize("name", ["8021q", "ahci", "nvme-fabrics"])
+def test_users_are_those_that_the_views_show(
+    cloud: Btf, modules: dict[str, bytes], name: str, policy: Policy
+) -> None:
+    split, _ = distill(loads(modules[name], cloud))
+    held = embedding(split, policy)
+    used = 0
+    for type_id in range(1, split.first_id):
+        users = held.users(type_id)
+        assert users == users_by_views(split, type_id, policy)
+        used += len(users)
+    assert used
+
+
+def test_no_view_is_built_for_a_struct_that_holds_a_type(
+    cloud: Btf, modules: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view decodes all members; the largest structs have thousands."""
+    split, _ = distill(loads(modules["ahci"], cloud))
+    held = embedding(split, "kernel")
+
+    def refuse(self: Btf, type_id: int) -> None:
+        raise AssertionError(type_id)
+
+    monkeypatch.setattr(Btf, "__getitem__", refuse)
+    assert any(held.users(type_id) for type_id in range(1, split.first_id))
