@@ -284,4 +284,4 @@ class Progress:
         if not 0 < self.done < self.total or passed < REDRAW:
             return ""
         minutes, seconds = divmod(math.ceil(passed / self.done * (self.total - self.done)), 60)
-        return f", {minutes}:{seconds:02} left"
+        return f", {minutes}:{seconds:02} left" if minutes < 100 else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from test_cli import btfschema
 
-from btfschema import dumps, load
+from btfschema import dumps, load, loads
 from btfschema.cli.resume import NAME
 from btfschema_transforms.distill import distill
 
@@ -84,6 +84,12 @@ def test_a_tree_is_mirrored(
     before = sum(len(data) - 24 for data in map(Path.read_bytes, modules_of(kernel)))
     after = sum(len(data) - 24 for data in wanted.values())
     assert f"{'bytes':<10} {before:>14,} -> {after:,} ({after - before:+,})" in lines
+    base = load(kernel / "vmlinux")
+    types = sum(len(load(path, base)) for path in modules_of(kernel))
+    bases = {name: loads(data) for name, data in wanted.items() if name.endswith(".base")}
+    splits = [loads(wanted[name.removesuffix(".base")], base) for name, base in bases.items()]
+    more = sum(map(len, [*splits, *bases.values()])) - types
+    assert f"{'types':<10} {types:>14,} -> {types + more:,} ({more:+,})" in lines
 
 
 def modules_of(kernel: Path) -> list[Path]:

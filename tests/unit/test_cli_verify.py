@@ -1,0 +1,174 @@
+"""``verify`` on directories, and what a terminal shows of work on them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from screen import in_terminal, screen
+from test_cli import btfschema
+
+from btfschema import Btf, Builder, dumps, load, loads, views
+from btfschema.cli.tree import Progress, Summary
+from btfschema.verification import verify
+from btfschema_transforms.distill import distill
+
+COUNT = 30
+BROKEN, UNREAD = "kernel/fs/broken.btf", "kernel/net/empty.ko"
+ERROR = "the file is empty, expected raw BTF, ELF, a kernel boot image, or one of these compressed"
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory, cloud: Btf, modules: dict[str, bytes]) -> Path:
+    """Modules below folders: one that a kernel refuses twice, one that is empty."""
+    root = tmp_path_factory.mktemp("verify")
+    (root / "vmlinux").write_bytes(dumps(cloud))
+    tree = root / "modules"
+    for number, name in enumerate(sorted(modules)[:COUNT]):
+        folder = tree / "kernel" / ("drivers", "fs", "net")[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.btf").write_bytes(modules[name])
+    b = Builder(cloud)
+    b.add(views.Enum("state", 3))
+    b.add(views.Enum("status", 5))
+    (tree / BROKEN).write_bytes(dumps(b.build()))
+    (tree / UNREAD).write_bytes(b"")
+    return root
+
+
+def run(kernel: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
+    done = btfschema("verify", "--all", kernel / "modules", "-B", kernel / "vmlinux", *more)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+@pytest.fixture(scope="module")
+def violations(kernel: Path) -> list[str]:
+    path = kernel / "modules" / BROKEN
+    found = verify(path.read_bytes(), base=load(kernel / "vmlinux"))
+    assert [one.rule.id for one in found] == ["record.size_word"] * 2
+    return [f"{path}: {one}" for one in found]
+
+
+def summary_of(kernel: Path) -> list[str]:
+    base = load(kernel / "vmlinux")
+    paths = (kernel / "modules").rglob("*.btf")
+    types = sum(len(loads(path.read_bytes(), base).types) for path in paths)
+    return [
+        f"files      {COUNT + 2:>14}",
+        f"failed     {2:>14}",
+        f"types      {types:>14,}",
+        "       2 x breaks record.size_word",
+        f"       1 x {ERROR}",
+    ]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_tree_is_verified(kernel: Path, violations: list[str], jobs: str) -> None:
+    """What is sound is counted, what is not is named, and then counted by rule."""
+    done = run(kernel, "--jobs", jobs)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == violations + summary_of(kernel)
+    assert f"btfschema: {kernel / 'modules' / UNREAD}: {ERROR}\n" in done.stderr
+    assert done.stderr.splitlines()[-1] == f"{COUNT + 2} of {COUNT + 2}"
+
+
+def test_a_directory_may_be_named_as_a_file(kernel: Path) -> None:
+    named = btfschema("verify", kernel / "modules", "-B", kernel / "vmlinux")
+    assert named.stdout.decode() == run(kernel).stdout
+
+
+def test_quiet_prints_failures_only(kernel: Path, violations: list[str]) -> None:
+    done = run(kernel, "--quiet")
+    assert done.stdout.splitlines() == violations
+    (line,) = done.stderr.splitlines()
+    assert line == f"btfschema: {kernel / 'modules' / UNREAD}: {ERROR}"
+
+
+def test_json_stays_json(kernel: Path, tmp_path: Path) -> None:
+    """An object for each file that could be read; the summary goes where it is in nobody's way."""
+    done = run(kernel, "--json", "--report", tmp_path / "report.jsonl", "--jobs", "2")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    paths = sorted(str(path) for path in (kernel / "modules").rglob("*.btf"))
+    assert [row["file"] for row in rows] == paths
+    assert {tuple(row) for row in rows} == {("file", "outcome", "violations")}
+    assert done.stderr.splitlines()[-5:] == summary_of(kernel)
+    reported = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [row for row in reported if row.pop("types", None)] == rows
+    assert len(reported) == len(rows) + 1
+
+
+def test_types_of_a_base_that_a_file_brings_count(
+    kernel: Path, tmp_path: Path, modules: dict[str, bytes]
+) -> None:
+    split, _ = distill(loads(modules["8021q"], load(kernel / "vmlinux")))
+    assert split.base is not None
+    (tmp_path / "8021q.btf").write_bytes(dumps(split))
+    (tmp_path / "8021q.btf.base").write_bytes(dumps(split.base))
+    done = btfschema("verify", tmp_path)
+    types = len(split.types) + len(split.base.types)
+    assert f"types      {types:>14,}" in done.stdout.decode().splitlines()
+
+
+def test_files_that_are_named_are_told_one_by_one(kernel: Path) -> None:
+    """As ever: with a line for what is sound, and a last one instead of the summary."""
+    files = sorted((kernel / "modules" / "kernel" / "drivers").glob("*.btf"))[:2]
+    done = btfschema("verify", *files, "-B", kernel / "vmlinux", "--jobs", "2")
+    told = [f"{file}: Linux 6.18 takes it" for file in files]
+    assert done.stdout.decode().splitlines() == [*told, "2 of 2 files are sound"]
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("columns", [100, 40, 24, 8])
+def test_a_terminal_shows_violations_a_full_bar_and_the_summary(
+    kernel: Path, violations: list[str], columns: int
+) -> None:
+    """However narrow it is, each line stands alone, and of the bar only its end is left."""
+    text, code = in_terminal(
+        columns, "verify", "--all", kernel / "modules", "-B", kernel / "vmlinux"
+    )
+    assert code == 1
+    total = COUNT + 2
+    bar = {
+        100: f"[{'#' * 36}] {total} of {total}",
+        40: f"[{'#' * 16}] {total} of {total}",
+        24: f"{total} of {total}",
+        8: "",
+    }[columns]
+    error = f"btfschema: {kernel / 'modules' / UNREAD}: {ERROR}"
+    lines = [*violations, error, bar, *summary_of(kernel), ""]
+    assert screen(text, columns) == screen("\r\n".join(lines), columns)
+
+
+def test_the_bar_never_fills_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    progress = Progress(4230)
+    now += 63
+    for progress.done in (0, 1, 999, 1000, 4229, 4230):
+        assert all(len(progress.bar(columns)) <= columns for columns in range(120))
+    progress.done = 2115
+    assert progress.bar(80) == f"[{'#' * 18}{'-' * 18}] 2,115 of 4,230, 1:03 left"
+    assert progress.bar(40) == f"[{'#' * 5}{'-' * 6}] 2,115 of 4,230, 1:03 left"
+    assert progress.bar(36) == "2,115 of 4,230"
+    assert progress.bar(20) == "2,115 of 4,230"
+    progress.done = 4230
+    assert progress.bar(20) == "4,230 of 4,230"
+    assert progress.bar(10) == ""
+
+
+def test_a_summary_says_when_it_leaves_reasons_out() -> None:
+    summary = Summary()
+    for number in range(12):
+        summary.add({"file": "f", "outcome": "error", "message": f"reason {number}\nand more"})
+    lines = str(summary).splitlines()
+    assert lines[:3] == [
+        f"files      {12:>14}",
+        f"failed     {12:>14}",
+        "       1 x reason 0",
+    ]
+    assert lines[-1] == "  and 2 more reasons"
