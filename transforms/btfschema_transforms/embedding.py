@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import starmap
 from typing import Any
@@ -11,11 +12,13 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf, Kind
+from btfschema.arrays import bounds_of, spread
+from btfschema.joined import Joined
 from btfschema.roles import Role
 from btfschema_transforms.graph import COMPOSITES, kind_mask
 from btfschema_transforms.matching import Policy
 
-__all__ = ["Embedding", "User", "embedding"]
+__all__ = ["Embedding", "Embeddings", "User", "embedding"]
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -66,7 +69,7 @@ class User:
 
 @frozen(eq=False, slots=False)
 class Embedding:
-    """The uses by value in a split.
+    """The uses by value in a split over a distilled base.
 
     Attributes:
         split: the split BTF.
@@ -79,13 +82,6 @@ class Embedding:
     rows: Index
     positions: Index
     held: Index
-
-    @property
-    def mask(self) -> Mask:
-        """By row of the base, whether the split holds that type by value."""
-        found = np.zeros(self.split.first_id, np.bool_)
-        found[self.held[self.held < self.split.first_id]] = True
-        return found[1:]
 
     def users(self, type_id: int) -> tuple[User, ...]:
         """Who holds a type by value, in id order."""
@@ -122,28 +118,82 @@ class Embedding:
         return order, self.held[order]
 
 
+@frozen(eq=False)
+class Embeddings:
+    """The uses by value in many splits.
+
+    Attributes:
+        splits: the splits, as many as there are parts.
+        own: their own types.
+        ids: where the ids of each split start, void first, when all are counted through.
+        rows: the row of ``own`` that each use stands in.
+        positions: the word that each use stands in.
+        held: the type that each use leads to, counted through.
+    """
+
+    splits: Sequence[Btf]
+    own: Joined
+    ids: Index
+    rows: Index
+    positions: Index
+    held: Index
+
+    @classmethod
+    def of(cls, splits: Sequence[Btf], policy: Policy) -> Embeddings:
+        """Find what splits over (small) distilled bases hold by value, as the policy sees it."""
+        own = Joined.of([split.types for split in splits])
+        ids = bounds_of([split.end_id for split in splits])
+        types = own.types
+        positions = types.type_id_positions
+        rows = spread(positions.searchsorted(np.append(types.starts, len(types.words))))
+        by_value = HOLDERS[policy].take(types.kinds).take(rows)
+        rows, positions = rows[by_value], positions[by_value]
+        owners = np.arange(len(splits)).repeat(own.counts(positions))
+        held = types.words.take(positions) + ids.take(owners)
+        return cls(splits, own, ids, rows, positions, _value_types(splits, own, ids).take(held))
+
+    @property
+    def mask(self) -> Mask:
+        """By id, counted through all splits, whether the split holds that type by value."""
+        found = np.zeros(int(self.ids[-1]), np.bool_)
+        found[self.held] = True
+        return found
+
+    def __getitem__(self, number: int) -> Embedding:
+        """The uses in one split."""
+        word, end = self.own.words[number : number + 2].tolist()
+        part = slice(*self.positions.searchsorted([word, end]).tolist())
+        return Embedding(
+            self.splits[number],
+            self.rows[part] - self.own.rows[number],
+            self.positions[part] - word,
+            self.held[part] - self.ids[number],
+        )
+
+
 def embedding(split: Btf, policy: Policy) -> Embedding:
-    """Find what a split over a (small) distilled base holds by value, as the policy sees it."""
-    types = split.types
-    positions = types.type_id_positions
-    rows = np.searchsorted(types.starts, positions, side="right") - 1
-    by_value = HOLDERS[policy][types.kinds][rows]
-    rows, positions = rows[by_value], positions[by_value]
-    return Embedding(split, rows, positions, _value_types(split)[types.words[positions]])
+    """Find what one split over a (small) distilled base holds by value."""
+    return Embeddings.of([split], policy)[0]
 
 
-def _value_types(split: Btf) -> Index:
+def _value_types(splits: Sequence[Btf], own: Joined, ids: Index) -> Index:
     """For each id, the type whose value it holds: itself, or what modifiers and arrays lead to."""
-    types = split.all_types
-    value = np.arange(split.end_id)
-    rows = np.flatnonzero(TRANSPARENT[types.kinds])
-    value[rows + 1] = types.thirds[rows]
-    rows = types.rows_of(Kind.ARRAY)
+    types = own.types
+    # Where the ids of each split's own types start, less where its rows do.
+    firsts = ids[:-1] + [split.first_id for split in splits] - own.rows[:-1]
+    owners = spread(own.rows)
+    value = np.arange(int(ids[-1]))
+    rows = TRANSPARENT.take(types.kinds).nonzero()[0]
+    leads_to = types.thirds.take(rows)
+    arrays = types.rows_of(Kind.ARRAY)
     element = next(f for f in types.plan.kinds[Kind.ARRAY].fixed if f.name == "type_id")
-    value[rows + 1] = types.words[types.starts[rows] + element.word]
+    elements = types.words.take(types.starts.take(arrays) + element.word)
+    rows, leads_to = np.append(rows, arrays), np.append(leads_to, elements)
+    owners = owners.take(rows)
+    value[rows + firsts.take(owners)] = leads_to + ids.take(owners)
     # Each round doubles the steps taken; a circle of typedefs ends with the rounds.
     for _ in range(len(value).bit_length()):
-        further = value[value]
+        further = value.take(value)
         if np.array_equal(further, value):
             break
         value = further

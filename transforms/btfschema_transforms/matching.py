@@ -12,12 +12,20 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema import Btf, Kind
+from btfschema.arrays import spread
+from btfschema.joined import Joined
+from btfschema.types import TypeTable
 from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named, per_container
 
-__all__ = ["Candidate", "Namesakes", "Policy", "Target", "Wanted", "target_of", "wanted_types"]
+__all__ = ["Candidate", "Namesakes", "Policy", "Target", "Wanted", "WantedTypes", "target_of"]
 
 Policy = Literal["strict", "kernel"]
 Mask = npt.NDArray[np.bool_]
+
+Index = npt.NDArray[np.int64]
+
+# A large odd number, so that different things seldom share a hash.
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 ENUMS = (Kind.ENUM, Kind.ENUM64)
 
@@ -54,34 +62,86 @@ class Candidate(NamedTuple):
     name_off: int
 
 
-def _encodings(btf: Btf) -> npt.NDArray[np.uint32]:
+def _encodings(types: TypeTable) -> npt.NDArray[np.uint32]:
     """The word that follows each INT, 0 for other kinds."""
-    types = btf.all_types
     words = np.zeros(len(types), np.uint32)
     rows = types.rows_of(Kind.INT)
     words[rows] = types.words[types.starts[rows] + types.plan.kinds[Kind.INT].fixed[0].word]
     return words
 
 
-def wanted_types(base: Btf, embedded: Mask, policy: Policy) -> list[Wanted]:
-    """The types of a distilled base, in id order.
+@frozen(eq=False)
+class WantedTypes:
+    """The types of many distilled bases, in id order, base after base.
 
-    Args:
-        base: the distilled base.
-        embedded: by row, whether the split holds the type by value.
-        policy: ``"strict"`` also goes by size where two distilled types share name and kind.
+    Attributes:
+        names: their names.
+        kinds: their kinds.
+        flags: their kind_flags.
+        sizes: their third words.
+        encodings: what follows an INT.
+        sized: whether a struct's or union's size must be found again.
     """
-    types = base.all_types
-    names = base.strings.names(types.name_offs)
-    kinds = types.kinds.tolist()
-    sized = embedded.tolist()
-    if policy == "strict":
-        keys = list(zip(names, kinds, strict=True))
-        if len(set(keys)) < len(keys):
-            counts = Counter(keys)
-            sized = [one or counts[key] > 1 for one, key in zip(sized, keys, strict=True)]
-    columns = (names, kinds, types.kind_flags.tolist(), types.thirds.tolist())
-    return list(map(Wanted._make, zip(*columns, _encodings(base).tolist(), sized, strict=True)))
+
+    names: list[str]
+    kinds: npt.NDArray[np.uint8]
+    flags: Mask
+    sizes: npt.NDArray[np.uint32]
+    encodings: npt.NDArray[np.uint32]
+    sized: Mask
+
+    @classmethod
+    def of(cls, bases: Joined, names: list[str], embedded: Mask, policy: Policy) -> WantedTypes:
+        """What is known of them.
+
+        Args:
+            bases: the types.
+            names: of the types.
+            embedded: whether the split holds each by value.
+            policy: ``"strict"`` also goes by size where a base has two of one name and kind.
+        """
+        types = bases.types
+        sized = embedded | _repeated(bases, names) if policy == "strict" else embedded
+        encodings = _encodings(types)
+        return cls(names, types.kinds, types.kind_flags, types.thirds, encodings, sized)
+
+    def __getitem__(self, row: int) -> Wanted:
+        return Wanted(
+            self.names[row],
+            int(self.kinds[row]),
+            bool(self.flags[row]),
+            int(self.sizes[row]),
+            int(self.encodings[row]),
+            bool(self.sized[row]),
+        )
+
+    def partners(self, target: Target, policy: Policy) -> Index:
+        """For each the only partner that the policy accepts, or 0 for none or several."""
+        # Everything but the name in two numbers, by which a partner that was found is found again.
+        looks = self.kinds.astype(np.int64) << 2 | self.flags.astype(np.int64) << 1 | self.sized
+        words = self.sizes.astype(np.int64) << 32 | self.encodings
+        keys = list(zip(self.names, looks.tolist(), words.tolist(), strict=True))
+        known = target.only.setdefault(policy, {})
+        for key, row in {key: row for row, key in enumerate(keys) if key not in known}.items():
+            ids = target.partners(self[row], policy)
+            known[key] = ids[0] if len(ids) == 1 else 0
+        return np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+
+
+def _repeated(bases: Joined, names: list[str]) -> Mask:
+    """Whether a base has another type of the name and kind."""
+    found = np.zeros(len(names), np.bool_)
+    # Texts keep their hashes, so that this takes little beside the look-ups that follow.
+    hashes = np.fromiter(map(hash, names), np.int64, len(names)).view(np.uint64)
+    mixed = spread(bases.rows) << 8 | bases.types.kinds
+    hashes ^= mixed.view(np.uint64) * FACTOR
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return found
+    keys = list(zip(names, mixed.tolist(), strict=True))
+    counts = Counter(keys)
+    found[[row for row, key in enumerate(keys) if counts[key] > 1]] = True
+    return found
 
 
 @frozen(eq=False, slots=False)
@@ -150,12 +210,14 @@ class Target:
 
     Attributes:
         ids: of the types that a distilled base may name, by name.
+        only: of what was looked for by :meth:`WantedTypes.partners`.
     """
 
     ids: dict[str, list[int]]
     columns: tuple[Any, ...]
     encoding_of: Callable[[int], int]
     found: dict[tuple[Policy, Wanted], tuple[int, ...]] = field(factory=dict)
+    only: dict[Policy, dict[tuple[str, int, int], int]] = field(factory=dict)
     known: dict[str, Namesakes] = field(factory=dict)
     integers: dict[tuple[str, int, int], tuple[int, ...]] = field(factory=dict)
 
@@ -269,7 +331,7 @@ def target_of(btf: Btf) -> Target:
         types.kinds,
         types.kind_flags,
         types.thirds,
-        _encodings(btf),
+        _encodings(types),
         types.vlens,
         types.name_offs,
     )

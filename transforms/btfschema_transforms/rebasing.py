@@ -84,7 +84,7 @@ def offsets_within(olds: Index, news: Index, end: int, new_end: int) -> Offsets:
     def offsets(values: npt.NDArray[np.uint32]) -> Index:
         moved = values.astype(np.int64)
         inside = moved < end
-        moved[~inside] += new_end - end
+        moved[~inside & (moved > 0)] += new_end - end
         moved[inside] = news[np.searchsorted(olds, moved[inside])]
         return moved
 

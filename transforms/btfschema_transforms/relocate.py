@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
+from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
-from btfschema.errors import MatchError, PassError, RequirementError
+from btfschema.arrays import bounds_of, spread
+from btfschema.errors import BtfError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
-from btfschema_transforms.embedding import Embedding, embedding
+from btfschema.joined import Joined, portions
+from btfschema.strings import StringTable
+from btfschema_transforms.embedding import Embeddings
 from btfschema_transforms.explain import Mismatch, explain, report
 from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named
-from btfschema_transforms.matching import Policy, Target, Wanted, target_of, wanted_types
+from btfschema_transforms.matching import Policy, WantedTypes, target_of
 from btfschema_transforms.rebasing import (
-    Offsets,
-    id_map,
     offsets_within,
     placed,
-    rebase_onto,
     require_base,
     require_same_byteorder,
 )
 from btfschema_transforms.references import refuse_opaque
 
-__all__ = ["Relocate", "relocate"]
+__all__ = ["Relocate", "Relocated", "relocate", "relocate_many"]
 
 Index = npt.NDArray[np.int64]
 
+Mask = npt.NDArray[np.bool_]
+Relocated = tuple[Btf, IdMap]
+
+# What a distilled base may hold.
 DISTILLED = kind_mask(kind for kind in NAMED_IN_BASE if kind != Kind.ENUM64)
+# Different types that can't be one in the target.
+DEFINITIONS = kind_mask((*COMPOSITES, Kind.ENUM))
 
 
 def relocate(
@@ -57,25 +64,61 @@ def relocate(
         PassError: the split's base is not a distilled one, or the split holds a kind that the
             schema does not declare.
     """
+    (found,) = relocate_many([split], target, policy, original=original)
+    if isinstance(found, BtfError):
+        raise found
+    return found
+
+
+def relocate_many(
+    splits: Sequence[Btf],
+    target: Btf,
+    policy: Policy = "strict",
+    *,
+    original: Btf | None = None,
+) -> list[Relocated | BtfError]:
+    """Relocate many splits at once, at a fraction of the time that each takes alone.
+
+    Args:
+        splits: as for :func:`relocate`, each over a distilled base of its own.
+        target: as for :func:`relocate`.
+        policy: as for :func:`relocate`.
+        original: as for :func:`relocate`.
+
+    Returns:
+        For each split what :func:`relocate` returns, or the error that it raises.
+    """
+    found: list[Relocated | BtfError] = []
+    for portion in portions(splits, [len(split.types.words) for split in splits]):
+        found += _relocated(portion, target, policy, original)
+    return found
+
+
+def _relocated(
+    splits: Sequence[Btf], target: Btf, policy: Policy, original: Btf | None
+) -> list[Relocated | BtfError]:
+    """Relocate as many as are done together; none of those that are refused is looked at twice."""
+    refused: dict[int, BtfError] = {}
+    for number, split in enumerate(splits):
+        try:
+            _require_suitable(split, target, policy)
+        except BtfError as error:
+            refused[number] = error
+    sound = [number for number in range(len(splits)) if number not in refused]
+    found: dict[int, Relocated | BtfError] = {**refused}
+    if sound:
+        work = _Work.of([splits[number] for number in sound], target, policy)
+        found |= zip(sound, work.results(original), strict=True)
+    return [found[number] for number in range(len(splits))]
+
+
+def _require_suitable(split: Btf, target: Btf, policy: Policy) -> None:
+    """What a split, its base and the target must be before anything is looked up."""
     base = require_base(split, "relocate")
     require_same_byteorder(split, target)
     refuse_opaque(split)
-    _require_distilled(base, split)
-    if policy == "kernel":
-        _require_alone(base, "distilled base")
-        _require_alone(target, "target")
-    held = embedding(split, policy)
-    wanted = wanted_types(base, held.mask, policy)
-    partners = _match(wanted, target_of(target), policy, held, target, original)
-    ids = id_map(split, np.arange(split.first_id), np.append(0, partners), target)
-    strings, data = _moved_strings(split, target, partners, policy)
-    return rebase_onto(split, target, ids, strings, data), ids
-
-
-def _require_distilled(base: Btf, split: Btf) -> None:
-    """Only named types of the six kinds, as libbpf has it."""
-    types = base.all_types
-    good = DISTILLED[types.kinds] & named(base)
+    # Only named types of the six kinds, as libbpf has it.
+    good = DISTILLED.take(base.all_types.kinds) & named(base)
     if not good.all():
         type_id = int(np.argmin(good)) + 1
         raise PassError(
@@ -85,6 +128,9 @@ def _require_distilled(base: Btf, split: Btf) -> None:
             got=split.describe(type_id),
             expected="a distilled base, as distill makes it",
         )
+    if policy == "kernel":
+        _require_alone(base, "distilled base")
+        _require_alone(target, "target")
 
 
 def _require_alone(btf: Btf, what: str) -> None:
@@ -97,75 +143,190 @@ def _require_alone(btf: Btf, what: str) -> None:
         )
 
 
-def _match(
-    wanted: list[Wanted],
-    index: Target,
-    policy: Policy,
-    held: Embedding,
-    target: Btf,
-    original: Btf | None,
-) -> Index:
-    """The partner of each distilled type, in id order."""
-    found = [index.partners(one, policy) for one in wanted]
-    failed = {row: None for row, ids in enumerate(found) if len(ids) != 1}
-    if policy == "strict":
-        failed |= _shared(wanted, found)
-    if failed:
-        mismatches: tuple[Mismatch, ...] = tuple(
-            explain(row + 1, wanted[row], found[row], held, target, original)
-            for row in sorted(failed)
-        )
-        raise MatchError(
-            report(mismatches, len(wanted)),
+@frozen(eq=False)
+class _Work:
+    """Splits over distilled bases, and what was found for the types of these bases.
+
+    Attributes:
+        splits: the splits.
+        target: where they are to go.
+        policy: what counts as a partner.
+        held: what the splits hold by value; ids are counted through all splits there.
+        bases: the types of the distilled bases.
+        owners: by row of these, the number of the split.
+        strings: where the strings of each base start when all are counted through.
+        wanted: what is known of the types.
+        partners: for each the only type of the target that would do, or 0.
+    """
+
+    splits: Sequence[Btf]
+    target: Btf
+    policy: Policy
+    held: Embeddings
+    bases: Joined
+    owners: Index
+    strings: Index
+    wanted: WantedTypes
+    partners: Index
+
+    @classmethod
+    def of(cls, splits: Sequence[Btf], target: Btf, policy: Policy) -> _Work:
+        """Look for all partners."""
+        chains = [require_base(split, "relocate").chain for split in splits]
+        bases = Joined.of([chain[-1].all_types for chain in chains])
+        owners = spread(bases.rows)
+        data = [b"".join([part.strings.data for part in chain]) for chain in chains]
+        strings = bounds_of(list(map(len, data)))
+        texts = StringTable(b"".join(data))
+        names = texts.names(bases.types.name_offs + strings.take(owners))
+        held = Embeddings.of(splits, policy)
+        embedded = held.mask.take(_ids_of_bases(held, bases, owners))
+        wanted = WantedTypes.of(bases, names, embedded, policy)
+        partners = wanted.partners(target_of(target), policy)
+        return cls(splits, target, policy, held, bases, owners, strings, wanted, partners)
+
+    def results(self, original: Btf | None) -> list[Relocated | BtfError]:
+        """What becomes of each split."""
+        failed = self.partners == 0
+        if self.policy == "strict":
+            failed |= self._shared()
+        errors: dict[int, BtfError] = {
+            number: self._mismatch(number, failed, original)
+            for number in np.unique(self.owners[failed]).tolist()
+        }
+        return self._moved(errors)
+
+    def _shared(self) -> Mask:
+        """Definitions whose only partner is also another's: different types can't be one."""
+        rows = (DEFINITIONS.take(self.wanted.kinds) & (self.partners > 0)).nonzero()[0]
+        # The split, the kind and the partner in one number.
+        keys = self.owners.take(rows) << 40 | self.wanted.kinds.take(rows).astype(np.int64) << 32
+        keys |= self.partners.take(rows)
+        order = keys.argsort(kind="stable")
+        same = np.flatnonzero(np.diff(keys.take(order)) == 0)
+        found = np.zeros(len(self.partners), np.bool_)
+        found[rows.take(order.take(np.append(same, same + 1)))] = True
+        return found
+
+    def _mismatch(self, number: int, failed: Mask, original: Btf | None) -> MatchError:
+        """Why a split can't be relocated: every type without a partner."""
+        first, end = self.bases.rows[number : number + 2].tolist()
+        held, index = self.held[number], target_of(self.target)
+        found = []
+        for row in (first + failed[first:end].nonzero()[0]).tolist():
+            wanted = self.wanted[row]
+            matches = index.partners(wanted, self.policy)
+            found.append(explain(row - first + 1, wanted, matches, held, self.target, original))
+        mismatches: tuple[Mismatch, ...] = tuple(found)
+        return MatchError(
+            report(mismatches, end - first),
             type_id=mismatches[0].id,
             expected="a partner in the target for every distilled type",
             mismatches=mismatches,
         )
-    return np.array([ids[0] for ids in found], np.int64)
+
+    def _moved(self, errors: dict[int, BtfError]) -> list[Relocated | BtfError]:
+        """The splits over the target, but for those that failed; the others are done with them."""
+        own, ids, target = self.held.own, self.held.ids, self.target
+        news = np.arange(int(ids[-1])) + target.end_id
+        news -= (ids[:-1] + self._each(lambda split: split.first_id)).repeat(np.diff(ids))
+        news[ids[:-1]] = 0
+        news[_ids_of_bases(self.held, self.bases, self.owners)] = self.partners
+        maps = IdMap.from_array(news).cut(ids)
+        texts = self._texts()
+        datas = self._added(texts, errors)
+        id_at, string_at = own.types.type_id_positions, own.types.string_positions
+        olds = own.types.words.take(id_at) + ids[:-1].repeat(own.counts(id_at))
+        changes = [(id_at, news.take(olds)), (string_at, self._string_offsets(texts, string_at))]
+        tables = own.rewritten(changes).cut([target.end_id] * len(own))
+        found: list[Relocated | BtfError] = []
+        for number, split in enumerate(self.splits):
+            if number in errors:
+                found.append(errors[number])
+                continue
+            data = bytes(datas.get(number, split.strings.data))
+            moved = Btf.assemble(tables[number], data, like=split, base=target)
+            if split.ext is not None:
+                first, end = self.strings[number : number + 2].tolist()
+                offsets = offsets_within(
+                    np.arange(end - first), texts[first:end], end - first, target.strings.end
+                )
+                ext = split.ext.map(moved, type_ids=maps[number].apply, strings=offsets)
+                moved = evolve(moved, ext=ext)
+            found.append((moved, maps[number]))
+        return found
+
+    def _each(self, number_of: Callable[[Btf], int]) -> Index:
+        return np.array([number_of(split) for split in self.splits], np.int64)
+
+    def _texts(self) -> Index:
+        """By offset into the bases' strings, all counted through, that into the target's, or 0.
+
+        A distilled type's name becomes that of its partner. Of several partners' name offsets
+        libbpf keeps that of the highest id.
+        """
+        order = self.partners.argsort(kind="stable")
+        places = self.bases.types.name_offs + self.strings.take(self.owners)
+        found = np.zeros(int(self.strings[-1]) + 1, np.int64)
+        names = self.target.all_types.name_offs
+        if len(names):
+            found[places.take(order)] = names.take(self.partners.take(order) - 1)
+        return found
+
+    def _added(self, texts: Index, errors: dict[int, BtfError]) -> dict[int, bytearray]:
+        """Find in the target what else of the bases' strings is used, or else add it to the split.
+
+        Args:
+            texts: what :meth:`_texts` says; the strings in question are filled in.
+            errors: those of splits for which the policy forbids that are filled in.
+
+        Returns:
+            The strings of the splits that get more.
+        """
+        own = self.held.own
+        at = own.types.string_positions
+        used, owners = own.types.words.take(at), np.arange(len(own)).repeat(own.counts(at))
+        for number, split in enumerate(self.splits):
+            if split.ext is not None:
+                used = np.append(used, split.ext.string_offsets)
+                owners = np.append(owners, np.full(len(used) - len(owners), number))
+        inside = (used < np.diff(self.strings).take(owners)) & (used > 0)
+        places = used[inside] + self.strings.take(owners[inside])
+        data: dict[int, bytearray] = {}
+        for place in np.unique(places[texts.take(places) == 0]).tolist():
+            number = int(self.strings.searchsorted(place, side="right")) - 1
+            split, offset = self.splits[number], place - int(self.strings[number])
+            if number in errors:
+                continue
+            text = split.strings[offset]
+            if self.policy == "kernel":
+                errors[number] = PassError(
+                    f"string {text!r} [offset {offset}] of the distilled base is not the name of a "
+                    "type there; libbpf and the kernel refuse that",
+                    got=text,
+                    expected="names of distilled types",
+                )
+                continue
+            added = data.setdefault(number, bytearray(split.strings.data))
+            texts[place] = placed(text, self.target, added)
+        return data
+
+    def _string_offsets(self, texts: Index, at: Index) -> Index:
+        """The new offset for each of these words: own strings move with the end of the base's."""
+        own = self.held.own
+        olds, owners = own.types.words.take(at), np.arange(len(own)).repeat(own.counts(at))
+        ends = np.diff(self.strings)
+        news: Index = olds + (self.target.strings.end - ends).take(owners)
+        news[olds == 0] = 0
+        inside = ((olds < ends.take(owners)) & (olds > 0)).nonzero()[0]
+        news[inside] = texts.take(olds.take(inside) + self.strings.take(owners.take(inside)))
+        return news
 
 
-def _shared(wanted: list[Wanted], found: list[tuple[int, ...]]) -> dict[int, None]:
-    """Rows of definitions whose only partner is also another's: different types can't be one."""
-    rows: dict[tuple[int, int], list[int]] = {}
-    for row, (one, ids) in enumerate(zip(wanted, found, strict=True)):
-        if len(ids) == 1 and one.kind in (*COMPOSITES, Kind.ENUM):
-            rows.setdefault((one.kind, ids[0]), []).append(row)
-    return {row: None for group in rows.values() if len(group) > 1 for row in group}
-
-
-def _moved_strings(
-    split: Btf, target: Btf, partners: Index, policy: Policy
-) -> tuple[Offsets, bytes]:
-    """The map of string offsets, and the result's own strings.
-
-    Own strings move by the difference of the bases' lengths, a distilled type's name becomes that
-    of its partner. Another string of the distilled base is looked up in the target, or else added.
-    """
-    base = require_base(split, "relocate")
-    end = base.strings.end
-    used = split.types.words[split.types.string_positions]
-    if split.ext is not None:
-        used = np.append(used, split.ext.string_offsets)
-    marks = np.zeros(end, np.bool_)
-    marks[used[used < end]] = True
-    olds = marks.nonzero()[0]
-    news = np.zeros(max(end, 1), np.int64)
-    # Of several partners' name offsets libbpf keeps that of the highest id.
-    order = np.argsort(partners, kind="stable")
-    names = target.all_types.name_offs[partners[order] - 1]
-    news[base.all_types.name_offs[order]] = names
-    data = bytearray(split.strings.data)
-    for offset in olds[(news[olds] == 0) & (olds > 0)].tolist():
-        text = split.strings[offset]
-        if policy == "kernel":
-            raise PassError(
-                f"string {text!r} [offset {offset}] of the distilled base is not the name of a "
-                "type there; libbpf and the kernel refuse that",
-                got=text,
-                expected="names of distilled types",
-            )
-        news[offset] = placed(text, target, data)
-    return offsets_within(olds, news[olds], end, target.strings.end), bytes(data)
+def _ids_of_bases(held: Embeddings, bases: Joined, owners: Index) -> Index:
+    """The ids of the bases' types, counted through all splits: each starts with void."""
+    ids: Index = np.arange(len(owners)) + (held.ids[:-1] + 1 - bases.rows[:-1]).take(owners)
+    return ids
 
 
 @frozen
