@@ -199,16 +199,20 @@ def read_source(path: StrPath) -> Source:
         NoBtfError: it holds no BTF.
     """
     path = os.fspath(path)
-    with _opened(path) as stream:
-        return _unwrap(stream, path)
+    with _opened(path) as (stream, size):
+        return _unwrap(stream, size, path)
 
 
-def _unwrap(stream: BinaryIO, path: str) -> Source:
-    """Take the layers off until something holds BTF."""
+def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
+    """Take the layers off until something holds BTF.
+
+    Args:
+        stream: the file, at its start.
+        size: its length in bytes.
+        path: where it is.
+    """
     name, layers = _name(path), list[str]()
     while len(layers) <= MOST_LAYERS:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(0)
         head = stream.read(images.HEAD_SIZE)
         if head[:2] in images.RAW_MAGICS:
             return Source(path, "raw", _whole(stream, size, name), layers=tuple(layers))
@@ -233,7 +237,7 @@ def _unwrap(stream: BinaryIO, path: str) -> Source:
         if codec is None:
             raise _unknown(head, name, layers)
         window = Window(stream, offset, length)
-        stream = decompress(codec, window, name, one=payload is not None)
+        stream, size = _rewound(decompress(codec, window, name, one=payload is not None))
         layers.append(codec.name)
     raise SourceError(
         f"{name}: {len(layers)} layers ({', '.join(layers)}), expected at most {MOST_LAYERS}",
@@ -271,42 +275,60 @@ def _too_large(name: str, size: int) -> SourceError:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    """A seekable stream of a file; pipes and standard input are read into memory."""
+def _opened(path: str) -> Iterator[tuple[BinaryIO, int]]:
+    """A seekable stream and its length; pipes and standard input are read into memory."""
     if path == STDIN:
         if sys.stdin is None:
             raise SourceError("standard input is closed", expected="a file or a pipe")
         yield _slurped(sys.stdin.buffer, _name(path))
         return
-    with Path(path).open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISREG(mode):
-            yield file
-        elif stat.S_ISFIFO(mode):
+    # pathlib takes longer than the system does, which shows with thousands of modules.
+    with open(path, "rb") as file:  # noqa: PTH123
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            yield file, status.st_size
+        elif stat.S_ISFIFO(status.st_mode):
             yield _slurped(file, path)
         else:
             raise SourceError(f"{path}: a device, expected a file or a pipe", expected="a file")
 
 
-def _slurped(pipe: BinaryIO, name: str) -> io.BytesIO:
+def _slurped(pipe: BinaryIO, name: str) -> tuple[BinaryIO, int]:
     data = io.BytesIO()
     while chunk := pipe.read(STEP):
         data.write(chunk)
         if data.tell() > compression.LIMIT:
             raise _too_large(name, data.tell())
-    return data
+    return _rewound(data)
+
+
+def _rewound(data: io.BytesIO) -> tuple[BinaryIO, int]:
+    """What was written to memory, from its start, and how much it is."""
+    size = data.tell()
+    data.seek(0)
+    return data, size
 
 
 def base_beside(source: Source) -> Path | None:
     """Where the base of a file is by convention."""
     if source.format != "raw" or source.path == STDIN:
         return None
-    path = Path(source.path)
-    resolved = path.resolve()
-    if resolved.parent == SYSFS:
-        return SYSFS / VMLINUX if resolved.name != VMLINUX else None
-    detached = path.with_name(f"{path.name}{elf.BTF_BASE.removeprefix(elf.BTF)}")
-    return detached if detached.is_file() else None
+    # Following links takes longer than asking which file system they lead to.
+    device = _device(source.path)
+    if device is not None and device == _device(SYSFS):
+        resolved = Path(source.path).resolve()
+        if resolved.parent == SYSFS:
+            return SYSFS / VMLINUX if resolved.name != VMLINUX else None
+    detached = f"{source.path}{elf.BTF_BASE.removeprefix(elf.BTF)}"
+    return Path(detached) if os.path.isfile(detached) else None  # noqa: PTH113
+
+
+def _device(path: StrPath) -> int | None:
+    """The file system that a path leads to, None if it leads nowhere."""
+    try:
+        return os.stat(path).st_dev  # noqa: PTH116
+    except OSError:
+        return None
 
 
 def _name(path: str) -> str:
