@@ -11,7 +11,7 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
-from btfschema.cli.inputs import doubting
+from btfschema.cli.inputs import load_over, saying
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.tree import Kept, Progress, executor_of, gather, shared, tree_options
 
@@ -156,10 +156,9 @@ class Check:
         from btfschema.framework import base_state
 
         original = self.original.open() if self.original is not None else None
-        btf = _opened(file, original)
-        notes: list[str] = []
+        btf, notes = _opened(file, original, self.original.path if self.original else None)
         if base_state(btf) != "distilled":
-            with doubting(btf, self.original.path if self.original is not None else None) as notes:
+            with saying(notes):
                 btf = _pipeline("distill").run(btf).btf
         rows = {name: self._onto(file, btf, original, name) for name in self.targets}
         if len(rows) == 1:
@@ -191,15 +190,15 @@ def _pipeline(text: str) -> Pipeline:
     return Pipeline.parse(text)
 
 
-def _opened(file: str, original: Btf | None) -> Btf:
-    """A file over its distilled base, or over the base it was built for."""
+def _opened(file: str, original: Btf | None, name: str | None) -> tuple[Btf, list[str]]:
+    """A file over its distilled base, or over the base it was built for; what to say of it."""
     from btfschema.errors import MissingBaseError, SourceError
     from btfschema.header import read_header
     from btfschema.sources import base_beside, load_source, read_source
 
     source = read_source(file)
     if source.base is not None or base_beside(source) is not None:
-        return load_source(source)
+        return load_source(source), []
     _, at, length = read_header(source.btf).sections[1]
     alone = length and not source.btf[at]
     if original is None and not alone:
@@ -207,7 +206,7 @@ def _opened(file: str, original: Btf | None) -> Btf:
             f"{file}: has no distilled base (.BTF.base, or {file}.base beside it): pass the "
             "BTF that it was built over with --original-base"
         )
-    btf = load_source(source, None if alone else original)
+    btf, notes = load_over(source, None if alone else original, name)
     if btf.base is None:
         raise SourceError(f"{file}: stands alone, so there is nothing to relocate")
-    return btf
+    return btf, notes

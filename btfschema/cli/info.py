@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.inputs import RUNNING_KERNEL, base_option, open_input, warn
+from btfschema.cli.inputs import RUNNING_KERNEL, base_option, load_over, open_input, warn
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -30,7 +30,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
         facts["source"] = {"format": "raw", "layers": [], "elf_class": None}
         facts |= describe(open_input(file, base_btf))
     else:
-        from btfschema.sources import load_source, read_source
+        from btfschema.sources import read_source
 
         source = read_source(file)
         facts["source"] = {
@@ -38,8 +38,8 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
             "layers": list(source.layers),
             "elf_class": source.elf_class,
         }
-        btf = load_source(source, base_btf)
-        warn(file, btf, base_btf)
+        btf, notes = load_over(source, base_btf)
+        warn(file, notes)
         facts |= describe(btf)
     if as_json:
         import json

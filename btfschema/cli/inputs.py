@@ -12,14 +12,16 @@ import click
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
+    from btfschema.sources import Source
 
 __all__ = [
     "RUNNING_KERNEL",
     "Decorator",
     "base_option",
-    "doubting",
     "doubts",
+    "load_over",
     "open_input",
+    "saying",
     "stdout",
     "warn",
 ]
@@ -51,11 +53,11 @@ def stdout() -> BinaryIO:
 
 def open_input(file: str | None, base_btf: str | None) -> Btf:
     """Load FILE over its base; without FILE the running kernel, or a sample where it has no BTF."""
-    from btfschema.sources import load
+    from btfschema.sources import load, read_source
 
     if file is not None:
-        btf = load(file, base_btf)
-        warn(file, btf, base_btf)
+        btf, notes = load_over(read_source(file), base_btf)
+        warn(file, notes)
         return btf
     if base_btf is not None:
         raise click.UsageError("-B/--base-btf needs a FILE that is split over it")
@@ -65,6 +67,41 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
 
     click.echo(f"btfschema: no {RUNNING_KERNEL} here; this is a small sample", err=True)
     return sample()
+
+
+def load_over(
+    source: Source, base: Btf | str | None, base_name: str | None = None
+) -> tuple[Btf, list[str]]:
+    """Load what was read of a file over the base that was named for it.
+
+    Args:
+        source: the file.
+        base: the base, or the name of its file; None when none was named.
+        base_name: what a container is called.
+
+    Returns:
+        The container, and what is to be said of it: see :func:`doubts`.
+
+    Raises:
+        BtfError, OSError: as :func:`btfschema.load`; when types or names are missing in the base
+            and it is doubtful, the error says so.
+    """
+    from btfschema.errors import BtfError, DecodeError
+    from btfschema.sources import load_source
+
+    base_name = base if isinstance(base, str) else base_name
+    try:
+        btf = load_source(source, base)
+    except DecodeError as error:
+        if base is None:
+            raise
+        try:
+            unchecked = load_source(source, base, check=False)
+        except BtfError:
+            raise error from None
+        with saying(doubts(unchecked, base_name)):
+            raise
+    return btf, doubts(btf, base_name)
 
 
 def doubts(btf: Btf, base: str | None) -> list[str]:
@@ -77,20 +114,19 @@ def doubts(btf: Btf, base: str | None) -> list[str]:
     return [f"{why}: this BTF was probably built over another base than {base}"]
 
 
-def warn(file: str, btf: Btf, base: str | None) -> None:
-    """Say on stderr when a file was probably built over another base than the one named."""
-    for doubt in doubts(btf, base):
-        click.echo(f"btfschema: {file}: {doubt}", err=True)
+def warn(file: str, notes: list[str]) -> None:
+    """Say on stderr what is to be said of a file."""
+    for note in notes:
+        click.echo(f"btfschema: {file}: {note}", err=True)
 
 
 @contextmanager
-def doubting(btf: Btf, base: str | None) -> Iterator[list[str]]:
-    """Give the doubts of a piece of work; when it fails, the error says them too."""
+def saying(notes: list[str]) -> Iterator[None]:
+    """Make errors of a piece of work say notes too, since nobody will say them after it."""
     from btfschema.errors import BtfError
 
-    found = doubts(btf, base)
     try:
-        yield found
+        yield
     except BtfError as error:
-        error.args = ("\n  ".join([str(error), *found]), *error.args[1:])
+        error.args = ("\n  ".join([str(error), *notes]), *error.args[1:])
         raise

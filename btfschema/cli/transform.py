@@ -19,7 +19,7 @@ from btfschema.cli.batch import (
     sizes,
     type_count,
 )
-from btfschema.cli.inputs import base_option, doubting
+from btfschema.cli.inputs import base_option, load_over, saying
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import (
     Kept,
@@ -74,12 +74,13 @@ class Transform:
         """Do one file; returns what to report."""
         from btfschema.framework import Context
         from btfschema.pipeline import Pipeline
-        from btfschema.sources import load
+        from btfschema.sources import read_source
 
         pipeline = Pipeline.parse(self.text, observers=self.observers)
-        btf = load(file, self.base.open() if self.base is not None else None)
+        base, base_name = (self.base.open(), self.base.path) if self.base else (None, None)
+        btf, notes = load_over(read_source(file), base, base_name)
         inputs = {name: one.open() for name, one in self.inputs.items()}
-        with doubting(btf, self.base.path if self.base is not None else None) as notes:
+        with saying(notes):
             result = pipeline.run(btf, Context(inputs))
         notes += map(str, result.diagnostics)
         row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
@@ -219,14 +220,14 @@ def references(
 
     from btfschema.framework import Analysis, Context
     from btfschema.registry import load_pass
-    from btfschema.sources import load
+    from btfschema.sources import read_source
 
     base = _loaded(base_btf)
     analysis = cast(Analysis[Any], load_pass("references")())
 
     def work(file: str) -> dict[str, Any]:
-        btf = load(file, base)
-        with doubting(btf, base_btf) as notes:
+        btf, notes = load_over(read_source(file), base, base_btf)
+        with saying(notes):
             result = analysis.run(btf, Context())
         if as_json:
             click.echo(json.dumps({"file": file, **result.facts}))

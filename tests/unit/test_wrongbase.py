@@ -175,3 +175,27 @@ def test_commands_say_so(folder: Path, tmp_path: Path, command: str) -> None:
         assert said.count(warning) == (base.name == "wrong")
         if base.name == "right":
             assert (done.returncode, said) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["dump", "info", "references", "run distill"])
+def test_errors_of_names_that_are_missing_say_so(tmp_path: Path, command: str) -> None:
+    """Over a base with less in it, as over one with more."""
+    file, base = tmp_path / "split.btf", tmp_path / "base.btf"
+    file.write_bytes(split_over(BASE, *NAMES))
+    dump(base_of("in"), base)
+    done = btfschema(*command.split(), file, "-B", base)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [
+        f"btfschema: {file}: type 4 (INT): string offset 21 is past the end of the strings (17 bytes)",
+        f"  2 of 3 names start inside a string, none at the first of its own: this BTF was probably "
+        f"built over another base than {base}",
+    ]
+
+
+def test_other_damage_is_not_laid_on_the_base(tmp_path: Path) -> None:
+    file, base = tmp_path / "split.btf", tmp_path / "base.btf"
+    file.write_bytes(split_over(BASE, *NAMES)[:-4])
+    dump(base_of("in"), base)
+    done = btfschema("dump", file, "-B", base)
+    (line,) = done.stderr.decode().splitlines()
+    assert "truncated BTF" in line
