@@ -37,6 +37,7 @@ from btfschema.views import (
     TypeView,
     Union,
     Var,
+    Volatile,
 )
 
 # More than Python's recursion limit, and the kernel's limit of 32 by far.
@@ -173,6 +174,25 @@ def test_what_bpftool_gets_wrong_is_right_on_demand() -> None:
     assert "enum half {\n\tA = 1,\n} __attribute__((mode(HI)));" in text
     assert "__int128 w;\n} __attribute__((packed));" in text
     assert "union larger {\n\tint i;\n\tstruct { long: 64; long: 64; long: 64; };\n};" in text
+
+
+def test_elements_have_the_qualifiers_of_arrays_on_demand() -> None:
+    btf = built(
+        Array(INT, INT, 3),
+        Array(6, INT, 2),
+        Const(7),
+        Const(INT),
+        Array(9, INT, 3),
+        Const(10),
+        Ptr(INT),
+        Array(12, INT, 2),
+        Volatile(13),
+        Struct("s", 52, [Member("grid", 8), Member("row", 11, 192), Member("to", 14, 320)]),
+    )
+    text = format_c(btf, like="none")
+    assert "\tconst int grid[2][3];\n\tconst int row[3];\n" in text
+    assert "\tint * volatile to[2];\n" in text
+    assert "\tint grid[2][3];\n\tconst int row[3];\n" in format_c(btf)
 
 
 def test_assertions_cover_members_of_anonymous_members() -> None:

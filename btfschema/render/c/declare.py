@@ -127,7 +127,24 @@ class Declarations:
             steps += 1
             if steps > types.count:
                 raise types.circle(start)
+        if self._dialect.exact:
+            chain = self._qualify_elements(chain)
         return [*chain, type_id]
+
+    def _qualify_elements(self, chain: list[int]) -> list[int]:
+        """The chain with the qualifiers of arrays at their elements, where C has them."""
+        found: list[int] = []
+        passed: dict[int, int] = {}
+        for type_id in chain:
+            kind = self._types.kinds[type_id]
+            if kind in QUALIFIERS:
+                passed[kind] = type_id
+                continue
+            if kind != Kind.ARRAY:
+                found += passed.values()
+                passed = {}
+            found.append(type_id)
+        return [*found, *passed.values()]
 
     def looks_through(self, type_id: int) -> bool:
         """Whether declarations say what a typedef stands for, and not its name."""

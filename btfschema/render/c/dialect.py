@@ -22,8 +22,8 @@ class Dialect:
         exact: correct what every bpftool gets wrong up to 7.5. It writes attributes as type tags,
             which mean something else; sorting, it leaves out the first type; it lets enums of 2
             bytes have 4; it does not pack or pad unions; it aligns 128-bit integers to 8 bytes;
-            and it takes the compiler's ``va_list`` for the kernel's, which differs where BPF is
-            compiled.
+            it leaves out qualifiers of arrays, which C gives to their elements; and it takes the
+            compiler's ``va_list`` for the kernel's, which differs where BPF is compiled.
     """
 
     kfuncs: bool = True
