@@ -91,7 +91,7 @@ class Declared:
         for type_id in sorted(self.needed):
             view = self.view(type_id)
             self._held.update(references(view))
-            if view.kind in COMPOSITE:
+            if view.kind in COMPOSITE and view.name:
                 self._tags.setdefault((word_of(view), view.name), []).append(type_id)
         # Which struct a forward declaration stands for, where the text defines several.
         self._meant: dict[tuple[str, str], int] = {}
