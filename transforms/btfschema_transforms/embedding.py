@@ -14,6 +14,7 @@ from attrs import frozen
 from btfschema import Btf, Kind
 from btfschema.arrays import bounds_of, spread
 from btfschema.joined import Joined
+from btfschema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
 from btfschema.roles import Role
 from btfschema_transforms.graph import COMPOSITES, kind_mask
 from btfschema_transforms.matching import Policy
@@ -84,7 +85,7 @@ class Embedding:
     held: Index
 
     def users(self, type_id: int) -> tuple[User, ...]:
-        """Who holds a type by value, in id order."""
+        """Who holds a type of the base by value, in id order."""
         order, held = self._by_held
         first, end = held.searchsorted((type_id, type_id + 1)).tolist()
         if first == end:
@@ -100,21 +101,22 @@ class Embedding:
 
         Its words are read without a view, which would decode all members of a large struct.
         """
-        types, strings = self.split.types, self.split.strings
-        type_id, kind = types.first_id + row, int(types.kinds[row])
+        types, name_at = self.split.types, self.split.strings.lookup
+        word, start, type_id = types.words.item, types.starts.item(row), types.first_id + row
+        kind = word(start + INFO_WORD.word) >> KIND_SHIFT & KIND_MASK
         plan = types.plan.kinds[kind]
         if kind not in COMPOSITES:
             return User(type_id, plan.name, getattr(self.split[type_id], "name", ""))
         (name_word,) = plan.element_words_with(Role.STRING_OFFSET)
         (type_word,) = plan.element_words_with(Role.TYPE_ID)
-        word = types.words.item
-        members = [strings.lookup(word(at - type_word + name_word)) for at in positions]
-        return User(type_id, plan.name, strings.lookup(int(types.name_offs[row])), tuple(members))
+        members = [name_at(word(at - type_word + name_word)) for at in positions]
+        return User(type_id, plan.name, name_at(word(start + NAME_OFF.word)), tuple(members))
 
     @cached_property
     def _by_held(self) -> tuple[Index, Index]:
-        """The uses by the type that they lead to, and these types."""
-        order = np.argsort(self.held, kind="stable")
+        """The uses of types of the base, by the type, and these types."""
+        uses = (self.held < self.split.first_id).nonzero()[0]
+        order = uses[self.held[uses].argsort(kind="stable")]
         return order, self.held[order]
 
 

@@ -217,8 +217,9 @@ def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
 
     Empty where it is not certain which types to compare.
     """
-    known: WeakKeyDictionary[Btf, dict[Wanted, MemberDiff]]
-    known = target.analyses.setdefault(member_diff, WeakKeyDictionary())
+    known: WeakKeyDictionary[Btf, dict[Wanted, MemberDiff]] | None
+    if (known := target.analyses.get(member_diff)) is None:
+        known = target.analyses[member_diff] = WeakKeyDictionary()
     diffs = known.setdefault(original, {})
     if wanted not in diffs:
         after = target_of(target).namesakes(wanted.name).kinds.get(wanted.kind, [])
