@@ -284,6 +284,8 @@ class IdMap:
             raise ValueError(message)
         if other.is_identity:
             return self
+        if self.is_identity and self.count == other.count:
+            return other
         # A run of this map is cut wherever a run of the other starts among its targets.
         alive = np.flatnonzero(self.targets != DROPPED)
         firsts = self.targets[alive]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btfschema.errors import DecodeError, MissingBaseError
-from btfschema.joined import Joined
+from btfschema.joined import Joined, portions
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -22,8 +23,11 @@ def check_references(*btfs: Btf) -> None:
         DecodeError: one does not; that of the first such container.
         MissingBaseError: one does not, or the strings start like a split's, and there is no base.
     """
-    if not btfs:
-        return
+    for portion in portions(btfs, [len(btf.types.words) for btf in btfs]):
+        _check_together(portion)
+
+
+def _check_together(btfs: Sequence[Btf]) -> None:
     for btf in btfs:
         first = btf.strings.data[:1]
         if btf.base is None and first not in (b"", b"\0"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack
 from itertools import islice
@@ -24,17 +24,28 @@ from btfschema.container import Btf, dumps, loads
 from btfschema.errors import BtfError, RequirementError
 from btfschema.framework import Context, Diagnostic, PassResult
 from btfschema.ids import IdMap
-from btfschema.sources import StrPath, load
+from btfschema.sources import StrPath, load, load_many
 
 if TYPE_CHECKING:
     from btfschema.pipeline import Pipeline
 
-__all__ = ["Outcome", "Shared", "map_ordered", "map_pipeline"]
+__all__ = [
+    "Each",
+    "Failure",
+    "Outcome",
+    "Shared",
+    "Work",
+    "map_ordered",
+    "map_pipeline",
+    "run_loaded",
+]
 
 R = TypeVar("R")
 S = TypeVar("S")
 
-# A module takes a millisecond, sending a chunk to another process about as long.
+# Many at once cost less each; but whoever waits for the first does not want to wait for thousands.
+TOGETHER = 32
+# What is sent to another process: enough to be worth it, few enough to keep all of them at work.
 CHUNK = 8
 # Chunks that are sent out and not given back yet.
 AHEAD = 32
@@ -93,62 +104,99 @@ _OPENED: dict[Shared, Btf] = {}
 _OPENING = threading.Lock()
 
 
+Failure = BtfError | OSError
+Work = Callable[[Sequence[S]], Sequence[R | Failure]]
+"""Does some sources together; gives a result or an error for each."""
+
+
+@frozen
+class Each(Generic[S, R]):
+    """Work that is done on one source at a time.
+
+    Attributes:
+        work: raises BtfError or OSError for a source that it can't do.
+    """
+
+    work: Callable[[S], R]
+
+    def __call__(self, sources: Sequence[S]) -> list[R | Failure]:
+        """Do them one after another."""
+        found: list[R | Failure] = []
+        for source in sources:
+            try:
+                found.append(self.work(source))
+            except (BtfError, OSError) as error:
+                found.append(error)
+        return found
+
+
 def map_ordered(
-    work: Callable[[S], R], sources: Iterable[S], executor: Executor | None = None
+    work: Work[S, R],
+    sources: Iterable[S],
+    executor: Executor | None = None,
+    together: int = TOGETHER,
 ) -> Generator[Outcome[S, R], None, None]:
-    """Do ``work`` on each source; outcomes come in the order of the sources.
+    """Do ``work`` on the sources; outcomes come in the order of the sources.
 
     Args:
-        work: raises BtfError or OSError for a source that it can't do. For another process, both
-            it and what it returns must be picklable.
+        work: takes some sources and gives a result or an error for each. For another process, both
+            it and the results must be picklable.
         sources: taken as they are needed.
         executor: who does it; None does one after another here.
+        together: how many sources are done together at most, here; an executor gets ``CHUNK``.
 
     Raises:
         BtfError: a worker process ended, so that what it worked on is lost.
     """
-    if executor is None:
-        for source in sources:
-            yield _attempt(work, source)
-        return
     waiting = iter(sources)
-    pending: deque[Future[list[Outcome[S, R]]]] = deque()
+    if executor is None:
+        while chunk := list(islice(waiting, together)):
+            yield from _outcomes(chunk, work(chunk))
+        return
+    pending: deque[tuple[list[S], Future[Sequence[R | Failure]]]] = deque()
     try:
         while chunk := list(islice(waiting, CHUNK)):
-            pending.append(executor.submit(_attempt_all, work, chunk))
+            pending.append((chunk, executor.submit(work, chunk)))
             if len(pending) >= AHEAD:
-                yield from pending.popleft().result()
+                sent, future = pending.popleft()
+                yield from _outcomes(sent, future.result())
         while pending:
-            yield from pending.popleft().result()
+            sent, future = pending.popleft()
+            yield from _outcomes(sent, future.result())
     except BrokenExecutor as error:
         message = f"a worker process ended before its work was done ({error})"
         raise BtfError(message, expected="workers that live on") from error
     finally:
-        for future in pending:
+        for _, future in pending:
             future.cancel()
 
 
-def _attempt(work: Callable[[S], R], source: S) -> Outcome[S, R]:
-    try:
-        return Outcome(source, work(source))
-    except (BtfError, OSError) as error:
-        return Outcome(source, error=error)
-
-
-def _attempt_all(work: Callable[[S], R], sources: list[S]) -> list[Outcome[S, R]]:
-    return [_attempt(work, source) for source in sources]
+def _outcomes(sources: Sequence[S], results: Sequence[R | Failure]) -> Iterator[Outcome[S, R]]:
+    for source, result in zip(sources, results, strict=True):
+        if isinstance(result, BtfError | OSError):
+            yield Outcome(source, error=result)
+        else:
+            yield Outcome(source, result)
 
 
 @frozen(eq=False)
 class _Here:
-    """A pipeline on one file, in this process."""
+    """A pipeline on some files, in this process."""
 
     pipeline: Pipeline
     base: Btf | None
     inputs: Mapping[str, Btf]
 
-    def __call__(self, source: StrPath) -> PassResult:
-        return self.pipeline.run(load(source, self.base), Context(self.inputs))
+    def __call__(self, sources: Sequence[StrPath]) -> list[PassResult | Failure]:
+        return run_loaded(self.pipeline, load_many(sources, self.base), Context(self.inputs))
+
+
+def run_loaded(
+    pipeline: Pipeline, btfs: Sequence[Btf | Failure], ctx: Context
+) -> list[PassResult | Failure]:
+    """Run a pipeline on the files that could be read; the errors of the others stay."""
+    results = iter(pipeline.run_many([one for one in btfs if isinstance(one, Btf)], ctx))
+    return [next(results) if isinstance(one, Btf) else one for one in btfs]
 
 
 @frozen(eq=False)
@@ -200,16 +248,16 @@ def _plain(value: Any) -> Any:
 
 @frozen(eq=False)
 class _There:
-    """A pipeline on one file, wherever an executor wants it."""
+    """A pipeline on some files, wherever an executor wants it."""
 
     pipeline: Pipeline
     files: Mapping[str, Shared]
 
-    def __call__(self, source: StrPath) -> _Sent:
+    def __call__(self, sources: Sequence[StrPath]) -> list[_Sent | Failure]:
         known = {name: file.open() for name, file in self.files.items()}
         inputs = {name: btf for name, btf in known.items() if name}
-        result = _Here(self.pipeline, known.get(""), inputs)(source)
-        return _Sent.of(result, known)
+        results = _Here(self.pipeline, known.get(""), inputs)(sources)
+        return [_Sent.of(one, known) if isinstance(one, PassResult) else one for one in results]
 
 
 def map_pipeline(

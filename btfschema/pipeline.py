@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
@@ -153,29 +154,53 @@ class Pipeline(Pass):
             VerifyError: the input or a pass's output has violations.
             BtfError: what a pass raised, with ``pass_name``, ``stage`` and ``pipeline``.
         """
+        (result,) = self.run_many([btf], Context() if ctx is None else ctx)
+        if isinstance(result, BtfError):
+            raise result
+        return result
+
+    def run_many(
+        self, btfs: Sequence[Btf], ctx: Context | None = None
+    ) -> list[PassResult | BtfError]:
+        """Run all passes on many containers, at less cost for each.
+
+        Observers see one container at a time, so that with any the containers are done one by one.
+
+        Returns:
+            For each container what :meth:`run` returns, or the error that it raises.
+        """
         ctx = Context() if ctx is None else ctx
+        if self.observers and len(btfs) > 1:
+            return [one for btf in btfs for one in self.run_many([btf], ctx)]
         text = str(self)
         stages = [Stage(number, pass_, text) for number, pass_ in enumerate(self.passes, 1)]
-        check_needs(stages, btf, ctx)
-        check_references(btf)
-        self._verify(btf, None)
-        total = PassResult.unchanged(btf)
-        facts: dict[str, Mapping[str, Any]] = {}
+        totals = self._admitted(stages, btfs, ctx)
         names = [stage.name for stage in stages]
         for stage in stages:
-            result = self._run_stage(stage, total.btf, ctx)
             key = stage.name if names.count(stage.name) == 1 else f"{stage.name}#{stage.number}"
-            facts[key] = dict(result.facts)
-            said = [
-                evolve(one, pass_name=one.pass_name or stage.name) for one in result.diagnostics
-            ]
-            total = PassResult(
-                result.btf,
-                total.ids.then(result.ids),
-                facts,
-                (*total.diagnostics, *said),
-            )
-        return total
+            live = {n: total for n, total in enumerate(totals) if isinstance(total, PassResult)}
+            if not live:
+                break
+            outcomes = self._run_stage(stage, [total.btf for total in live.values()], ctx)
+            for (number, total), outcome in zip(live.items(), outcomes, strict=True):
+                totals[number] = _continued(total, outcome, stage.name, key)
+        return totals
+
+    def _admitted(
+        self, stages: Sequence[Stage], btfs: Sequence[Btf], ctx: Context
+    ) -> list[PassResult | BtfError]:
+        """The inputs as they are, but for those that the passes can't work on."""
+        found: list[PassResult | BtfError] = []
+        for btf, damage in zip(btfs, _damages(btfs), strict=True):
+            try:
+                check_needs(stages, btf, ctx)
+                if damage is not None:
+                    raise damage
+                self._verify(btf, None)
+                found.append(PassResult.unchanged(btf))
+            except BtfError as error:
+                found.append(error)
+        return found
 
     def map(
         self,
@@ -211,16 +236,34 @@ class Pipeline(Pass):
 
         return map_pipeline(self, sources, executor, progress, base, inputs or {})
 
-    def _run_stage(self, stage: Stage, btf: Btf, ctx: Context) -> PassResult:
-        for observer in self.observers:
+    def _run_stage(
+        self, stage: Stage, btfs: Sequence[Btf], ctx: Context
+    ) -> list[PassResult | BtfError]:
+        for observer, btf in product(self.observers, btfs):
             observer.before(stage, btf)
-        with _Watch(stage, btf):
-            result = stage.pass_.run(btf, ctx)
-            _check_result(result, btf)
-        self._verify(result.btf, stage)
-        for observer in self.observers:
-            observer.after(stage, btf, result)
-        return result
+        with _Watch(stage, btfs) as watch:
+            outcomes = stage.pass_.run_many(btfs, ctx)
+        if len(outcomes) != len(btfs):
+            raise BrokenPassError(
+                f"{stage} returned {len(outcomes)} results for {len(btfs)} containers",
+                got=len(outcomes),
+                expected=f"{len(btfs)} results",
+            )
+        news = [
+            one.btf if isinstance(one, PassResult) else btf
+            for one, btf in zip(outcomes, btfs, strict=True)
+        ]
+        found: list[PassResult | BtfError] = []
+        for number, (outcome, damage) in enumerate(zip(outcomes, _damages(news), strict=True)):
+            try:
+                result = watch.checked(number, outcome, damage)
+                self._verify(result.btf, stage)
+                for observer in self.observers:
+                    observer.after(stage, btfs[number], result)
+                found.append(result)
+            except BtfError as error:
+                found.append(_blamed(error, stage))
+        return found
 
     def _verify(self, btf: Btf, stage: Stage | None) -> None:
         """Raise what the verifier finds wrong; ``stage`` is None for the pipeline's input."""
@@ -280,20 +323,49 @@ def _label(error: BtfError, stage: Stage | None) -> None:
         error.pass_name, error.stage, error.pipeline = stage.name, stage.number, stage.pipeline
 
 
-def _check_result(result: PassResult, btf: Btf) -> None:
-    # A pass of somebody else's may return anything.
-    if not isinstance(result, PassResult):
-        raise BrokenPassError(
-            f"the pass returned {result!r}, expected a PassResult",
-            got=result,
-            expected="PassResult",
-        )
-    result.ids.check(btf.end_id, result.btf.end_id)
-    if result.btf is not btf:
-        try:
-            check_references(result.btf)
-        except DecodeError as error:
-            raise BrokenPassError(f"the output is damaged: {error}", got=error.got) from error
+def _blamed(error: BtfError, stage: Stage) -> BtfError:
+    """The error, which now says in which stage it came up."""
+    _label(error, stage)
+    where = _where(stage)
+    if where not in getattr(error, "__notes__", ()):
+        error.add_note(where)
+    return error
+
+
+def _where(stage: Stage) -> str:
+    return f'in {stage} of "{stage.pipeline}"'
+
+
+def _continued(
+    total: PassResult, outcome: PassResult | BtfError, name: str, key: str
+) -> PassResult | BtfError:
+    """What all stages so far and one more give; ``key`` is what its facts go under."""
+    if isinstance(outcome, BtfError):
+        return outcome
+    said = [evolve(one, pass_name=one.pass_name or name) for one in outcome.diagnostics]
+    return PassResult(
+        outcome.btf,
+        total.ids.then(outcome.ids),
+        {**total.facts, key: dict(outcome.facts)},
+        (*total.diagnostics, *said),
+    )
+
+
+def _damages(btfs: Sequence[Btf]) -> list[DecodeError | None]:
+    """For each container, what is wrong with its references."""
+    try:
+        check_references(*btfs)
+    except DecodeError:
+        return list(map(_damage, btfs))
+    return [None] * len(btfs)
+
+
+def _damage(btf: Btf) -> DecodeError | None:
+    try:
+        check_references(btf)
+    except DecodeError as error:
+        return error
+    return None
 
 
 def _fingerprint(btf: Btf) -> tuple[object, ...]:
@@ -308,15 +380,15 @@ def _fingerprint(btf: Btf) -> tuple[object, ...]:
 
 
 class _Watch:
-    """Around one pass: says which pass an error comes from, and whether the input was changed."""
+    """Around one pass: says which pass an error comes from, and whether an input was changed."""
 
-    def __init__(self, stage: Stage, btf: Btf) -> None:
+    def __init__(self, stage: Stage, btfs: Sequence[Btf]) -> None:
         self.stage = stage
-        self.btf = btf
-        self.before = _fingerprint(btf)
+        self.btfs = btfs
+        self.before = list(map(_fingerprint, btfs))
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> _Watch:
+        return self
 
     def __exit__(
         self,
@@ -324,12 +396,43 @@ class _Watch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        where = f'in {self.stage} of "{self.stage.pipeline}"'
+        if error is None:
+            return
         if isinstance(error, BtfError):
             _label(error, self.stage)
-        if error is not None:
-            error.add_note(where)
-        if _fingerprint(self.btf) != self.before:
-            broken = BrokenPassError(f'pass "{self.stage.name}" changed its input ({where})')
+        error.add_note(_where(self.stage))
+        for number in range(len(self.btfs)):
+            self._check_input(number, error)
+
+    def _check_input(self, number: int, cause: BaseException | None) -> None:
+        if _fingerprint(self.btfs[number]) != self.before[number]:
+            broken = BrokenPassError(
+                f'pass "{self.stage.name}" changed its input ({_where(self.stage)})'
+            )
             _label(broken, self.stage)
-            raise broken from error
+            raise broken from cause
+
+    def checked(
+        self, number: int, outcome: PassResult | BtfError, damage: DecodeError | None
+    ) -> PassResult:
+        """What the pass gave for one container.
+
+        Raises:
+            BrokenPassError: it changed its input, or gave something else than it should.
+            BtfError: what it gave instead of a result.
+        """
+        self._check_input(number, outcome if isinstance(outcome, BtfError) else None)
+        if isinstance(outcome, BtfError):
+            raise outcome
+        # A pass of somebody else's may return anything.
+        if not isinstance(outcome, PassResult):
+            raise BrokenPassError(
+                f"the pass returned {outcome!r}, expected a PassResult",
+                got=outcome,
+                expected="PassResult",
+            )
+        outcome.ids.check(self.btfs[number].end_id, outcome.btf.end_id)
+        if damage is not None:
+            message = f"the output is damaged: {damage}"
+            raise BrokenPassError(message, got=damage.got) from damage
+        return outcome

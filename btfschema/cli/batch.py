@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from btfschema.cli.resume import Journal
     from btfschema.cli.tree import Found, Progress
     from btfschema.container import Btf
+    from btfschema.mapping import Work
 
 __all__ = [
     "Reports",
@@ -35,7 +36,6 @@ __all__ = [
     "type_count",
 ]
 
-Work = Callable[[str], dict[str, Any]]
 
 # Of a distilled base beside raw BTF.
 BASE_SUFFIX = ".base"
@@ -184,7 +184,7 @@ class Reports:
 
 def run_batch(
     files: Sequence[str],
-    work: Work,
+    work: Work[str, dict[str, Any]],
     *,
     keep_going: bool,
     report: str | None,
@@ -195,19 +195,22 @@ def run_batch(
 
     Args:
         files: the paths.
-        work: does one file and returns what to report of it; what is under ``notes`` there is said
-            on stderr and not reported.
+        work: does some files and returns for each what to report of it, or its error; what is
+            under ``notes`` there is said on stderr and not reported.
         keep_going: whether to go on after a failure.
         report: where to write the reports, one JSON object a line, or None.
         executor: who does the work; None does it here.
         reports: who else is told.
     """
-    from btfschema.mapping import map_ordered
+    from btfschema.mapping import TOGETHER, map_ordered
 
     reports = Reports() if reports is None else reports
     journal, failed = reports.journal, False
     kept = {file: row for file in files if journal and (row := journal.kept(file)) is not None}
-    outcomes = map_ordered(work, (file for file in files if file not in kept), executor)
+    # Nothing is to be done that a failure would have kept from being tried.
+    together = TOGETHER if keep_going else 1
+    waiting = (file for file in files if file not in kept)
+    outcomes = map_ordered(work, waiting, executor, together)
     with ExitStack() as stack:
         # Ends the work that is under way when this ends.
         stack.callback(outcomes.close)

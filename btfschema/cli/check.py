@@ -80,6 +80,8 @@ def check(
       btfschema check --all /lib/modules/6.11 --original-base vmlinux-6.11 -B vmlinuz-6.12 \\
           -B vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.mapping import Each
+
     found = gather(files, trees)
     if len(set(targets)) < len(targets):
         raise click.UsageError("a kernel is given twice with -B")
@@ -104,7 +106,7 @@ def check(
         shown = None if found.walked or len(targets) > 1 else (not quiet)
         run_batch(
             found.paths,
-            Check(kernels, original, policy),
+            Each(Check(kernels, original, policy)),
             keep_going=True,
             report=report,
             executor=workers,

@@ -110,6 +110,8 @@ def transform_all(
     quiet: bool,
 ) -> None:
     """Run a pipeline on files or whole directories and write the results."""
+    from btfschema.mapping import Each
+
     found = gather(files, trees)
     targets = Targets.of(found, output, out_dir)
     named = {
@@ -132,7 +134,7 @@ def transform_all(
             reports = evolve(reports, progress=progress, summary=summary)
         run_batch(
             found.paths,
-            Transform(text, targets, opened, named),
+            Each(Transform(text, targets, opened, named)),
             keep_going=keep_going or found.walked,
             report=report,
             executor=workers,
@@ -219,6 +221,7 @@ def references(
     import json
 
     from btfschema.framework import Analysis, Context
+    from btfschema.mapping import Each
     from btfschema.registry import load_pass
     from btfschema.sources import read_source
 
@@ -235,7 +238,7 @@ def references(
             click.echo(f"{file}: {analysis.of(result.btf)}")
         return {"facts": dict(result.facts), "notes": notes}
 
-    run_batch(files, work, keep_going=keep_going, report=report)
+    run_batch(files, Each(work), keep_going=keep_going, report=report)
 
 
 def _named_inputs(
@@ -289,6 +292,7 @@ def run(
     """
     import json
 
+    from btfschema.mapping import Each
     from btfschema.observers import DumpAfter, Observer, Timing
     from btfschema.pipeline import Pipeline
 
@@ -310,4 +314,4 @@ def run(
             click.echo(json.dumps({"file": file, **shown}))
         return row
 
-    run_batch(files, work, keep_going=keep_going, report=report)
+    run_batch(files, Each(work), keep_going=keep_going, report=report)

@@ -73,6 +73,8 @@ def verify(
       btfschema verify prog.bpf.o --kernel 6.1
       btfschema verify --all /lib/modules/6.12.1 -B vmlinux --jobs 4
     """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.mapping import Each
+
     found = gather(files, trees)
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
@@ -89,7 +91,7 @@ def verify(
             )
         run_batch(
             found.paths,
-            Verify(base, level, kernel),
+            Each(Verify(base, level, kernel)),
             keep_going=True,
             report=report,
             executor=workers,

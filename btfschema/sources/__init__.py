@@ -10,15 +10,15 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from attrs import evolve, field, frozen
 
 from btfschema.codec import Engine
-from btfschema.container import Btf, dumps, loads
+from btfschema.container import Btf, dumps, loads, loads_many
 from btfschema.errors import BtfError, SourceError
 from btfschema.header import ByteOrder
 from btfschema.schema import KINDS, Kinds
@@ -35,7 +35,9 @@ __all__ = [
     "base_beside",
     "dump",
     "load",
+    "load_many",
     "load_source",
+    "load_sources",
     "read_source",
 ]
 
@@ -131,12 +133,7 @@ def load_source(
     """Decode what :func:`read_source` read; arguments and errors are those of :func:`load`."""
     if source.base is not None:
         if base is not None:
-            raise SourceError(
-                f"{source.name}: brings its own base ({elf.BTF_BASE}), which its type ids count "
-                "from; load it without a base, then relocate it onto the one given",
-                got=base,
-                expected="no base",
-            )
+            raise _two_bases(source, base)
         with _named(f"{source.name}: {elf.BTF_BASE}"):
             base = loads(source.base, decoder=decoder, kinds=kinds, check=check)
     elif base is None:
@@ -145,16 +142,113 @@ def load_source(
         base = load(base, decoder=decoder, kinds=kinds, check=check)
     with _named(source.name):
         btf = loads(source.btf, base, decoder=decoder, kinds=kinds, check=check)
-        if base is not None and source.base is None:
-            _refuse_alone(btf, base)
+    return _finished(source, btf, decoder=decoder, check=check)
+
+
+def _two_bases(source: Source, base: object) -> SourceError:
+    return SourceError(
+        f"{source.name}: brings its own base ({elf.BTF_BASE}), which its type ids count from; load "
+        "it without a base, then relocate it onto the one given",
+        got=base,
+        expected="no base",
+    )
+
+
+def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool = True) -> Btf:
+    """The container with what its file says besides ``.BTF``."""
+    with _named(source.name):
+        if btf.base is not None and source.base is None:
+            _refuse_alone(btf, btf.base)
         if source.elf_class is not None:
             btf = evolve(btf, address_size=source.elf_class // 8)
-    if source.ext is None:
-        return btf
-    from btfschema.ext import loads_ext
+        if source.ext is None:
+            return btf
+        from btfschema.ext import loads_ext
 
-    with _named(source.name):
         return evolve(btf, ext=loads_ext(source.ext, btf, decoder=decoder, check=check))
+
+
+def load_many(
+    paths: Sequence[StrPath], base: Btf | StrPath | None = None
+) -> list[Btf | BtfError | OSError]:
+    """Read many files at once, each as :func:`load` does, at less cost for each.
+
+    Returns:
+        For each file its container, or the error that :func:`load` raises.
+    """
+    found: list[Source | BtfError | OSError] = []
+    for path in paths:
+        try:
+            found.append(read_source(path))
+        except (BtfError, OSError) as error:
+            found.append(error)
+    return load_sources(found, base)
+
+
+def load_sources(
+    sources: Sequence[Source | BtfError | OSError],
+    base: Btf | StrPath | Sequence[Btf | None] | None = None,
+) -> list[Btf | BtfError | OSError]:
+    """Decode many files that were read; errors among them stay what they are.
+
+    Args:
+        sources: what :func:`read_source` gave or raised.
+        base: what they are split over, or one base (or None) for each.
+
+    Returns:
+        For each file its container, or the error that :func:`load_source` raises.
+    """
+    if base is not None and isinstance(base, str | os.PathLike):
+        base = load(base)
+    bases = [base] * len(sources) if isinstance(base, Btf | None) else list(base)
+    read = [(number, one) for number, one in enumerate(sources) if isinstance(one, Source)]
+    found: list[Any] = list(sources)
+    try:
+        decoded = _decoded([one for _, one in read], [bases[number] for number, _ in read])
+    except (BtfError, OSError):
+        # One of them is at fault: each by itself says what is wrong with it.
+        decoded = [_attempted(one, bases[number]) for number, one in read]
+    for (number, _), one in zip(read, decoded, strict=True):
+        found[number] = one
+    return found
+
+
+def _decoded(
+    sources: Sequence[Source], bases: Sequence[Btf | None]
+) -> list[Btf | BtfError | OSError]:
+    """Decode the bases that files bring, then what is split over them."""
+    beside: dict[Path, Btf | bytes] = {}
+    given: list[Btf | bytes | None] = []
+    for source, base in zip(sources, bases, strict=True):
+        path = base_beside(source) if source.base is None and base is None else None
+        if path is not None:
+            if path not in beside:
+                beside[path] = _opened_base(path)
+            given.append(beside[path])
+        elif source.base is not None and base is not None:
+            raise _two_bases(source, base)
+        else:
+            given.append(source.base if base is None else base)
+    fresh = iter(loads_many([one for one in given if isinstance(one, bytes)]))
+    over = [next(fresh) if isinstance(one, bytes) else one for one in given]
+    btfs = loads_many([source.btf for source in sources], over)
+    return list(map(_finished, sources, btfs))
+
+
+def _opened_base(path: Path) -> Btf | bytes:
+    """A base that lies beside what is split over it: raw bytes, if that is all there is to it."""
+    source = read_source(path)
+    shared = path.parent == SYSFS
+    if source.format == "raw" and base_beside(source) is None and not shared:
+        return source.btf
+    return load_source(source)
+
+
+def _attempted(source: Source, base: Btf | None) -> Btf | BtfError | OSError:
+    try:
+        return load_source(source, base)
+    except (BtfError, OSError) as error:
+        return error
 
 
 def _refuse_alone(btf: Btf, base: Btf) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from btfschema import Btf, BtfError, Pipeline, dumps, load
-from btfschema.mapping import AHEAD, CHUNK, Outcome, map_ordered
+from btfschema.mapping import AHEAD, CHUNK, Each, Outcome, map_ordered
 
 COUNT = 60
 TEXT = "distill,relocate{policy=kernel}"
@@ -98,7 +99,8 @@ def test_a_bounded_number_waits() -> None:
             yield number
 
     with ThreadPoolExecutor(2) as executor:
-        for read, outcome in enumerate(map_ordered(abs, sources(), executor)):
+        work = Each[int, int](operator.abs)
+        for read, outcome in enumerate(map_ordered(work, sources(), executor)):
             assert outcome.result == outcome.source == read
             assert len(taken) - read <= CHUNK * AHEAD
     assert len(taken) == count
@@ -106,4 +108,4 @@ def test_a_bounded_number_waits() -> None:
 
 def test_a_worker_that_dies_is_a_worded_error() -> None:
     with ProcessPoolExecutor(1) as executor, pytest.raises(BtfError, match="worker process ended"):
-        list(map_ordered(os._exit, [3], executor))
+        list(map_ordered(Each(os._exit), [3], executor))

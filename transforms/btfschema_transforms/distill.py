@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
 from btfschema.arrays import bounds_of, ranges, spread, woven
+from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
 from btfschema.joined import Joined, portions
@@ -263,7 +264,18 @@ class Distill(Pass):
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Distill; the facts count what went where."""
-        split, ids = distill(btf, self.strings)
-        base = require_base(split, self.name)
-        facts: dict[str, Any] = {"base_types": len(base), "moved_types": len(split) - len(btf)}
-        return PassResult(split, ids, facts)
+        return _result(btf, *distill(btf, self.strings))
+
+    def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
+        """Distill all together, or one by one if one can't be."""
+        try:
+            made = distill_many(btfs, self.strings)
+        except BtfError:
+            return super().run_many(btfs, ctx)
+        return [_result(btf, *one) for btf, one in zip(btfs, made, strict=True)]
+
+
+def _result(btf: Btf, split: Btf, ids: IdMap) -> PassResult:
+    base = require_base(split, Distill.name)
+    facts: dict[str, Any] = {"base_types": len(base), "moved_types": len(split) - len(btf)}
+    return PassResult(split, ids, facts)

@@ -348,8 +348,19 @@ class Relocate(Pass):
 
         A failure leaves nothing behind: the input stays as it is.
         """
-        split, ids = relocate(
-            btf, ctx.input("target"), self.policy, original=ctx.inputs.get("original")
-        )
+        (found,) = self.run_many([btf], ctx)
+        if isinstance(found, BtfError):
+            raise found
+        return found
+
+    def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
+        """Relocate all together; for each that can't be, why."""
+        target, original = ctx.input("target"), ctx.inputs.get("original")
+        made = relocate_many(btfs, target, self.policy, original=original)
+        return [self._result(btf, one) for btf, one in zip(btfs, made, strict=True)]
+
+    def _result(self, btf: Btf, made: Relocated | BtfError) -> PassResult | BtfError:
+        if isinstance(made, BtfError):
+            return made
         facts: dict[str, Any] = {"policy": self.policy, "matched": btf.first_id - 1}
-        return PassResult(split, ids, facts)
+        return PassResult(*made, facts)
