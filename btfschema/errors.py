@@ -8,7 +8,8 @@ of btfschema can still catch it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 __all__ = [
     "AmbiguousNameError",
@@ -16,6 +17,7 @@ __all__ = [
     "BtfError",
     "DecodeError",
     "EncodeError",
+    "Failure",
     "MatchError",
     "MissingBaseError",
     "NoBtfError",
@@ -28,7 +30,10 @@ __all__ = [
     "UnknownNameError",
     "UnresolvedError",
     "VerifyError",
+    "attempt",
 ]
+
+Result = TypeVar("Result")
 
 
 class BtfError(Exception):
@@ -134,3 +139,15 @@ class SpecError(BtfError, ValueError):
 
 class RegistryError(BtfError, LookupError):
     """No pass has this name, two have it, or the package that brings it does not load."""
+
+
+Failure = BtfError | OSError
+"""What work on one of many files fails with, while the others go on."""
+
+
+def attempt(work: Callable[..., Result], *arguments: Any) -> Result | Failure:
+    """What ``work`` returns, or the failure that it raises."""
+    try:
+        return work(*arguments)
+    except (BtfError, OSError) as error:
+        return error

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from attrs import evolve, frozen
 
 from btfschema.container import Btf, dumps, loads
-from btfschema.errors import BtfError, RequirementError
+from btfschema.errors import BtfError, Failure, RequirementError, attempt
 from btfschema.framework import Context, Diagnostic, PassResult
 from btfschema.ids import IdMap
 from btfschema.sources import StrPath, load, load_many
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Each",
-    "Failure",
     "Outcome",
     "Shared",
     "Work",
@@ -104,7 +103,6 @@ _OPENED: dict[Shared, Btf] = {}
 _OPENING = threading.Lock()
 
 
-Failure = BtfError | OSError
 Work = Callable[[Sequence[S]], Sequence[R | Failure]]
 """Does some sources together; gives a result or an error for each."""
 
@@ -121,13 +119,7 @@ class Each(Generic[S, R]):
 
     def __call__(self, sources: Sequence[S]) -> list[R | Failure]:
         """Do them one after another."""
-        found: list[R | Failure] = []
-        for source in sources:
-            try:
-                found.append(self.work(source))
-            except (BtfError, OSError) as error:
-                found.append(error)
-        return found
+        return [attempt(self.work, source) for source in sources]
 
 
 def map_ordered(

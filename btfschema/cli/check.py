@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -11,14 +12,18 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
-from btfschema.cli.inputs import load_over, saying
+from btfschema.cli.inputs import load_all_over, noted
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.tree import Kept, Progress, executor_of, gather, shared, tree_options
 
 if TYPE_CHECKING:
+    from btfschema.cli.inputs import Opened
     from btfschema.container import Btf
+    from btfschema.errors import Failure
+    from btfschema.framework import PassResult
     from btfschema.mapping import Shared
     from btfschema.pipeline import Pipeline
+    from btfschema.sources import Source
 
 __all__ = ["check"]
 
@@ -80,8 +85,6 @@ def check(
       btfschema check --all /lib/modules/6.11 --original-base vmlinux-6.11 -B vmlinuz-6.12 \\
           -B vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.mapping import Each
-
     found = gather(files, trees)
     if len(set(targets)) < len(targets):
         raise click.UsageError("a kernel is given twice with -B")
@@ -106,7 +109,7 @@ def check(
         shown = None if found.walked or len(targets) > 1 else (not quiet)
         run_batch(
             found.paths,
-            Each(Check(kernels, original, policy)),
+            Check(kernels, original, policy),
             keep_going=True,
             report=report,
             executor=workers,
@@ -141,7 +144,7 @@ class _Told:
 
 @frozen
 class Check:
-    """Relocates a file onto each kernel; what workers are sent.
+    """Relocates files onto each kernel; what workers are sent.
 
     Attributes:
         targets: the kernels, by what they are called.
@@ -153,36 +156,66 @@ class Check:
     original: Shared | Kept | None
     policy: str
 
-    def __call__(self, file: str) -> dict[str, Any]:
-        """Do one file; with several kernels the report has one of each under ``targets``."""
-        from btfschema.framework import base_state
+    def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
+        """Do some files; with several kernels a report has one of each under ``targets``."""
+        from btfschema.framework import Context, base_state
+        from btfschema.mapping import run_loaded
 
         original = self.original.open() if self.original is not None else None
-        btf, notes = _opened(file, original, self.original.path if self.original else None)
-        if base_state(btf) != "distilled":
-            with saying(notes):
-                btf = _pipeline("distill").run(btf).btf
-        rows = {name: self._onto(file, btf, original, name) for name in self.targets}
-        if len(rows) == 1:
-            return {**next(iter(rows.values())), "notes": notes}
-        broken = any(row["outcome"] != "ok" for row in rows.values())
-        outcome = "mismatch" if broken else "ok"
-        targets = [{"target": name, **row} for name, row in rows.items()]
-        return {"outcome": outcome, "targets": targets, "notes": notes}
+        opened = _opened(files, original, self.original.path if self.original else None)
+        btfs: list[Btf | Failure] = [one[0] if isinstance(one, tuple) else one for one in opened]
+        full = {
+            number: btf
+            for number, btf in enumerate(btfs)
+            if not isinstance(btf, Exception) and base_state(btf) != "distilled"
+        }
+        distilled = run_loaded(_pipeline("distill"), list(full.values()), Context())
+        for number, result in zip(full, distilled, strict=True):
+            btfs[number] = result if isinstance(result, Exception) else result.btf
+        moves = {name: self._moved(btfs, original, name) for name in self.targets}
+        found: list[dict[str, Any] | Failure] = []
+        for number, (file, one) in enumerate(zip(files, opened, strict=True)):
+            notes = one[1] if isinstance(one, tuple) else []
+            ends = {name: results[number] for name, results in moves.items()}
+            failed = btfs[number]
+            found.append(
+                noted(failed, notes) if isinstance(failed, Exception) else _row(file, ends, notes)
+            )
+        return found
 
-    def _onto(self, file: str, btf: Btf, original: Btf | None, name: str) -> dict[str, Any]:
-        """The report of one kernel."""
-        from btfschema.errors import MatchError
+    def _moved(
+        self, btfs: Sequence[Btf | Failure], original: Btf | None, name: str
+    ) -> list[PassResult | Failure]:
+        """What becomes of all on one kernel."""
         from btfschema.framework import Context
+        from btfschema.mapping import run_loaded
 
         inputs = {"target": self.targets[name].open()}
         if original is not None:
             inputs["original"] = original
-        try:
-            result = _pipeline(f"relocate{{policy={self.policy}}}").run(btf, Context(inputs))
-        except MatchError as error:
-            return failure(file, error)
-        return {"outcome": "ok", "facts": dict(result.facts["relocate"])}
+        pipeline = _pipeline(f"relocate{{policy={self.policy}}}")
+        return run_loaded(pipeline, btfs, Context(inputs))
+
+
+def _row(
+    file: str, ends: Mapping[str, PassResult | Failure], notes: list[str]
+) -> dict[str, Any] | Failure:
+    """The report of a file, from what became of it on each kernel."""
+    from btfschema.errors import MatchError
+
+    rows: dict[str, dict[str, Any]] = {}
+    for name, end in ends.items():
+        if isinstance(end, MatchError):
+            rows[name] = failure(file, end)
+        elif isinstance(end, Exception):
+            return end
+        else:
+            rows[name] = {"outcome": "ok", "facts": dict(end.facts["relocate"])}
+    if len(rows) == 1:
+        return {**next(iter(rows.values())), "notes": notes}
+    broken = any(row["outcome"] != "ok" for row in rows.values())
+    targets = [{"target": name, **row} for name, row in rows.items()]
+    return {"outcome": "mismatch" if broken else "ok", "targets": targets, "notes": notes}
 
 
 @cache
@@ -192,23 +225,38 @@ def _pipeline(text: str) -> Pipeline:
     return Pipeline.parse(text)
 
 
-def _opened(file: str, original: Btf | None, name: str | None) -> tuple[Btf, list[str]]:
-    """A file over its distilled base, or over the base it was built for; what to say of it."""
-    from btfschema.errors import MissingBaseError, SourceError
-    from btfschema.header import read_header
-    from btfschema.sources import base_beside, load_source, read_source
+def _opened(files: Sequence[str], original: Btf | None, name: str | None) -> list[Opened | Failure]:
+    """Files over their distilled bases, or over the base they were built for."""
+    from btfschema.errors import SourceError, attempt
+    from btfschema.sources import read_source
 
-    source = read_source(file)
+    read = [attempt(read_source, file) for file in files]
+    pairs = [
+        (one, None) if isinstance(one, Exception) else attempt(_with_base, one, original)
+        for one in read
+    ]
+    sources = [pair[0] if isinstance(pair, tuple) else pair for pair in pairs]
+    bases = [pair[1] if isinstance(pair, tuple) else None for pair in pairs]
+    found = load_all_over(sources, bases, name)
+    for number, (file, one) in enumerate(zip(files, found, strict=True)):
+        if isinstance(one, tuple) and one[0].base is None:
+            found[number] = SourceError(f"{file}: stands alone, so there is nothing to relocate")
+    return found
+
+
+def _with_base(source: Source, original: Btf | None) -> tuple[Source, Btf | None]:
+    """A file and the base to read it over; None where it brings one, or stands alone."""
+    from btfschema.errors import MissingBaseError
+    from btfschema.header import read_header
+    from btfschema.sources import base_beside
+
     if source.base is not None or base_beside(source) is not None:
-        return load_source(source), []
+        return source, None
     _, at, length = read_header(source.btf).sections[1]
     alone = length and not source.btf[at]
     if original is None and not alone:
         raise MissingBaseError(
-            f"{file}: has no distilled base (.BTF.base, or {file}.base beside it): pass the "
-            "BTF that it was built over with --original-base"
+            f"{source.path}: has no distilled base (.BTF.base, or {source.path}.base beside it): "
+            "pass the BTF that it was built over with --original-base"
         )
-    btf, notes = load_over(source, None if alone else original, name)
-    if btf.base is None:
-        raise SourceError(f"{file}: stands alone, so there is nothing to relocate")
-    return btf, notes
+    return source, None if alone else original

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
+    from btfschema.errors import Failure
     from btfschema.sources import Source
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "Decorator",
     "base_option",
     "doubts",
+    "load_all_over",
     "load_over",
+    "noted",
     "open_input",
     "saying",
     "stdout",
@@ -29,6 +32,8 @@ __all__ = [
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Opened = tuple["Btf", list[str]]
+"""A container, and what is to be said of it."""
 
 base_option: Decorator = click.option(
     "-B",
@@ -104,6 +109,32 @@ def load_over(
     return btf, doubts(btf, base_name)
 
 
+def load_all_over(
+    sources: Sequence[Source | Failure], bases: Sequence[Btf | None], base_name: str | None
+) -> list[Opened | Failure]:
+    """What :func:`load_over` does, for many files together; failures stand in their places.
+
+    Args:
+        sources: of each file what was read, or why it was not.
+        bases: of each file; all that are not None are called ``base_name``.
+        base_name: what that is called.
+    """
+    from btfschema.errors import DecodeError, attempt
+    from btfschema.sources import Source, load_sources
+
+    found: list[Opened | Failure] = []
+    loaded = load_sources(sources, bases)
+    for source, base, one in zip(sources, bases, loaded, strict=True):
+        if isinstance(one, DecodeError) and isinstance(source, Source):
+            # Once more, to say whether the base is to blame.
+            found.append(attempt(load_over, source, base, base_name))
+        elif isinstance(one, Exception):
+            found.append(one)
+        else:
+            found.append((one, doubts(one, base_name if base is not None else None)))
+    return found
+
+
 def doubts(btf: Btf, base: str | None) -> list[str]:
     """A line when ``btf`` was probably built over another base than the one named, else none."""
     from btfschema.wrongbase import suspect_base
@@ -128,5 +159,12 @@ def saying(notes: list[str]) -> Iterator[None]:
     try:
         yield
     except BtfError as error:
-        error.args = ("\n  ".join([str(error), *notes]), *error.args[1:])
+        noted(error, notes)
         raise
+
+
+def noted(error: Failure, notes: list[str]) -> Failure:
+    """An error, which now says these notes too."""
+    if notes:
+        error.args = ("\n  ".join([str(error), *notes]), *error.args[1:])
+    return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +19,7 @@ from btfschema.cli.batch import (
     sizes,
     type_count,
 )
-from btfschema.cli.inputs import base_option, load_over, saying
+from btfschema.cli.inputs import base_option, load_all_over, load_over, noted, saying
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import (
     Kept,
@@ -33,6 +33,8 @@ from btfschema.cli.tree import (
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
+    from btfschema.errors import Failure
+    from btfschema.framework import PassResult
     from btfschema.mapping import Shared
 
 __all__ = ["distill", "rebase", "references", "relocate", "run"]
@@ -54,7 +56,7 @@ original_option = click.option(
 
 @frozen
 class Transform:
-    """Runs a pipeline on a file and writes the result; what workers are sent.
+    """Runs a pipeline on files and writes the results; what workers are sent.
 
     Attributes:
         text: the pipeline.
@@ -70,22 +72,37 @@ class Transform:
     inputs: Mapping[str, Shared | Kept]
     observers: tuple[Any, ...] = ()
 
-    def __call__(self, file: str) -> dict[str, Any]:
-        """Do one file; returns what to report."""
+    def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
+        """Do some files; returns what to report of each."""
+        from btfschema.errors import BtfError, attempt
         from btfschema.framework import Context
+        from btfschema.mapping import run_loaded
         from btfschema.pipeline import Pipeline
         from btfschema.sources import read_source
 
         pipeline = Pipeline.parse(self.text, observers=self.observers)
         base, base_name = (self.base.open(), self.base.path) if self.base else (None, None)
-        btf, notes = load_over(read_source(file), base, base_name)
         inputs = {name: one.open() for name, one in self.inputs.items()}
-        with saying(notes):
-            result = pipeline.run(btf, Context(inputs))
-        notes += map(str, result.diagnostics)
+        sources = [attempt(read_source, file) for file in files]
+        opened = load_all_over(sources, [base] * len(files), base_name)
+        btfs = [one[0] if isinstance(one, tuple) else one for one in opened]
+        results = run_loaded(pipeline, btfs, Context(inputs))
+        found: list[dict[str, Any] | Failure] = []
+        for file, one, result in zip(files, opened, results, strict=True):
+            if not isinstance(one, tuple):
+                found.append(one)
+            elif isinstance(result, BtfError | OSError):
+                found.append(noted(result, one[1]))
+            else:
+                found.append(attempt(self._row, file, *one, result))
+        return found
+
+    def _row(self, file: str, btf: Btf, notes: list[str], result: PassResult) -> dict[str, Any]:
+        """Write the result of a file; returns what to report."""
         row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
         row |= {"types": type_count(btf), "types_after": type_count(result.btf)}
         row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
+        notes = [*notes, *map(str, result.diagnostics)]
         if self.targets is not None:
             from btfschema.elfwrite import write_btf_file
 
@@ -110,8 +127,6 @@ def transform_all(
     quiet: bool,
 ) -> None:
     """Run a pipeline on files or whole directories and write the results."""
-    from btfschema.mapping import Each
-
     found = gather(files, trees)
     targets = Targets.of(found, output, out_dir)
     named = {
@@ -134,7 +149,7 @@ def transform_all(
             reports = evolve(reports, progress=progress, summary=summary)
         run_batch(
             found.paths,
-            Each(Transform(text, targets, opened, named)),
+            Transform(text, targets, opened, named),
             keep_going=keep_going or found.walked,
             report=report,
             executor=workers,
@@ -306,7 +321,9 @@ def run(
         observers: list[Observer] = [watch] if timing else []
         if dump_after is not None:
             observers.append(DumpAfter(dump_after))
-        row = Transform(pipeline, targets, base, named, tuple(observers))(file)
+        (row,) = Transform(pipeline, targets, base, named, tuple(observers))([file])
+        if not isinstance(row, dict):
+            raise row
         if timing:
             click.echo(str(watch), err=True)
         if targets is None:

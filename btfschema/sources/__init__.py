@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from attrs import evolve, field, frozen
 
 from btfschema.codec import Engine
 from btfschema.container import Btf, dumps, loads, loads_many
-from btfschema.errors import BtfError, SourceError
+from btfschema.errors import BtfError, Failure, SourceError, attempt
 from btfschema.header import ByteOrder
 from btfschema.schema import KINDS, Kinds
 from btfschema.sources import compression, elf, images
@@ -168,71 +168,61 @@ def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool
         return evolve(btf, ext=loads_ext(source.ext, btf, decoder=decoder, check=check))
 
 
-def load_many(
-    paths: Sequence[StrPath], base: Btf | StrPath | None = None
-) -> list[Btf | BtfError | OSError]:
+def load_many(paths: Sequence[StrPath], base: Btf | StrPath | None = None) -> list[Btf | Failure]:
     """Read many files at once, each as :func:`load` does, at less cost for each.
 
     Returns:
         For each file its container, or the error that :func:`load` raises.
     """
-    found: list[Source | BtfError | OSError] = []
-    for path in paths:
-        try:
-            found.append(read_source(path))
-        except (BtfError, OSError) as error:
-            found.append(error)
-    return load_sources(found, base)
+    opened = load(base) if isinstance(base, str | os.PathLike) else base
+    sources = [attempt(read_source, path) for path in paths]
+    return load_sources(sources, [opened] * len(sources))
 
 
 def load_sources(
-    sources: Sequence[Source | BtfError | OSError],
-    base: Btf | StrPath | Sequence[Btf | None] | None = None,
-) -> list[Btf | BtfError | OSError]:
-    """Decode many files that were read; errors among them stay what they are.
+    sources: Sequence[Source | Failure], bases: Sequence[Btf | None]
+) -> list[Btf | Failure]:
+    """Decode many files that were read; failures among them stay where they are.
 
     Args:
         sources: what :func:`read_source` gave or raised.
-        base: what they are split over, or one base (or None) for each.
+        bases: of each.
 
     Returns:
         For each file its container, or the error that :func:`load_source` raises.
     """
-    if base is not None and isinstance(base, str | os.PathLike):
-        base = load(base)
-    bases = [base] * len(sources) if isinstance(base, Btf | None) else list(base)
-    read = [(number, one) for number, one in enumerate(sources) if isinstance(one, Source)]
-    found: list[Any] = list(sources)
+    pairs = [
+        (source, base)
+        for source, base in zip(sources, bases, strict=True)
+        if isinstance(source, Source)
+    ]
     try:
-        decoded = _decoded([one for _, one in read], [bases[number] for number, _ in read])
+        decoded: Iterator[Btf | Failure] = iter(_decoded(pairs))
     except (BtfError, OSError):
         # One of them is at fault: each by itself says what is wrong with it.
-        decoded = [_attempted(one, bases[number]) for number, one in read]
-    for (number, _), one in zip(read, decoded, strict=True):
-        found[number] = one
-    return found
+        decoded = (attempt(load_source, source, base) for source, base in pairs)
+    return [next(decoded) if isinstance(one, Source) else one for one in sources]
 
 
-def _decoded(
-    sources: Sequence[Source], bases: Sequence[Btf | None]
-) -> list[Btf | BtfError | OSError]:
+def _decoded(pairs: Sequence[tuple[Source, Btf | None]]) -> list[Btf]:
     """Decode the bases that files bring, then what is split over them."""
     beside: dict[Path, Btf | bytes] = {}
     given: list[Btf | bytes | None] = []
-    for source, base in zip(sources, bases, strict=True):
-        path = base_beside(source) if source.base is None and base is None else None
-        if path is not None:
+    for source, base in pairs:
+        if source.base is not None:
+            if base is not None:
+                raise _two_bases(source, base)
+            given.append(source.base)
+        elif base is None and (path := base_beside(source)) is not None:
             if path not in beside:
                 beside[path] = _opened_base(path)
             given.append(beside[path])
-        elif source.base is not None and base is not None:
-            raise _two_bases(source, base)
         else:
-            given.append(source.base if base is None else base)
+            given.append(base)
     fresh = iter(loads_many([one for one in given if isinstance(one, bytes)]))
-    over = [next(fresh) if isinstance(one, bytes) else one for one in given]
-    btfs = loads_many([source.btf for source in sources], over)
-    return list(map(_finished, sources, btfs))
+    bases = [next(fresh) if isinstance(one, bytes) else one for one in given]
+    sources = [source for source, _ in pairs]
+    return list(map(_finished, sources, loads_many([one.btf for one in sources], bases)))
 
 
 def _opened_base(path: Path) -> Btf | bytes:
@@ -242,13 +232,6 @@ def _opened_base(path: Path) -> Btf | bytes:
     if source.format == "raw" and base_beside(source) is None and not shared:
         return source.btf
     return load_source(source)
-
-
-def _attempted(source: Source, base: Btf | None) -> Btf | BtfError | OSError:
-    try:
-        return load_source(source, base)
-    except (BtfError, OSError) as error:
-        return error
 
 
 def _refuse_alone(btf: Btf, base: Btf) -> None:
