@@ -49,7 +49,7 @@ report_option: Decorator = click.option(
     "--report",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="Write one JSON object a file: outcome, types, sizes in bytes, reasons.",
+    help="Write one JSON object a file: outcome, types, sizes in bytes, reasons, notes.",
 )
 
 
@@ -154,12 +154,14 @@ class Reports:
         progress: shown on the way, or None.
         summary: is given each report, or None.
         journal: is told what is finished, or None.
+        notes: counts notes by how they end; the first that ends like this is said. None says all.
     """
 
     out: TextIO | None = None
     progress: Progress | None = None
     summary: Listener | None = None
     journal: Journal | None = None
+    notes: Counter[str] | None = None
 
     def say(self, text: str) -> None:
         """A line on stderr."""
@@ -170,8 +172,15 @@ class Reports:
 
     def add(self, row: dict[str, Any], *, fresh: bool) -> None:
         """One file's report; ``fresh`` unless an earlier run did the file."""
-        for note in row.pop("notes", ()):
-            self.say(f"btfschema: {row['file']}: {note}")
+        notes = row.pop("notes", ())
+        for note in notes:
+            end = note.rpartition(": ")[2]
+            if self.notes is None or not self.notes[end]:
+                self.say(f"btfschema: {row['file']}: {note}")
+            if self.notes is not None:
+                self.notes[end] += 1
+        if notes:
+            row["notes"] = list(notes)
         if self.journal is not None and fresh and row["outcome"] == "ok":
             self.journal.finished(row, (row["output"], f"{row['output']}{BASE_SUFFIX}"))
         if self.summary is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -106,6 +107,8 @@ def check(
             progress = Progress(len(found.paths))
             stack.callback(progress.close)
             reports = evolve(reports, progress=progress)
+        if found.walked:
+            reports = evolve(reports, notes=Counter())
         shown = None if found.walked or len(targets) > 1 else (not quiet)
         run_batch(
             found.paths,

@@ -142,11 +142,14 @@ def transform_all(
             journal = Journal(out_dir, run)
             stack.callback(journal.close)
             reports = evolve(reports, journal=journal)
+        if found.walked:
+            summary = Summary()
+            reports = evolve(reports, summary=summary, notes=summary.notes)
         if found.walked and not quiet:
-            progress, summary = Progress(len(found.paths)), Summary()
-            stack.callback(lambda: click.echo(str(summary), err=True))
+            progress = Progress(len(found.paths))
+            stack.callback(lambda: click.echo(str(reports.summary), err=True))
             stack.callback(progress.close)
-            reports = evolve(reports, progress=progress, summary=summary)
+            reports = evolve(reports, progress=progress)
         run_batch(
             found.paths,
             Transform(text, targets, opened, named),

@@ -42,7 +42,7 @@ STEPS = 10
 # A terminal's bar is drawn anew after so many seconds, and is so many characters wide.
 REDRAW = 0.1
 WIDTH, LEAST_WIDTH = 36, 8
-# Reasons that a summary names.
+# Reasons, and notes, that a summary names.
 MOST_REASONS = 10
 DASK = "dask://"
 
@@ -181,13 +181,23 @@ def executor_of(url: str | None, jobs: int) -> Iterator[Executor | None]:
 
 @define
 class Summary:
-    """Sums over many reports."""
+    """Sums over many reports.
+
+    Attributes:
+        outcomes: how many files had each.
+        types: their sums, by what reports call them.
+        before: sums of sizes in bytes, by what they are of.
+        after: of the results.
+        reasons: how many failures each explains.
+        notes: how many notes of files ended like this; counted elsewhere.
+    """
 
     outcomes: Counter[str] = field(factory=Counter)
     types: Counter[str] = field(factory=Counter)
     before: Counter[str] = field(factory=Counter)
     after: Counter[str] = field(factory=Counter)
     reasons: Counter[str] = field(factory=Counter)
+    notes: Counter[str] = field(factory=Counter)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one file's report."""
@@ -215,6 +225,9 @@ class Summary:
         lines += [f"  {count:>6,} x {reason}" for reason, count in shown]
         if len(self.reasons) > len(shown):
             lines.append(f"  and {len(self.reasons) - len(shown):,} more reasons")
+        lines += [
+            f"  {count:>6,} x noted: {note}" for note, count in self.notes.most_common(MOST_REASONS)
+        ]
         return "\n".join(lines)
 
 

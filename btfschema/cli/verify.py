@@ -95,7 +95,11 @@ def verify(
             keep_going=True,
             report=report,
             executor=workers,
-            reports=Reports(progress=told.progress, summary=told),
+            reports=Reports(
+                progress=told.progress,
+                summary=told,
+                notes=told.summary.notes if found.walked else None,
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,23 @@ def test_other_damage_is_not_laid_on_the_base(tmp_path: Path) -> None:
     done = btfschema("dump", file, "-B", base)
     (line,) = done.stderr.decode().splitlines()
     assert "truncated BTF" in line
+
+
+def test_of_a_directory_one_warning_is_said_and_all_are_counted(
+    folder: Path, tmp_path: Path, modules: dict[str, bytes]
+) -> None:
+    tree, report = tmp_path / "tree", tmp_path / "report.jsonl"
+    tree.mkdir()
+    for name in ("8021q", "ahci", "nf_tables"):
+        (tree / f"{name}.btf").write_bytes(modules[name])
+    base = folder / "wrong"
+    doubt = f"this BTF was probably built over another base than {base}"
+    done = btfschema("verify", "--all", tree, "-B", base, "--report", report)
+    said = [line for line in done.stderr.decode().splitlines() if doubt in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"btfschema: {tree / '8021q.btf'}: ")
+    assert f"       3 x noted: {doubt}" in done.stdout.decode().splitlines()
+    rows = map(json.loads, report.read_text().splitlines())
+    assert [len([note for note in row["notes"] if doubt in note]) for row in rows] == [1, 1, 1]
+    done = btfschema("verify", *tree.iterdir(), "-B", base)
+    assert done.stderr.decode().count(doubt) == 3
