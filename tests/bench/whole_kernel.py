@@ -28,12 +28,14 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent), str(TESTS.parent / "transforms")]
 from debian_packages import CACHE, package_tree  # noqa: E402
 from libbpf_oracle import libbpf  # noqa: E402
 
-from btfschema import Btf, dumps, loads  # noqa: E402
+from btfschema import Btf, BtfError, dumps, loads  # noqa: E402
 from btfschema.builder import Builder  # noqa: E402
+from btfschema.container import loads_many  # noqa: E402
+from btfschema.mapping import TOGETHER  # noqa: E402
 from btfschema.sources import read_source  # noqa: E402
 from btfschema.views import Int, IntEncoding, Member, Ptr, Struct  # noqa: E402
-from btfschema_transforms.distill import distill  # noqa: E402
-from btfschema_transforms.relocate import relocate  # noqa: E402
+from btfschema_transforms.distill import distill, distill_many  # noqa: E402
+from btfschema_transforms.relocate import relocate_many  # noqa: E402
 
 KERNEL = "linux-image-6.12.117+deb12-amd64"
 LOOP = Path(__file__).with_name("libbpf_loop.c")
@@ -76,6 +78,11 @@ def compiled() -> Path:
     return program
 
 
+def together(items: list[Any]) -> Iterator[list[Any]]:
+    """Some at a time, as the command line works: memory holds these and the results."""
+    return (items[at : at + TOGETHER] for at in range(0, len(items), TOGETHER))
+
+
 def peak_kib() -> int:
     """The most memory that this process ever held, in KiB.
 
@@ -91,18 +98,21 @@ def ours(vmlinux: Path, modules: Path, distilled: Path, relocated: Path) -> dict
     begin = clock()
     base = loads(blob)
     opened = clock()
-    for one in blobs:
-        loads(one, base)
+    for some in together(blobs):
+        loads_many(some, base)
     read = clock()
     pairs: list[bytes] = []
-    for one in blobs:
-        split, _ = distill(loads(one, base))
-        pairs += [dumps(split.base or split), dumps(split)]
+    for some in together(blobs):
+        for split, _ in distill_many(loads_many(some, base)):
+            pairs += [dumps(split.base or split), dumps(split)]
     done = clock()
     moved = []
-    for number in range(0, len(pairs), 2):
-        split = loads(pairs[number + 1], loads(pairs[number]))
-        moved.append(dumps(relocate(split, base)[0]))
+    for some in together(list(zip(pairs[::2], pairs[1::2], strict=True))):
+        bases = loads_many([one for one, _ in some])
+        for one in relocate_many(loads_many([one for _, one in some], bases), base):
+            if isinstance(one, BtfError):
+                raise one
+            moved.append(dumps(one[0]))
     end = clock()
     peak = peak_kib()
     distilled.write_bytes(pack(pairs))
