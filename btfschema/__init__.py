@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from btfschema.builder import Builder
-    from btfschema.container import Btf, dumps, loads
+    from btfschema.container import Btf, dumps, loads, loads_many
     from btfschema.errors import BtfError
     from btfschema.framework import Analysis, Context, Diagnostic, Needs, Pass, PassResult
     from btfschema.ids import IdMap
     from btfschema.pipeline import Pipeline
     from btfschema.registry import passes
     from btfschema.schema import KINDS, Kind, KindSpec
-    from btfschema.sources import dump, load
+    from btfschema.sources import dump, load, load_many
     from btfschema.strings import StringTable
     from btfschema.verification import verify
 
@@ -39,7 +39,9 @@ __all__ = [
     "dump",
     "dumps",
     "load",
+    "load_many",
     "loads",
+    "loads_many",
     "passes",
     "verify",
 ]
@@ -63,7 +65,9 @@ _HOMES = {
     "dump": "sources",
     "dumps": "container",
     "load": "sources",
+    "load_many": "sources",
     "loads": "container",
+    "loads_many": "container",
     "passes": "registry",
     "verify": "verification",
 }
