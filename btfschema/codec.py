@@ -198,6 +198,9 @@ def _check_layout(layout: tuple[tuple[int, int, int], ...], plan: Plan, offset: 
 
 def _bulk_tables(sections: Sequence[Section], plan: Plan) -> list[TypeTable]:
     joined = index_sections(sections, plan)
+    if len(sections) > 1:
+        # One table alone finds its roles out when it is asked for them.
+        joined.types.roles  # noqa: B018
     words = [section.words for section in sections]
     return joined.cut([section.first_id for section in sections], words)
 

@@ -9,11 +9,15 @@ import numpy as np
 
 from btfschema.errors import DecodeError, MissingBaseError
 from btfschema.joined import Joined, portions
+from btfschema.plan import ROLE_CODES
+from btfschema.roles import Role
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
 
 __all__ = ["check_references"]
+
+U32_MAX = 0xFFFFFFFF
 
 
 def check_references(*btfs: Btf) -> None:
@@ -39,15 +43,17 @@ def _check_together(btfs: Sequence[Btf]) -> None:
                 expected="NUL",
             )
     joined = Joined.of([btf.types for btf in btfs])
-    types = joined.types
-    for positions, limits, what in (
-        (types.type_id_positions, [btf.end_id for btf in btfs], "type id"),
-        (types.string_positions, [max(btf.strings.end, 1) for btf in btfs], "string offset"),
+    types, sizes = joined.types, np.diff(joined.words)
+    for role, what, limits in (
+        (Role.TYPE_ID, "type id", [btf.end_id for btf in btfs]),
+        (Role.STRING_OFFSET, "string offset", [max(btf.strings.end, 1) for btf in btfs]),
     ):
-        counts = joined.counts(positions)
-        wrong = types.words.take(positions) >= np.array(limits).repeat(counts)
+        # Compared with every word: cheaper than to look for the few that have the role.
+        highest = np.minimum(np.array(limits) - 1, U32_MAX).astype(np.uint32)
+        wrong = types.words > highest.repeat(sizes)
+        wrong &= types.roles == ROLE_CODES[role]
         if wrong.any():
-            position = int(positions[np.argmax(wrong)])
+            position = int(wrong.argmax())
             number = int(joined.words.searchsorted(position, side="right")) - 1
             _raise_reference(btfs[number], position - int(joined.words[number]), what)
 

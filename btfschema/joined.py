@@ -120,9 +120,7 @@ class Joined:
             first_ids: the id of each one's first record.
             words: the words of each, for tables that are to keep what they were joined from.
         """
-        types = self.types
-        # One table alone finds its roles out when it is asked for them.
-        roles = types.known_roles if len(self) == 1 else types.roles
+        types, roles = self.types, self.types.known_roles
         tables = []
         for number, (row, word) in enumerate(
             zip(parts_of(self.rows), parts_of(self.words), strict=True)

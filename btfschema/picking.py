@@ -224,11 +224,10 @@ def _numbers(eights: Numbers, at: Index, sizes: Index) -> Numbers:
 def _same_texts(tables: Sequence[StringTable], used: _Used) -> Index:
     """For each string, the one of its table with the same text that is used first."""
     same = np.arange(len(used.numbers))
-    order = used.numbers.argsort()
-    ordered = used.numbers.take(order)
-    equal = (ordered[1:] == ordered[:-1]).nonzero()[0]
-    if len(equal):
-        alike = np.union1d(order.take(equal), order.take(equal + 1))
+    ordered = np.sort(used.numbers)
+    shared = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(shared):
+        alike = np.isin(used.numbers, shared).nonzero()[0]
         firsts: dict[tuple[int, bytes], int] = {}
         owners, texts = used.owners.take(alike).tolist(), used.texts(tables, alike)
         for one, key in zip(alike.tolist(), zip(owners, texts, strict=True), strict=True):

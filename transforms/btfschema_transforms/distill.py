@@ -96,24 +96,26 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
     """Distill split BTFs over one base."""
     base = require_base(btfs[0], "distill")
     own = Joined.of([btf.types for btf in btfs])
-    move = _Move.of(own, needed(btfs, base), graph_of(base), base.end_id)
+    move = _Move.of(own, needed(btfs, own, base), graph_of(base), base.end_id)
     in_base, ids = move.in_base, move.needed.ids
     cut = Joined.by_rows(_cut(base.all_types, ids[in_base] - 1), move.kept)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.
     copied = base.all_types.take(ids[~in_base] - 1)
-    types = own.then(Joined.by_rows(copied, move.needed.bounds - move.kept))
+    copies = Joined.by_rows(copied, move.needed.bounds - move.kept)
     name_at = cut.types.starts + NAME_OFF.word
-    id_at, string_at = types.types.type_id_positions, types.types.string_positions
     exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
     uses = _Uses.of(
         (cut.types.words.take(name_at), np.diff(move.kept)),
-        (types.types.words.take(string_at), types.counts(string_at)),
+        *((part.types.words.take(at), part.counts(at)) for part, at in _strings(own, copies)),
         (np.concatenate(exts), np.array(list(map(len, exts)))),
     )
-    sections, (names, texts, ext_texts) = uses.picked(btfs, strings)
+    sections, (names, *texts, ext_texts) = uses.picked(btfs, strings)
     bases = cut.rewritten([(name_at, names)]).cut([1] * len(btfs))
-    references = move.apply(types.types.words.take(id_at), types.counts(id_at))
-    splits = types.rewritten([(id_at, references), (string_at, texts)]).cut(move.ends.tolist())
+    moved, added = (
+        part.rewritten([(part.types.type_id_positions, move.references(part)), (at, new)])
+        for (part, at), new in zip(_strings(own, copies), texts, strict=True)
+    )
+    splits = moved.then(added).cut(move.ends.tolist())
     made = []
     for btf, id_map, types_of_base, types_of_split, data in zip(
         btfs, move.id_maps(), bases, splits, sections, strict=True
@@ -130,6 +132,11 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
             made[number] = evolve(split, ext=mapped), id_map
         done += len(ext)
     return made
+
+
+def _strings(*parts: Joined) -> list[tuple[Joined, Index]]:
+    """Each part with the words of it that hold string offsets."""
+    return [(part, part.types.string_positions) for part in parts]
 
 
 @frozen(eq=False)
@@ -167,9 +174,11 @@ class _Move:
         news = np.append(np.where(in_base, stays, moves), 0)
         return cls(found, in_base, kept, news, count, ends, first_id)
 
-    def apply(self, ids: npt.NDArray[np.uint32], counts: Index) -> Index:
-        """The new ids of many; ``counts`` of them are the first split's, and so on."""
-        owners = spread(bounds_of(counts))
+    def references(self, types: Joined) -> Index:
+        """The new ids for all that stand in records of each split."""
+        positions = types.types.type_id_positions
+        ids = types.types.words.take(positions)
+        owners = np.arange(len(self.own)).repeat(types.counts(positions))
         news = ids + (self.ends - self.first_id).take(owners)
         inside = (ids < self.first_id).nonzero()[0]
         rows = self.needed.rows(ids.take(inside), owners.take(inside))
@@ -195,12 +204,12 @@ class _Move:
 
 @frozen(eq=False)
 class _Uses:
-    """The string offsets that the bases, the splits and their ``.BTF.ext`` use, each of many.
+    """The string offsets that are used: first for the bases, then for what is split over them.
 
     Attributes:
         offsets: all of the first split, then all of the second, and so on.
-        bounds: of those of each base, and of each split with its ``.BTF.ext``.
-        places: where those of the bases, the splits and the ``.BTF.ext`` are among all.
+        bounds: of those of each base and of each split.
+        places: where those of each group that they came from are among all.
     """
 
     offsets: npt.NDArray[np.uint32]
@@ -209,19 +218,23 @@ class _Uses:
 
     @classmethod
     def of(cls, *groups: tuple[npt.NDArray[np.uint32], Index]) -> _Uses:
-        """From the offsets of each of the three and how many each container has."""
+        """From groups of offsets and how many of each group every container has.
+
+        The first group is that of the bases.
+        """
         counts = np.stack([count for _, count in groups], axis=1)
         firsts = bounds_of(counts.ravel())
-        places = [ranges(firsts[n:-1:3], counts[:, n]) for n in range(3)]
+        places = [ranges(firsts[n : -1 : len(groups)], counts[:, n]) for n in range(len(groups))]
         offsets = np.empty(int(firsts[-1]), np.uint32)
         for place, (values, _) in zip(places, groups, strict=True):
             offsets[place] = values
-        return cls(offsets, np.delete(firsts, np.s_[2::3]), tuple(places))
+        bounds = np.sort(np.append(firsts[:: len(groups)], firsts[1 :: len(groups)]))
+        return cls(offsets, bounds, tuple(places))
 
     def picked(
         self, btfs: Sequence[Btf], sharing: Sharing
     ) -> tuple[list[tuple[bytes, ...]], list[Index]]:
-        """The new sections of each container, and the new offsets of the three groups."""
+        """The new sections of each container, and the new offsets of each group."""
         tables = [btf.strings for btf in btfs]
         sections, offsets = pick_many(
             tables, self.offsets, self.bounds, share_suffixes=sharing == "suffix"

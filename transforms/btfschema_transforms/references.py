@@ -48,17 +48,20 @@ def refuse_opaque(btf: Btf) -> None:
         )
 
 
-def base_references(btfs: Sequence[Btf]) -> tuple[Index, Index]:
+def base_references(btfs: Sequence[Btf], own: Joined) -> tuple[Index, Index]:
     """The ids below their own that containers over one base refer to, with their ``.BTF.ext``.
+
+    Args:
+        btfs: the containers.
+        own: their own types.
 
     Returns:
         The ids, void among them, in no order and repeated; and the number of the container that
         refers to each.
     """
-    joined = Joined.of([btf.types for btf in btfs])
-    positions = joined.types.type_id_positions
-    used = joined.types.words.take(positions)
-    owners = np.arange(len(btfs)).repeat(joined.counts(positions))
+    positions = own.types.type_id_positions
+    used = own.types.words.take(positions)
+    owners = np.arange(len(btfs)).repeat(own.counts(positions))
     for number, btf in enumerate(btfs):
         if btf.ext is not None:
             used = np.append(used, btf.ext.type_ids)
@@ -69,22 +72,27 @@ def base_references(btfs: Sequence[Btf]) -> tuple[Index, Index]:
 
 def direct_references(btf: Btf) -> Index:
     """The ids below the container's own that it, or its ``.BTF.ext``, refers to, ascending."""
-    ids = np.unique(base_references([btf])[0])
+    ids = np.unique(base_references([btf], Joined.of([btf.types]))[0])
     return ids[ids > 0]
 
 
-def needed(btfs: Sequence[Btf], base: Btf) -> Closures:
+def needed(btfs: Sequence[Btf], own: Joined, base: Btf) -> Closures:
     """The ids of ``base`` that distilled forms of ``btfs``, split over it, must stand for.
 
     That is what each refers to and what this leads to, without the insides of named structs and
     unions; ascending.
+
+    Args:
+        btfs: the containers.
+        own: their own types.
+        base: what they are split over.
 
     Raises:
         PassError: a FUNC, VAR, DATASEC, DECL_TAG, LOCSEC or a type of an undeclared kind is among
             them.
     """
     graph = graph_of(base)
-    found = graph.closures(*base_references(btfs), len(btfs))
+    found = graph.closures(*base_references(btfs, own), len(btfs))
     refused = graph.refused.take(found.ids)
     if refused.any():
         first = int(np.argmax(refused))
