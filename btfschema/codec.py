@@ -2,7 +2,7 @@
 
 This is the one place that runs Construct over a type section and turns its errors into ours.
 
-``bulk`` indexes the section with numpy (:mod:`btfschema.types`); ``reference`` parses and builds
+``bulk`` indexes sections with numpy (:mod:`btfschema.indexing`); ``reference`` parses and builds
 every record with the declared Construct struct. Both give the same table and raise the same
 errors; neither falls back on the other.
 """

@@ -1,4 +1,4 @@
-"""The type section as columns: the bulk engine.
+"""The type section as columns: what the bulk engine reads and passes work on.
 
 A :class:`TypeTable` is the section's u32 words and the word at which each record starts. Every
 question about all types at once (kinds, names, sizes, where the references are) is a numpy
@@ -82,7 +82,6 @@ class TypeTable:
         starts: the word at which each record starts.
         plan: where everything is in a record.
         first_id: the id of row 0: 1, or for split BTF the number of the base's types plus 1.
-
         roles: what each word stands for, if that is known already; see :attr:`roles`.
 
     Attributes:

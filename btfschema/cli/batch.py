@@ -205,7 +205,7 @@ def run_batch(
     Args:
         files: the paths.
         work: does some files and returns for each what to report of it, or its error; what is
-            under ``notes`` there is said on stderr and not reported.
+            under ``notes`` there is said on stderr too.
         keep_going: whether to go on after a failure.
         report: where to write the reports, one JSON object a line, or None.
         executor: who does the work; None does it here.
