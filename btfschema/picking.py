@@ -163,13 +163,13 @@ def _used(tables: Sequence[StringTable], uses: Index, owners: Index) -> _Used:
     first_uses, inverse = _distinct(owners * max(int(ends.max()), 1) + uses)
     offsets, owners = uses.take(first_uses), owners.take(first_uses)
     begin = tables[0].start
-    moves = bounds_of([len(table.data) for table in tables])
+    # An empty section has the empty string too.
+    data = [table.data or b"\0" for table in tables]
+    moves = bounds_of(list(map(len, data)))
     starts = np.where(offsets < begin, offsets, offsets + moves.take(owners))
     chain = list(tables[0].chain)
     if len(tables) > 1:
-        # An empty section has the empty string too.
-        data = b"".join([*(table.data for table in tables), b"\0"])
-        chain[-1] = StringTable(data, tables[0].base)
+        chain[-1] = StringTable(b"".join(data), tables[0].base)
     lengths, numbers = _measured(chain, starts)
     numbers += owners.astype(np.uint64) * OWNER_FACTOR
     return _Used(chain, starts, lengths, numbers, owners, offsets, first_uses, inverse)
