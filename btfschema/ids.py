@@ -159,9 +159,13 @@ class IdMap:
                 one's end.
 
         Raises:
-            ValueError: a run goes on over a bound.
+            ValueError: a run goes on over a bound, or the bounds do not ascend from 0 to ``count``.
         """
         ends = _ids(bounds)
+        outer = ends[[0, -1]].tolist() if len(ends) else []
+        if outer != [0, self.count] or (ends[1:] < ends[:-1]).any():
+            message = f"the bounds {ends.tolist()} do not ascend from 0 to {self.count}"
+            raise ValueError(message)
         at = self.starts.searchsorted(ends)
         if not np.array_equal(np.append(self.starts, self.count).take(at), ends):
             message = f"a run goes on over one of the bounds {ends.tolist()}"

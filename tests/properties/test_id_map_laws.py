@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from btfschema.arrays import bounds_of
 from btfschema.ids import DROPPED, IdMap
 
 Model = list[int | None]
@@ -82,3 +84,41 @@ def test_there_and_back_again(drawn: tuple[Model, int]) -> None:
     for new, old in enumerate(back):
         expected = [i for i, t in enumerate(model) if t == new]
         assert old == (min(expected) if expected else None)
+
+
+@given(st.lists(models(), max_size=6))
+def test_maps_that_were_joined_are_cut_apart_again(drawn: list[tuple[Model, int]]) -> None:
+    """As the maps of many containers that were made as one."""
+    found = [model for model, _ in drawn]
+    joined = IdMap.from_array([target for model in found for target in model])
+    parts = joined.cut(bounds_of(list(map(len, found))))
+    assert parts == [IdMap.from_array(model) for model in found]
+    for part, model in zip(parts, found, strict=True):
+        assert list(part) == model
+        assert part.apply(range(len(model))).tolist() == part.to_array().tolist()
+        with pytest.raises(ValueError, match="read-only"):
+            part.starts[0] = 1
+
+
+@given(models(), st.data())
+def test_a_run_is_never_cut_in_two(drawn: tuple[Model, int], data: st.DataObject) -> None:
+    model, _ = drawn
+    ids = IdMap.from_array(model)
+    bound = data.draw(st.integers(0, len(model)))
+    if bound in (0, len(model)) or bound in ids.starts:
+        first, second = ids.cut([0, bound, len(model)])
+        assert list(first) + list(second) == model
+    else:
+        with pytest.raises(ValueError, match="a run goes on over one of the bounds"):
+            ids.cut([0, bound, len(model)])
+
+
+@given(models(), st.lists(st.integers(-2, 45), max_size=4))
+def test_bounds_that_are_not_those_of_all_ids_are_refused(
+    drawn: tuple[Model, int], bounds: list[int]
+) -> None:
+    ids = IdMap.from_array(drawn[0])
+    if bounds == sorted(bounds) and bounds[:1] == [0] and bounds[-1:] == [len(ids)]:
+        return
+    with pytest.raises(ValueError, match=r"bounds|run"):
+        ids.cut(bounds)
