@@ -197,6 +197,7 @@ class _Rewrite:
         key = f"{title}\0".encode()
         at = self.names.find(key)
         if at < 0:
+            self._refuse_names_past_the_end()
             # The first name is the empty one, and a damaged table may lack the last NUL.
             self.names += b"" if self.names.endswith(b"\0") else b"\0"
             at = len(self.names)
@@ -204,6 +205,17 @@ class _Rewrite:
         header = Section(sh_name=at, sh_type=SHT_PROGBITS, sh_addralign=BTF_ALIGNMENT)
         self.headers[index : index + 1] = [header]
         self.appended[index] = content
+
+    def _refuse_names_past_the_end(self) -> None:
+        """A name that is added must not become that of a section which points past all names."""
+        for index, header in enumerate(self.headers):
+            if header.sh_type != SHT_NULL and header.sh_name >= len(self.names):
+                raise SourceError(
+                    f"{self.elf.name}: the name of section {index} is at byte {header.sh_name} of "
+                    f"the sections' names, which have {len(self.names)} bytes",
+                    got=header.sh_name,
+                    expected=f"less than {len(self.names)}",
+                )
 
     def _loaded_error(self, title: str, old: Section, content: bytes | None) -> EncodeError:
         change = "be removed" if content is None else f"become {len(content)}"

@@ -21,7 +21,7 @@ from elf_objects import (
     make_object,
     typical,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from btfschema.elfsections import SIGNATURE_MAGIC, replace_sections, strip_signature
@@ -323,6 +323,7 @@ def test_damaged_files_are_refused_in_words(data: bytes, words: str) -> None:
         replace_sections(data, NEW, name="module.ko")
 
 
+@example(form=Form(64, "little"), changes=[(909268, 0)], cut=0, whole=True)
 @given(
     form=st.sampled_from(FORMS),
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=8),
