@@ -217,7 +217,8 @@ class Plan:
     Attributes:
         kinds: by kind number.
         fixed_words: words before the elements, by the top byte of ``info`` (kind and kind_flag);
-            ``ENDLESS`` for a kind that is not known.
+            ``ENDLESS`` for a kind that is not known. These numbers have so many bits that the
+            length of any record can be computed with them.
         strides: words of one element, likewise.
         has_elements: whether there are any, by kind.
         opaque: the numbers of the kinds that only a layout section describes.
@@ -228,8 +229,8 @@ class Plan:
 
     schema: Kinds
     kinds: Mapping[int, KindPlan]
-    fixed_words: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
-    strides: np.ndarray[Any, np.dtype[np.uint32]] = field(init=False)
+    fixed_words: np.ndarray[Any, np.dtype[Any]] = field(init=False)
+    strides: np.ndarray[Any, np.dtype[Any]] = field(init=False)
     has_elements: np.ndarray[Any, np.dtype[np.bool_]] = field(init=False)
     opaque: tuple[int, ...] = field(init=False)
     role_words: RoleWords = field(init=False)
@@ -237,8 +238,11 @@ class Plan:
 
     def __attrs_post_init__(self) -> None:
         count = 1 << KIND_WIDTH
-        fixed = np.full(count, ENDLESS, np.uint32)
-        strides = np.zeros(count, np.uint32)
+        # Quicker with 32 bits, which a layout section's sizes may be too large for.
+        longest = max((plan.size(VLEN_MASK) for plan in self.kinds.values()), default=0)
+        dtype = np.uint32 if longest < 1 << 32 else np.int64
+        fixed = np.full(count, ENDLESS, dtype)
+        strides = np.zeros(count, dtype)
         for number, plan in self.kinds.items():
             fixed[number] = plan.first_element
             strides[number] = plan.stride
