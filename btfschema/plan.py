@@ -1,9 +1,9 @@
 """What the schema implies, worked out once: sizes, positions, roles, numpy dtypes.
 
-The bulk engine (:mod:`btfschema.indexing`, :mod:`btfschema.types`) treats the type section as an array of u32 words. A
-:class:`KindPlan` says which words of a record mean what; it is derived from the Construct
-declarations in :mod:`btfschema.schema`, and derivation fails loudly for a declaration that is not
-made of 4-byte words.
+The bulk engine (:mod:`btfschema.indexing`, :mod:`btfschema.types`) treats the type section as an
+array of u32 words. A :class:`KindPlan` says which words of a record mean what; it is derived from
+the Construct declarations in :mod:`btfschema.schema`, and derivation fails loudly for a declaration
+that is not made of 4-byte words.
 """
 
 from __future__ import annotations
