@@ -240,7 +240,7 @@ class Plan:
         count = 1 << KIND_WIDTH
         # Quicker with 32 bits, which a layout section's sizes may be too large for.
         longest = max((plan.size(VLEN_MASK) for plan in self.kinds.values()), default=0)
-        dtype = np.uint32 if longest < 1 << 32 else np.int64
+        dtype: Any = np.uint32 if longest < 1 << 32 else np.int64
         fixed = np.full(count, ENDLESS, dtype)
         strides = np.zeros(count, dtype)
         for number, plan in self.kinds.items():
