@@ -129,6 +129,8 @@ class _Frame(NamedTuple):
 
 
 def _read_frame(data: bytes, base: Image | None, kinds: Kinds) -> _Frame:
+    if kinds is KINDS and base is not None:
+        kinds = base.types.plan.schema
     header = read_header(data)
     (_, type_at, type_len), (_, str_at, str_len), (_, layout_at, layout_len) = header.sections
     strings = data[str_at : str_at + str_len]

@@ -372,7 +372,7 @@ def loads(
         data: a raw BTF blob, in either byte order.
         base: what it is split over; None for stand-alone BTF.
         decoder: ``"bulk"`` (numpy) or ``"reference"`` (Construct, record by record).
-        kinds: the schema to read it with.
+        kinds: the schema to read it with; by default its base's.
         check: whether every type id and string offset must exist. Without, damaged BTF can be
             looked at; following a bad reference then raises.
 
@@ -397,7 +397,7 @@ def loads_many(
         blobs: as for :func:`loads`.
         base: what all of them are split over, or one base (or None) for each.
         decoder: as for :func:`loads`.
-        kinds: the schema to read them with.
+        kinds: the schema to read them with; by default that of each one's base.
         check: whether every type id and string offset must exist.
 
     Raises:
@@ -416,8 +416,6 @@ def _read(
     pairs: Sequence[tuple[bytes, Btf | None]], decoder: Engine, kinds: Kinds, check: bool
 ) -> list[Btf]:
     """Blobs with their bases, as many as are done together."""
-    if kinds is KINDS:
-        kinds = next((base.kinds for _, base in pairs if base is not None), kinds)
     images = decode_many(
         [blob for blob, _ in pairs],
         [base.image if base is not None else None for _, base in pairs],
