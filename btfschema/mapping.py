@@ -187,7 +187,12 @@ def run_loaded(
     pipeline: Pipeline, btfs: Sequence[Btf | Failure], ctx: Context
 ) -> list[PassResult | Failure]:
     """Run a pipeline on the files that could be read; the errors of the others stay."""
-    results = iter(pipeline.run_many([one for one in btfs if isinstance(one, Btf)], ctx))
+    sound = [one for one in btfs if isinstance(one, Btf)]
+    try:
+        results: Iterator[PassResult | Failure] = iter(pipeline.run_many(sound, ctx))
+    except (BtfError, OSError):
+        # A pass or an observer raised: each file by itself says whether it was at fault.
+        results = iter([attempt(pipeline.run, btf, ctx) for btf in sound])
     return [next(results) if isinstance(one, Btf) else one for one in btfs]
 
 

@@ -243,12 +243,15 @@ class Pipeline(Pass):
             observer.before(stage, btf)
         with _Watch(stage, btfs) as watch:
             outcomes = stage.pass_.run_many(btfs, ctx)
-        if len(outcomes) != len(btfs):
-            raise BrokenPassError(
-                f"{stage} returned {len(outcomes)} results for {len(btfs)} containers",
-                got=len(outcomes),
-                expected=f"{len(btfs)} results",
-            )
+            # A pass of somebody else's may return anything.
+            if not isinstance(outcomes, Sequence) or len(outcomes) != len(btfs):
+                is_list = isinstance(outcomes, Sequence)
+                given = f"{len(outcomes)} results" if is_list else repr(outcomes)
+                raise BrokenPassError(
+                    f"{stage} returned {given} for {len(btfs)} containers",
+                    got=given,
+                    expected=f"{len(btfs)} results",
+                )
         news = [
             one.btf if isinstance(one, PassResult) else btf
             for one, btf in zip(outcomes, btfs, strict=True)
@@ -424,7 +427,6 @@ class _Watch:
         self._check_input(number, outcome if isinstance(outcome, BtfError) else None)
         if isinstance(outcome, BtfError):
             raise outcome
-        # A pass of somebody else's may return anything.
         if not isinstance(outcome, PassResult):
             raise BrokenPassError(
                 f"the pass returned {outcome!r}, expected a PassResult",
