@@ -24,7 +24,7 @@ def check_references(*btfs: Btf) -> None:
     """Every type id and string offset of these containers lies inside its chain.
 
     Raises:
-        DecodeError: one does not; that of the first such container.
+        DecodeError: one does not; of several such containers this tells of one.
         MissingBaseError: one does not, or the strings start like a split's, and there is no base.
     """
     for portion in portions(btfs, [len(btf.types.words) for btf in btfs]):

@@ -43,11 +43,12 @@ def outcome(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
 
 def _container(btf: Btf) -> tuple[Any, ...]:
     types = btf.types
+    views = outcome(list, btf)
     columns = [types.words, types.starts, types.ends, types.roles, types.kinds, types.name_offs]
     return (
         [column.tolist() for column in columns],
         [types.first_id, types.type_id_positions.tolist(), types.string_positions.tolist()],
-        list(btf),
+        said_by(views) if isinstance(views, BtfError) else views,
         btf.strings.start,
         dumps(btf),
         btf.image.header,

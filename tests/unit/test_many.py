@@ -1,0 +1,477 @@
+"""Many at once: for each what it gives alone, with errors in their places."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from attrs import frozen
+from building import built
+from example_passes import DropUnused, InDegree, Move, Shrink, small_base, small_split
+from ext_sections import with_ext
+from file_makers import make_elf
+from samples import every_kind, patched, tiny
+from telling import outcome, said_by
+from test_cli import btfschema
+from test_distill import nicknamed
+from test_relocate import COMMON, TABLE, Case
+
+from btfschema import Btf, Context, Pipeline, dumps, load, load_many, loads, loads_many, views
+from btfschema.errors import (
+    BrokenPassError,
+    BtfError,
+    DecodeError,
+    MatchError,
+    MissingBaseError,
+    NoBtfError,
+    PassError,
+    RequirementError,
+    SourceError,
+    VerifyError,
+)
+from btfschema.ext import dumps_ext
+from btfschema.framework import Diagnostic, Pass, PassResult
+from btfschema.ids import IdMap
+from btfschema.joined import TOGETHER
+from btfschema.observers import Stage
+from btfschema_transforms.distill import distill, distill_many
+from btfschema_transforms.matching import Policy
+from btfschema_transforms.relocate import relocate, relocate_many
+
+
+class TestReading:
+    def test_one_base_for_all_or_one_for_each(self) -> None:
+        base = tiny()
+        split = dumps(tiny(base))
+        one, other = loads_many([split, split], base)
+        assert one.base is other.base is base
+        alone, over = loads_many([dumps(base), split], [None, base])
+        assert (alone.base, over.base) == (None, base)
+        assert loads_many([]) == []
+
+    def test_each_needs_a_base_or_none(self) -> None:
+        with pytest.raises(ValueError, match="shorter"):
+            loads_many([dumps(tiny())] * 2, [None])
+
+    def test_buffers_of_any_sort_are_taken(self) -> None:
+        data = dumps(tiny())
+        buffers: list[Any] = [bytearray(data), memoryview(data)]
+        for btf in loads_many(buffers):
+            assert dumps(btf) == data
+
+    @pytest.mark.parametrize("backwards", [False, True])
+    def test_each_is_read_with_the_schema_of_its_own_base(self, backwards: bool) -> None:
+        """A base with kinds from outside is no reason to read its neighbours with them."""
+        outside, split = nicknamed()
+        inside = loads(dumps(outside))
+        pairs = [(dumps(split), outside), (dumps(split), inside), (dumps(outside), None)]
+        pairs = pairs[::-1] if backwards else pairs
+        together = loads_many([blob for blob, _ in pairs], [base for _, base in pairs])
+        assert said_by(together) == said_by([loads(*pair) for pair in pairs])
+        names = {btf.types.plan.kinds[40].name for btf in together}
+        assert names == {"NICKNAME", "KIND_40"}
+
+    @pytest.mark.parametrize("count", [1, TOGETHER - 1, TOGETHER + 1])
+    def test_a_portion_has_no_say(self, count: int) -> None:
+        found = [every_kind(), tiny(), every_kind(byteorder="big", layout=True)]
+        blobs = [dumps(found[number % 3]) for number in range(count)]
+        assert [dumps(btf) for btf in loads_many(blobs)] == blobs
+        # The type of the last struct's first member, one past the last id.
+        damaged = patched(blobs[1 % count], {24 + 4 * 11: 99}) if count > 1 else b""
+        for at in {0, count // 2, count - 1}:
+            wrong = [*blobs[:at], damaged, *blobs[at + 1 :]]
+            alone = outcome(loads, damaged)
+            assert isinstance(alone, DecodeError)
+            assert said_by(outcome(loads_many, wrong)) == said_by(alone)
+
+
+def split_of(case: Case, byteorder: Any = "little") -> Btf:
+    base = built(*case.distilled, byteorder=byteorder)
+    return built(*case.split(base), base=base)
+
+
+CASES = [*TABLE.values(), *COMMON.values()]
+
+
+class TestRelocating:
+    @pytest.mark.parametrize("policy", ["strict", "kernel"])
+    @pytest.mark.parametrize("explained", [False, True])
+    def test_every_case_among_all_the_others(self, policy: Policy, explained: bool) -> None:
+        """Onto several targets; those that can't be relocated at all are among them."""
+        splits = [split_of(case) for case in CASES]
+        splits[10:10] = [small_split(), split_of(CASES[0], "big"), tiny()]
+        original = built(views.Int("int", 4), *CASES[0].target) if explained else None
+        seen = set()
+        for case in CASES[::7]:
+            target = built(*case.target)
+            together = relocate_many(splits, target, policy, original=original)
+            alone = [outcome(relocate, one, target, policy, original=original) for one in splits]
+            assert list(map(said_by, together)) == list(map(said_by, alone))
+            seen |= {type(one) for one in alone}
+        assert seen == {tuple, MatchError, PassError, RequirementError}
+
+    def test_texts_that_are_no_names_are_added_or_refused_one_by_one(self) -> None:
+        """A member of one split has the name of a distilled type of its base, or of no type."""
+        base = built(views.Struct("device", 4), views.Int("id", 4))
+        named = built(views.Struct("a", 4, [views.Member("id", 2)]), base=base)
+        at = base.strings.index["device"] + 3
+        words = [(named.types.string_positions[1:2], [at])]
+        inside = Btf.assemble(
+            named.types.rewritten(words), named.strings.data, like=named, base=base
+        )
+        assert [member.name for member in inside.find("a").members] == ["ice"]  # type: ignore[attr-defined]
+        target = built(views.Int("id", 4), views.Struct("device", 4))
+        mixed = [inside, named, inside, named, named]
+        for policy, failed in (("strict", []), ("kernel", [0, 2])):
+            together = relocate_many(mixed, target, policy)  # type: ignore[arg-type]
+            alone = [outcome(relocate, one, target, policy) for one in mixed]
+            assert list(map(said_by, together)) == list(map(said_by, alone))
+            assert [n for n, one in enumerate(together) if isinstance(one, BtfError)] == failed
+
+    @pytest.mark.parametrize("policy", ["strict", "kernel"])
+    def test_real_modules(
+        self, cloud: Btf, generic: Btf, modules: dict[str, bytes], policy: Policy
+    ) -> None:
+        """More of them than are done at once, with and without a partner for each type."""
+        names = sorted(modules)[:: len(modules) // (TOGETHER + 20)]
+        read = loads_many([modules[name] for name in names], cloud)
+        distilled = distill_many(read)
+        assert [dumps(btf) for btf in read] == [modules[name] for name in names]
+        splits = [split for split, _ in distilled]
+        together = relocate_many(splits, generic, policy, original=cloud)
+        failed = 0
+        for btf, (split, ids), found in zip(read, distilled, together, strict=True):
+            again, same = distill(btf)
+            assert (dumps(split), dumps_base(split), ids) == (dumps(again), dumps_base(again), same)
+            alone = outcome(relocate, split, generic, policy, original=cloud)
+            if isinstance(found, BtfError):
+                failed += 1
+                assert said_by(found) == said_by(alone)
+            else:
+                assert (dumps(found[0]), found[1]) == (dumps(alone[0]), alone[1])
+                assert found[0].base is generic
+        assert 0 < failed < len(splits)
+
+
+def dumps_base(btf: Btf) -> bytes:
+    assert btf.base is not None
+    return dumps(btf.base)
+
+
+@frozen
+class Fails(Pass):
+    """Refuses what has fewer types than ``least``, and says how many that is."""
+
+    name: ClassVar[str] = "fails"
+    least: int = 4
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        if len(btf) < self.least:
+            raise PassError(f"{len(btf)} types", got=len(btf))
+        note = Diagnostic(f"{len(btf)} types", "note")
+        return PassResult.unchanged(btf, facts={"types": len(btf)}, diagnostics=(note,))
+
+
+@frozen
+class Vandal(Pass):
+    """Overwrites records of the smaller inputs, by force, and refuses one of them afterwards."""
+
+    name: ClassVar[str] = "vandal"
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        if len(btf) < 4:
+            btf.types.words.flags.writeable = True
+            btf.types.words[-1] ^= 1
+        if len(btf) == 1:
+            raise PassError("sorry")
+        return PassResult.unchanged(btf)
+
+
+@frozen
+class Tears(Pass):
+    """Returns for the smaller inputs what is no result, a wrong id map, or damage."""
+
+    name: ClassVar[str] = "tears"
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        types = btf.types.rewritten([(btf.types.type_id_positions, 999)])
+        torn = Btf.assemble(types, btf.strings.data, like=btf, base=btf.base)
+        by_size: dict[int, Any] = {
+            1: None,
+            2: PassResult(btf, IdMap.identity(2)),
+            3: PassResult.unchanged(torn),
+        }
+        return by_size.get(len(btf), PassResult.unchanged(btf))  # type: ignore[no-any-return]
+
+
+def damaged(btf: Btf) -> Btf:
+    """Read without a check, with a reference that leads nowhere."""
+    data = bytearray(dumps(btf))
+    at = 24 + 4 * int(btf.types.type_id_positions[-1])
+    data[at : at + 4] = (99).to_bytes(4, "little")
+    return loads(bytes(data), btf.base, check=False)
+
+
+def of_size(count: int, base: Btf | None = None) -> Btf:
+    """As many types: an int, then pointers."""
+    first = base.end_id if base is not None else 1
+    ints: list[views.TypeView] = [views.Int(f"int{count}", 4)]
+    return built(*ints, *(views.Ptr(first) for _ in range(count - 1)), base=base)
+
+
+def mixture() -> list[Btf]:
+    """Fresh each time, since passes may change them."""
+    base = small_base()
+    sizes = [of_size(count, base if count % 2 else None) for count in (1, 5, 2, 3, 4)]
+    return [*sizes, small_split(base), damaged(small_split(base)), small_base(), damaged(tiny())]
+
+
+def no_const(btf: Btf) -> list[str]:
+    return [f"type {view.id} is a const" for view in btf if isinstance(view, views.Const)]
+
+
+TARGET = Context({"target": built(views.Int("int", 4))})
+PIPELINES: dict[str, Callable[[], tuple[Pipeline, Context]]] = {
+    "nothing": lambda: (Pipeline(), Context()),
+    "the same twice": lambda: (Pipeline(Fails(2), InDegree(), Fails(3)), Context()),
+    "errors of several stages": lambda: (Pipeline(Fails(2), Fails(3), Fails(4)), Context()),
+    "some have no base": lambda: (Pipeline(InDegree(), Shrink(), Move()), TARGET),
+    "all lack an input": lambda: (Pipeline(Shrink(), Move()), Context()),
+    "changed inputs": lambda: (Pipeline(InDegree(), Vandal()), Context()),
+    "wrong results": lambda: (Pipeline(InDegree(), Tears(), Fails(2)), Context()),
+    "inputs that are not sound": lambda: (Pipeline(Fails(2), verify=no_const), Context()),
+    "outputs that are not sound": lambda: (
+        Pipeline(DropUnused(keep=("driver_t",)), Fails(2), verify=no_base_types),
+        Context(),
+    ),
+    "passes that do many": lambda: (Pipeline.parse("distill,relocate{policy=kernel}"), TARGET),
+}
+
+
+def no_base_types(btf: Btf) -> list[str]:
+    return ["too few types"] if len(btf) == 2 else []
+
+
+class TestPipelines:
+    @pytest.mark.parametrize("name", PIPELINES)
+    def test_each_result_is_that_of_a_run_for_itself(self, name: str) -> None:
+        pipeline, ctx = PIPELINES[name]()
+        together = pipeline.run_many(mixture(), ctx)
+        alone = [outcome(pipeline.run, btf, ctx) for btf in mixture()]
+        assert [said_by(one) for one in together] == [said_by(one) for one in alone]
+
+    def test_the_examples_fail_in_all_the_ways_that_they_are_there_for(self) -> None:
+        found: dict[str, set[type]] = {}
+        for name, make in PIPELINES.items():
+            pipeline, ctx = make()
+            found[name] = {type(one) for one in pipeline.run_many(mixture(), ctx)}
+        # What is damaged is refused by all of them.
+        assert {name: kinds - {DecodeError, MissingBaseError} for name, kinds in found.items()} == {
+            "nothing": {PassResult},
+            "the same twice": {PassResult, PassError},
+            "errors of several stages": {PassResult, PassError},
+            "some have no base": {PassResult, RequirementError},
+            "all lack an input": {RequirementError},
+            "changed inputs": {PassResult, BrokenPassError},
+            "wrong results": {PassResult, BrokenPassError},
+            "inputs that are not sound": {PassResult, PassError, VerifyError},
+            "outputs that are not sound": {PassResult, PassError, VerifyError},
+            "passes that do many": {PassResult, RequirementError, MatchError},
+        }
+
+    def test_nothing_to_do(self) -> None:
+        assert Pipeline(Fails()).run_many([]) == []
+        assert Pipeline.parse("distill,relocate").run_many([], TARGET) == []
+
+    def test_the_same_container_twice(self) -> None:
+        split = small_split()
+        one, other = Pipeline.parse("distill").run_many([split, split])
+        assert said_by(one) == said_by(other)
+
+    def test_observers_see_one_container_after_the_other(self) -> None:
+        seen: list[Any] = []
+
+        class Observer:
+            def before(self, stage: Stage, btf: Btf) -> None:
+                seen.append(("before", stage.name, len(btf)))
+
+            def after(self, stage: Stage, btf: Btf, result: PassResult) -> None:
+                seen.append(("after", stage.name, len(btf)))
+
+        pipeline = Pipeline(InDegree(), Fails(3), observers=[Observer()])
+        first, second = pipeline.run_many([of_size(2), of_size(3)])
+        assert (type(first), type(second)) == (PassError, PassResult)
+        assert seen == [
+            ("before", "in-degree", 2),
+            ("after", "in-degree", 2),
+            ("before", "fails", 2),
+            *((when, name, 3) for name in ("in-degree", "fails") for when in ("before", "after")),
+        ]
+
+    def test_only_what_is_still_sound_goes_to_the_next_pass(self) -> None:
+        asked: list[int] = []
+
+        @frozen
+        class Asked(Pass):
+            name: ClassVar[str] = "asked"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                raise AssertionError("run_many is asked")
+
+            def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
+                asked.extend(map(len, btfs))
+                return list(map(PassResult.unchanged, btfs))
+
+        Pipeline(Fails(3), Asked(), Asked()).run_many([of_size(n) for n in (4, 1, 3, 2, 5)])
+        assert asked == [4, 3, 5, 4, 3, 5]
+
+    @pytest.mark.parametrize("given", [[], [None], None, 7])
+    def test_a_pass_that_forgets_some_is_to_blame(self, given: Any) -> None:
+        @frozen
+        class Forgets(Pass):
+            name: ClassVar[str] = "forgets"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                return PassResult.unchanged(btf)
+
+            def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
+                return given  # type: ignore[no-any-return]
+
+        with pytest.raises(BrokenPassError, match=r"returned .* for 2 containers") as caught:
+            Pipeline(InDegree(), Forgets()).run_many([tiny(), tiny()])
+        assert (caught.value.pass_name, caught.value.stage) == ("forgets", 2)
+        assert caught.value.__notes__ == ['in stage 2 (forgets) of "in-degree,forgets"']
+
+
+@frozen
+class Hasty(Pass):
+    """Raises where it should return, for all that it is given together."""
+
+    name: ClassVar[str] = "hasty"
+    error: Any = None
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        if len(btf) == 2:
+            raise self.error(f"{len(btf)} types")
+        return PassResult.unchanged(btf)
+
+    def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
+        return [self.run(btf, ctx) for btf in btfs]
+
+
+@pytest.mark.parametrize("error", [PassError, OSError])
+def test_one_file_that_a_pass_raises_for_does_not_end_the_others(
+    tmp_path: Path, error: type[BtfError | OSError]
+) -> None:
+    paths: list[Path] = []
+    for count in (1, 2, 3, 2, 4):
+        paths.append(tmp_path / f"{len(paths)}.btf")
+        paths[-1].write_bytes(dumps(of_size(count)))
+    paths.insert(2, tmp_path / "missing.btf")
+    pipeline = Pipeline(InDegree(), Hasty(error))
+    outcomes = list(pipeline.map(paths))
+    assert [one.source for one in outcomes] == paths
+    for one in outcomes:
+        alone = outcome(lambda path: pipeline.run(load(path)), one.source)
+        assert said_by(one.result or one.error) == said_by(alone)
+    failed = [type(one.error) for one in outcomes if one.error is not None]
+    assert failed == [error, FileNotFoundError, error]
+
+
+def written(folder: Path) -> dict[str, Path]:
+    """A file of every sort that BTF comes in, sound and not."""
+    base = small_base()
+    split, (small, _) = dumps(small_split(base)), distill(small_split(base))
+    program = with_ext(tiny(), types=[1], names=[1])
+    assert program.ext is not None
+    ext = dumps_ext(program.ext)
+    distilled = {".BTF": dumps(small), ".BTF.base": dumps_base(small)}
+    files = {
+        "alone.btf": dumps(every_kind(byteorder="big")),
+        "split.btf": split,
+        "module.ko": make_elf({".text": b"code", ".BTF": split}),
+        "module.ko.xz": lzma.compress(make_elf({".BTF": split}, bits=32)),
+        "distilled.ko": make_elf(distilled),
+        "distilled.ko.xz": lzma.compress(make_elf(distilled)),
+        "detached.btf": dumps(small),
+        "detached.btf.base": dumps_base(small),
+        "far.btf": dumps(tiny(small)),
+        "far.btf.base": dumps(small),
+        "far.btf.base.base": dumps_base(small),
+        "program.o": make_elf({".BTF": dumps(program), ".BTF.ext": ext}, byteorder="big"),
+        "empty.btf": b"",
+        "text.btf": b"int main() { }",
+        "cut.btf": split[:-9],
+        "cut.ko": make_elf({".BTF": split[:30]}),
+        "dangling.btf": dumps(damaged(small_split(base))),
+        "no-btf.ko": make_elf({".text": b"code"}),
+        "bad-ext.o": make_elf({".BTF": dumps(program), ".BTF.ext": ext[:-1]}),
+        "bad-base.ko": make_elf({**distilled, ".BTF.base": b"\x9f\xeb\x01"}),
+        "bad-beside.btf": dumps(small),
+        "bad-beside.btf.base": b"\x9f\xeb\x01",
+        "cut.xz": lzma.compress(split)[:-9],
+        "empty.ko": make_elf({".BTF": b""}),
+    }
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / "folder").mkdir()
+    return {name: folder / name for name in (*files, "folder", "missing.btf")}
+
+
+class TestFiles:
+    @pytest.mark.parametrize("with_base", [False, True])
+    def test_each_is_loaded_as_it_is_alone(self, tmp_path: Path, with_base: bool) -> None:
+        paths = list(written(tmp_path).values())
+        base = small_base() if with_base else None
+        alone = [said_by(outcome(load, path, base)) for path in paths]
+        assert [said_by(one) for one in load_many(paths, base)] == alone
+        assert [said_by(one) for one in load_many(paths[::-1], base)] == alone[::-1]
+        kinds = {type(one) for one in load_many(paths, base)}
+        common = {Btf, SourceError, NoBtfError, DecodeError, FileNotFoundError, IsADirectoryError}
+        assert kinds == (common if with_base else common | {MissingBaseError})
+
+    def test_the_base_may_be_a_file(self, tmp_path: Path) -> None:
+        paths = written(tmp_path)
+        (tmp_path / "vmlinux").write_bytes(dumps(small_base()))
+        names = ["module.ko", "distilled.ko", "split.btf", "missing.btf", "cut.ko"]
+        chosen = [paths[name] for name in names]
+        found = load_many(chosen, tmp_path / "vmlinux")
+        alone = [outcome(load, path, tmp_path / "vmlinux") for path in chosen]
+        assert [(type(one), str(one)) for one in found] == [(type(one), str(one)) for one in alone]
+        over = [one.base for one in found if isinstance(one, Btf)]
+        assert len(over) == 2
+        assert over[0] is over[1] is not None
+
+    def test_sound_files_are_not_loaded_one_by_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever brings a base and whatever does not."""
+        paths = written(tmp_path)
+        names = ["alone.btf", "distilled.ko", "detached.btf", "distilled.ko.xz", "program.o"]
+        chosen = [paths[name] for name in names]
+        alone = [said_by(load(path)) for path in chosen]
+
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("one by one")
+
+        monkeypatch.setattr("btfschema.sources.load_source", refuse)
+        assert [said_by(one) for one in load_many(chosen)] == alone
+        assert load_many([]) == []
+
+    def test_no_file_after_one_that_fails_is_written(self, tmp_path: Path) -> None:
+        """Without --keep-going; several files at once must not change that."""
+        base, split = tmp_path / "vmlinux", dumps(small_split())
+        base.write_bytes(dumps(small_base()))
+        files = [tmp_path / f"{name}.btf" for name in ("first", "second", "third")]
+        for file in files:
+            file.write_bytes(split if file.stem != "second" else split[:-1])
+        expected = {(): ["first.btf"], ("--keep-going",): ["first.btf", "third.btf"]}
+        for options, names in expected.items():
+            out = tmp_path / f"out{len(options)}"
+            done = btfschema("distill", *files, "-B", base, "--out-dir", out, *options)
+            assert done.returncode == 1
+            assert str(files[1]) in done.stderr.decode()
+            assert [path.name for path in sorted(out.glob("*.btf"))] == names
