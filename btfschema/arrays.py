@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bounds_of", "joined_arrays", "parts_of", "ranges", "spread", "woven"]
+__all__ = ["bounds_of", "joined_arrays", "parts_of", "ranges", "sizes_of", "spread", "woven"]
 
 Index = npt.NDArray[np.int64]
 
@@ -25,9 +25,14 @@ def bounds_of(counts: npt.ArrayLike) -> Index:
     return bounds
 
 
+def sizes_of(bounds: Index) -> Index:
+    """How large each part is."""
+    return bounds[1:] - bounds[:-1]
+
+
 def spread(bounds: Index) -> Index:
     """For each element, the number of the part that it belongs to."""
-    return np.arange(len(bounds) - 1).repeat(bounds[1:] - bounds[:-1])
+    return np.arange(len(bounds) - 1).repeat(sizes_of(bounds))
 
 
 def ranges(firsts: Index, counts: Index) -> Index:

@@ -19,10 +19,12 @@ from btfschema.container import Btf
 from btfschema.errors import BtfError, RequirementError
 from btfschema.ids import IdMap
 from btfschema.options import format_pass
+from btfschema.plan import KIND_MASK
 from btfschema.schema import Kind
 from btfschema.selection import select
 
 __all__ = [
+    "DISTILLED_KINDS",
     "Analysis",
     "BaseState",
     "Context",
@@ -41,6 +43,7 @@ BaseState = Literal["none", "full", "distilled"]
 # What libbpf takes as a distilled base (btf_relocate_validate_distilled_base): named types of
 # these kinds.
 DISTILLED_KINDS = (Kind.INT, Kind.FLOAT, Kind.ENUM, Kind.STRUCT, Kind.UNION, Kind.FWD)
+DISTILLED = np.isin(np.arange(KIND_MASK + 1), DISTILLED_KINDS)
 
 
 def base_state(btf: Btf) -> BaseState:
@@ -51,8 +54,8 @@ def base_state(btf: Btf) -> BaseState:
     # Kept with the base, which many splits share.
     if base_state not in base.analyses:
         types = base.types
-        distilled = base.base is None and bool(np.isin(types.kinds, DISTILLED_KINDS).all())
-        distilled = distilled and not types.named("").any()
+        distilled = base.base is None and bool(DISTILLED.take(types.kinds).all())
+        distilled = distilled and not base.strings.empty(types.name_offs).any()
         base.analyses[base_state] = "distilled" if distilled else "full"
     found: BaseState = base.analyses[base_state]
     return found

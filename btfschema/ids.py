@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
 
-from btfschema.arrays import ranges
+from btfschema.arrays import ranges, sizes_of
 from btfschema.errors import BrokenPassError, TypeIdError
 
 __all__ = ["DROPPED", "IdMap"]
@@ -170,10 +170,10 @@ class IdMap:
         if not np.array_equal(np.append(self.starts, self.count).take(at), ends):
             message = f"a run goes on over one of the bounds {ends.tolist()}"
             raise ValueError(message)
-        starts = self.starts - ends[:-1].repeat(np.diff(at))
+        starts = self.starts - ends[:-1].repeat(sizes_of(at))
         starts.flags.writeable = False
         found = []
-        for (run, end), size in zip(pairwise(at.tolist()), np.diff(ends).tolist(), strict=True):
+        for (run, end), size in zip(pairwise(at.tolist()), sizes_of(ends).tolist(), strict=True):
             part = IdMap.__new__(IdMap)
             # Parts of sound runs are sound; a kernel has thousands, not to be checked again.
             vars(part).update(count=size, starts=starts[run:end], targets=self.targets[run:end])

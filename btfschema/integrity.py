@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btfschema.arrays import sizes_of
 from btfschema.errors import DecodeError, MissingBaseError
 from btfschema.joined import Joined, portions
 from btfschema.plan import ROLE_CODES
@@ -43,7 +44,7 @@ def _check_together(btfs: Sequence[Btf]) -> None:
                 expected="NUL",
             )
     joined = Joined.of([btf.types for btf in btfs])
-    types, sizes = joined.types, np.diff(joined.words)
+    types, sizes = joined.types, sizes_of(joined.words)
     for role, what, limits in (
         (Role.TYPE_ID, "type id", [btf.end_id for btf in btfs]),
         (Role.STRING_OFFSET, "string offset", [max(btf.strings.end, 1) for btf in btfs]),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import bounds_of, parts_of, woven
+from btfschema.arrays import bounds_of, parts_of, sizes_of, woven
 from btfschema.types import TypeTable
 
 __all__ = ["Joined", "portions"]
@@ -68,7 +68,7 @@ class Joined:
         for table in tables:
             plan = plan.merged(table.plan)
         starts = np.concatenate([table.starts for table in tables])
-        starts += words[:-1].repeat(np.diff(rows))
+        starts += words[:-1].repeat(sizes_of(rows))
         joined = TypeTable(
             np.concatenate([table.words for table in tables]),
             starts,
@@ -93,16 +93,16 @@ class Joined:
 
     def counts(self, positions: Index) -> Index:
         """How many of these words, which ascend, belong to each table."""
-        return np.diff(positions.searchsorted(self.words))
+        return sizes_of(positions.searchsorted(self.words))
 
     def then(self, other: Joined) -> Joined:
         """Each table followed by its counterpart in ``other``; references stay as they are."""
         words, rows = self.words + other.words, self.rows + other.rows
         mine, theirs = self.types, other.types
         shifts = words[:-1] - self.words[:-1]
-        moved = mine.starts + shifts.repeat(np.diff(self.rows))
-        shifts = words[:-1] + np.diff(self.words) - other.words[:-1]
-        others = theirs.starts + shifts.repeat(np.diff(other.rows))
+        moved = mine.starts + shifts.repeat(sizes_of(self.rows))
+        shifts = words[:-1] + sizes_of(self.words) - other.words[:-1]
+        others = theirs.starts + shifts.repeat(sizes_of(other.rows))
         joined = TypeTable(
             woven((mine.words, self.words), (theirs.words, other.words)),
             woven((moved, self.rows), (others, other.rows)),
@@ -120,6 +120,7 @@ class Joined:
             first_ids: the id of each one's first record.
             words: the words of each, for tables that are to keep what they were joined from.
         """
+        # Copies: who keeps one table is not to keep all of its neighbours' words with it.
         types, roles = self.types, self.types.known_roles
         tables = []
         for number, (row, word) in enumerate(
@@ -127,11 +128,11 @@ class Joined:
         ):
             tables.append(
                 TypeTable(
-                    types.words[word] if words is None else words[number],
+                    types.words[word].copy() if words is None else words[number],
                     types.starts[row] - word.start,
                     types.plan,
                     first_ids[number],
-                    roles if roles is None else roles[word],
+                    roles if roles is None else roles[word].copy(),
                 )
             )
         return tables

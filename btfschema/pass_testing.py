@@ -52,11 +52,17 @@ def assert_pass_contract(pass_: Pass, btf: Btf, context: Context | None = None) 
     _check_readable(pass_, result.btf)
     _check_references(pass_, btf, result)
     again = pipeline.run(btf, ctx)
-    _require(
-        again.ids == result.ids and _blobs(again.btf) == _blobs(result.btf),
-        f'pass "{pass_.name}" gave different results for the same input',
-    )
+    _require(_same(again, result), f'pass "{pass_.name}" gave different results for the same input')
+    for one in (pass_.run(btf, ctx), *pass_.run_many([btf, btf], ctx)):
+        _require(
+            isinstance(one, PassResult) and _same(one, result),
+            f'run and run_many of pass "{pass_.name}" gave different results',
+        )
     return result
+
+
+def _same(one: PassResult, other: PassResult) -> bool:
+    return one.ids == other.ids and _blobs(one.btf) == _blobs(other.btf)
 
 
 def _require(holds: bool, message: str) -> None:

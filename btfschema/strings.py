@@ -52,19 +52,42 @@ def _encode(text: str) -> bytes:
 
 
 class _Names(dict[int, str]):
-    """Decoded strings by offset, filled when asked."""
+    """Decoded strings by offset, filled when asked.
 
-    def __init__(self, table: StringTable) -> None:
+    Knows the bytes and not the table, which knows it: in a circle, thousands of tables that nobody
+    uses any more would wait for the garbage collector.
+    """
+
+    def __init__(self, data: bytes, start: int, base: _Names | None) -> None:
         super().__init__()
-        self._table = table
+        self.data, self.start, self.base = data, start, base
 
     def __missing__(self, offset: int) -> str:
-        table = self._table.holder(offset)
-        text = _decode(table.bytes_at(offset))
+        if offset < self.start and self.base is not None:
+            text = self.base[offset]
+            if offset in self.base:
+                self[offset] = text
+            return text
+        text = _decode(_bytes_at(self.data, self.start, offset))
         # Strings may overlap: were their tails kept, a long string would be kept once a byte.
-        if offset == table.start or not table.data[offset - table.start - 1]:
+        if offset == self.start or not self.data[offset - self.start - 1]:
             self[offset] = text
         return text
+
+
+def _bytes_at(data: bytes, start: int, offset: int) -> bytes:
+    """The string at an offset of a section whose first byte is at ``start``, without its NUL."""
+    if offset == 0 and not data:
+        return b""
+    local = offset - start
+    if not 0 <= local < len(data):
+        raise DecodeError(
+            f"string offset {offset} is past the end of the strings ({start + len(data)} bytes)",
+            got=offset,
+            expected=f"less than {start + len(data)}",
+        )
+    end = data.find(b"\0", local)
+    return data[local : end if end >= 0 else len(data)]
 
 
 class StringTable:
@@ -80,7 +103,7 @@ class StringTable:
         self.base = base
         self.start: int = base.end if base is not None else 0
         self.end: int = self.start + len(data)
-        self._names = _Names(self)
+        self._names: _Names = _Names(data, self.start, base._names if base is not None else None)
         # Indexing without a Python call of its own: views ask hundreds of thousands of times.
         self.lookup: Callable[[int], str] = self._names.__getitem__
 
@@ -115,19 +138,7 @@ class StringTable:
     def bytes_at(self, offset: int) -> bytes:
         """Like indexing, undecoded and without the NUL."""
         table = self.holder(offset)
-        if table is not self:
-            return table.bytes_at(offset)
-        if offset == 0 and not self.data:
-            return b""
-        local = offset - self.start
-        if not 0 <= local < len(self.data):
-            raise DecodeError(
-                f"string offset {offset} is past the end of the strings ({self.end} bytes)",
-                got=offset,
-                expected=f"less than {self.end}",
-            )
-        end = self.data.find(b"\0", local)
-        return self.data[local : end if end >= 0 else len(self.data)]
+        return _bytes_at(table.data, table.start, offset)
 
     def __contains__(self, text: object) -> bool:
         return isinstance(text, str) and bool(self.find(text))
@@ -184,6 +195,22 @@ class StringTable:
     def eights(self) -> npt.NDArray[np.uint64]:
         """The eight bytes from each byte of ``data`` on, as a number; zeros follow the last."""
         return np.ndarray((len(self.data),), "<u8", self.data + bytes(7), strides=(1,))
+
+    def empty(self, offsets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Whether the string at each of these offsets is the empty one.
+
+        Raises:
+            IndexError: an offset is past the end of the strings.
+        """
+        data = np.frombuffer(self.data or b"\0", np.uint8)
+        if self.base is None:
+            found: npt.NDArray[np.bool_] = data.take(offsets) == 0
+            return found
+        inside = offsets < self.start
+        found = np.empty(len(offsets), np.bool_)
+        found[inside] = self.base.empty(offsets[inside])
+        found[~inside] = data.take(offsets[~inside] - self.start) == 0
+        return found
 
     def names(self, offsets: npt.NDArray[Any] | list[int]) -> list[str]:
         """The strings at many offsets at once.

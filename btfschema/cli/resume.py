@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
@@ -70,8 +71,9 @@ class Journal:
 
     def finished(self, row: dict[str, Any], outputs: Iterable[str]) -> None:
         """Note that an input is done."""
-        states = {output: _state(output) for output in outputs if Path(output).exists()}
-        self._write({"row": row, "input": _state(row["file"]), "outputs": states})
+        states = {output: _state(output) for output in outputs}
+        there = {output: state for output, state in states.items() if state is not None}
+        self._write({"row": row, "input": _state(row["file"]), "outputs": there})
 
     def close(self) -> None:
         """Close the file; it stays, for the next run."""
@@ -81,7 +83,7 @@ class Journal:
 def _state(path: str) -> list[int] | None:
     """By what a change of a file is told: its size and time of change."""
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
     return [status.st_size, status.st_mtime_ns]

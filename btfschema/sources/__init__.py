@@ -21,6 +21,7 @@ from btfschema.codec import Engine
 from btfschema.container import Btf, dumps, loads, loads_many
 from btfschema.errors import BtfError, Failure, SourceError, attempt
 from btfschema.header import ByteOrder
+from btfschema.joined import portions
 from btfschema.schema import KINDS, Kinds
 from btfschema.sources import compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
@@ -196,12 +197,15 @@ def load_sources(
         for source, base in zip(sources, bases, strict=True)
         if isinstance(source, Source)
     ]
-    try:
-        decoded: Iterator[Btf | Failure] = iter(_decoded(pairs))
-    except (BtfError, OSError):
-        # One of them is at fault: each by itself says what is wrong with it.
-        decoded = (attempt(load_source, source, base) for source, base in pairs)
-    return [next(decoded) if isinstance(one, Source) else one for one in sources]
+    decoded: list[Btf | Failure] = []
+    for portion in portions(pairs, [len(source.btf) // 4 for source, _ in pairs]):
+        try:
+            decoded += _decoded(portion)
+        except (BtfError, OSError):
+            # One of them is at fault: each by itself says what is wrong with it.
+            decoded += [attempt(load_source, source, base) for source, base in portion]
+    results = iter(decoded)
+    return [next(results) if isinstance(one, Source) else one for one in sources]
 
 
 def _decoded(pairs: Sequence[tuple[Source, Btf | None]]) -> list[Btf]:

@@ -32,12 +32,12 @@ def atomic_write(path: str | os.PathLike[str], data: Content) -> None:
 
 
 @contextmanager
-def _blaming(target: Path) -> Iterator[None]:
+def _blaming(target: str) -> Iterator[None]:
     """Let errors name the file that was asked for, not the temporary one."""
     try:
         yield
     except OSError as error:
-        error.filename = str(target)
+        error.filename = target
         raise
 
 
@@ -49,25 +49,37 @@ def atomic_write_all(contents: Mapping[Path, Content]) -> None:
     Raises:
         OSError: one can't be written. All old ones are whole, and no temporary file is left.
     """
-    renames: list[tuple[Path, Path]] = []
+    # A kernel has thousands of files to write: as few system calls for each as there can be.
+    renames: list[tuple[str, str]] = []
     try:
         for path, data in contents.items():
-            # The rename would otherwise replace the link.
-            target = Path(os.path.realpath(path))
-            mode = target.stat().st_mode if target.exists() else None
+            target, mode = _target(os.fspath(path))
             if mode is not None and not stat.S_ISREG(mode):
-                with target.open("wb") as file:
+                with open(target, "wb") as file:  # noqa: PTH123
                     file.write(data)
                 continue
-            temporary = target.with_name(secrets.token_hex(8).join(TEMPORARY))
+            folder, _ = os.path.split(target)
+            temporary = os.path.join(folder, secrets.token_hex(8).join(TEMPORARY))  # noqa: PTH118
             renames.append((temporary, target))
-            with _blaming(target), temporary.open("xb") as file:
+            with _blaming(target), open(temporary, "xb") as file:  # noqa: PTH123
                 if mode is not None:
                     os.fchmod(file.fileno(), stat.S_IMODE(mode))
                 file.write(data)
-        for temporary, target in renames:
-            temporary.replace(target)
+        while renames:
+            os.replace(*renames[0])  # noqa: PTH105
+            del renames[0]
     finally:
         for temporary, _ in renames:
-            # After the rename there is none under this name.
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _target(path: str) -> tuple[str, int | None]:
+    """The file that a path leads to, and its mode, or None where there is none."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return path, None
+    if not stat.S_ISLNK(mode):
+        return path, mode
+    # The rename would otherwise replace the link.
+    return _target(os.path.realpath(path))

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import statistics
 import struct
 import subprocess
@@ -34,10 +36,14 @@ from btfschema.container import loads_many  # noqa: E402
 from btfschema.mapping import TOGETHER  # noqa: E402
 from btfschema.sources import read_source  # noqa: E402
 from btfschema.views import Int, IntEncoding, Member, Ptr, Struct  # noqa: E402
-from btfschema_transforms.distill import distill, distill_many  # noqa: E402
+from btfschema_transforms.distill import distill_many  # noqa: E402
 from btfschema_transforms.relocate import relocate_many  # noqa: E402
 
 KERNEL = "linux-image-6.12.117+deb12-amd64"
+# The same kernel, configured for virtual machines.
+OTHER = "linux-image-6.12.117+deb12-cloud-amd64"
+# Without it Python keeps what it compiled, as it does for everybody.
+UNSET = ("PYTHONDONTWRITEBYTECODE",)
 LOOP = Path(__file__).with_name("libbpf_loop.c")
 clock = time.process_time
 
@@ -178,12 +184,64 @@ def suffixes(package: str) -> None:
     before, grown = sum(map(len, blobs)), {}
     for sharing in ("whole", "suffix"):
         after = 0
-        for blob in blobs:
-            split, _ = distill(loads(blob, base), sharing)
-            after += len(dumps(split)) + len(dumps(split.base or split))
+        for some in together(blobs):
+            for split, _ in distill_many(loads_many(some, base), sharing):
+                after += len(dumps(split)) + len(dumps(split.base or split))
         grown[sharing] = after - before
     less = 1 - grown["suffix"] / grown["whole"]
     print(f"With distill{{strings=suffix}}: {grown['suffix'] / len(blobs):,.0f}, {less:.0%} less.")
+
+
+def commands(package: str, other: str, runs: int) -> None:
+    """Whole runs of the command line over a tree of the modules' BTF, as files."""
+    vmlinux, modules = kernel_files(package)
+    another, _ = kernel_files(other)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        tree, thin = root / "tree", root / "thin"
+        tree.mkdir()
+        for number, blob in enumerate(unpacked(modules.read_bytes())):
+            (tree / f"{number:04}.btf").write_bytes(blob)
+        check: list[str | Path] = [
+            "check",
+            "--all",
+            tree,
+            "--original-base",
+            vmlinux,
+            "-B",
+            another,
+        ]
+        check += ["--report", root / "report", "--html", root / "page.html"]
+        rows: list[tuple[str, list[str | Path], str, str]] = [
+            ("`distill --all`", ["distill", "--all", tree, "-B", vmlinux], "", ""),
+            ("`relocate --all`", ["relocate", "--all", thin, "-B", vmlinux], "", ""),
+            ("`check --all`, report and page", check, "4", "2.5"),
+        ]
+        outputs = [thin, root / "full", None]
+        print("\n| command | processor time, s (min..max) | memory, MB | bar | aim |")
+        print("|---|---|---|---|---|")
+        for (what, arguments, bar, aim), made in zip(rows, outputs, strict=True):
+            took = []
+            for _ in range(runs):
+                if made is not None:
+                    shutil.rmtree(made, ignore_errors=True)
+                took.append(whole(arguments + (["--out-dir", made] if made is not None else [])))
+            times = [one for one, _ in took]
+            shown = f"{statistics.median(times):.2f} ({min(times):.2f}..{max(times):.2f})"
+            print(f"| {what} | {shown} | {max(peak for _, peak in took):.0f} | {bar} | {aim} |")
+
+
+def whole(arguments: list[str | Path]) -> tuple[float, float]:
+    """Processor time in seconds and peak memory in MB of a run of the command line."""
+    command = [sys.executable, "-m", "btfschema", *map(str, arguments), "--quiet"]
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    process = subprocess.Popen(command, env=environment, cwd=TESTS.parent)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    # 1: some modules do not relocate onto the other kernel.
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -203,16 +261,21 @@ def chain(count: int) -> Btf:
     return builder.build()
 
 
+def all_distilled(blobs: list[bytes], base: Btf) -> None:
+    for some in together(blobs):
+        distill_many(loads_many(some, base))
+
+
 def growth(package: str) -> None:
     """How cost grows with modules and with types."""
     vmlinux, modules = kernel_files(package)
     base, blobs = loads(vmlinux.read_bytes()), list(unpacked(modules.read_bytes()))
     # In an order that mixes large and small.
     blobs = [blobs[n * 1009 % len(blobs)] for n in range(len(blobs))]
-    distill(loads(blobs[0], base))
+    distill_many(loads_many(blobs[:1], base))
     print("\n| modules | distill, s | us a KiB |\n|---|---|---|")
     for count in (100, 400, 1600, 4000):
-        took = seconds(lambda: [distill(loads(blob, base)) for blob in blobs[:count]])  # noqa: B023
+        took = seconds(lambda: all_distilled(blobs[:count], base))  # noqa: B023
         size = sum(map(len, blobs[:count]))
         print(f"| {count:,} | {took:.2f} | {took * 1e6 / (size / 1024):.1f} |", flush=True)
     print("\n| types | read and write, s | us a type |\n|---|---|---|")
@@ -234,6 +297,7 @@ def main() -> None:
         return
     compare(args.kernel, args.runs)
     suffixes(args.kernel)
+    commands(args.kernel, OTHER, args.runs)
     if args.growth:
         growth(args.kernel)
 

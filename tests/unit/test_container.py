@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from attrs.exceptions import FrozenInstanceError
@@ -282,6 +285,19 @@ class TestNothingCanBeChanged:
         btf = loads(data)  # type: ignore[arg-type]  # pyright: ignore
         data[:] = bytes(len(data))
         assert dumps(btf) == dumps(tiny())
+
+
+def test_what_nobody_uses_any_more_is_gone_at_once() -> None:
+    """Nothing in a container refers back to it: thousands would wait for the garbage collector."""
+    gc.disable()
+    try:
+        btf = loads(dumps(tiny()), tiny())
+        assert btf.find("s").btf is btf
+        seen = [weakref.ref(one) for one in (btf, btf.image.types, btf.strings)]
+        del btf
+        assert [one() for one in seen] == [None] * len(seen)
+    finally:
+        gc.enable()
 
 
 def test_every_error_is_a_btf_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from example_passes import DropUnused, InDegree, Move, Shrink, small_base, small
 from btfschema import Btf, Builder, dumps, loads, views
 from btfschema.errors import (
     BrokenPassError,
+    BtfError,
     DecodeError,
     EncodeError,
     PassError,
@@ -267,6 +269,22 @@ class TestPassContract:
         calls: list[Btf] = []
         with pytest.raises(AssertionError, match='"moody" gave different results'):
             assert_pass_contract(Moody(), small_split())
+
+    def test_run_many_that_does_not_what_run_does(self) -> None:
+        @frozen
+        class Hasty(Pass):
+            name: ClassVar[str] = "hasty"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                return PassResult.unchanged(btf)
+
+            def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
+                if len(btfs) == 1:
+                    return [self.run(btfs[0], ctx)]
+                return [PassResult.select(btf, np.arange(len(btf)) < len(btf) - 1) for btf in btfs]
+
+        with pytest.raises(AssertionError, match='run and run_many of pass "hasty"'):
+            assert_pass_contract(Hasty(), small_split())
 
     def test_an_id_map_that_does_not_follow_the_references(self) -> None:
         split = small_split()

@@ -601,11 +601,11 @@ def test_failed_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
 def test_failed_rename_leaves_the_old_file_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Path, target: Path) -> Path:
-        raise PermissionError(f"{self} -> {target}")
+    def refuse(source: str, target: str) -> None:
+        raise PermissionError(f"{source} -> {target}")
 
     path = put(tmp_path, b"old")
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError):
         dump(BASE, path)
     assert path.read_bytes() == b"old"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
-from btfschema.arrays import bounds_of, ranges, spread, woven
+from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
@@ -105,7 +105,7 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
     name_at = cut.types.starts + NAME_OFF.word
     exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
     uses = _Uses.of(
-        (cut.types.words.take(name_at), np.diff(move.kept)),
+        (cut.types.words.take(name_at), sizes_of(move.kept)),
         *((part.types.words.take(at), part.counts(at)) for part, at in _strings(own, copies)),
         (np.concatenate(exts), np.array(list(map(len, exts)))),
     )
@@ -166,7 +166,7 @@ class _Move:
         in_base = graph.distilled.take(found.ids)
         before = bounds_of(in_base)
         kept = before.take(found.bounds)
-        ends, count = 1 + np.diff(kept), np.diff(own.rows)
+        ends, count = 1 + sizes_of(kept), sizes_of(own.rows)
         owners = spread(found.bounds)
         stays = 1 + before[:-1] - kept.take(owners)
         moves = np.arange(len(owners)) - before[:-1] - (found.bounds - kept).take(owners)
@@ -280,12 +280,16 @@ class Distill(Pass):
         return _result(btf, *distill(btf, self.strings))
 
     def run_many(self, btfs: Sequence[Btf], ctx: Context) -> list[PassResult | BtfError]:
-        """Distill all together, or one by one if one can't be."""
-        try:
-            made = distill_many(btfs, self.strings)
-        except BtfError:
-            return super().run_many(btfs, ctx)
-        return [_result(btf, *one) for btf, one in zip(btfs, made, strict=True)]
+        """Distill all together; those done together with one that can't be, one by one."""
+        found: list[PassResult | BtfError] = []
+        for portion in portions(btfs, [len(btf.types.words) for btf in btfs]):
+            try:
+                made = distill_many(portion, self.strings)
+            except BtfError:
+                found += super().run_many(portion, ctx)
+            else:
+                found += [_result(btf, *one) for btf, one in zip(portion, made, strict=True)]
+        return found
 
 
 def _result(btf: Btf, split: Btf, ids: IdMap) -> PassResult:

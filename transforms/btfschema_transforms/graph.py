@@ -16,6 +16,7 @@ from attrs import frozen
 
 from btfschema import Btf, Kind
 from btfschema.arrays import bounds_of, ranges
+from btfschema.framework import DISTILLED_KINDS
 from btfschema.plan import KIND_MASK
 
 __all__ = ["COMPOSITES", "NAMED_IN_BASE", "Closures", "Graph", "graph_of", "named", "per_container"]
@@ -26,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 COMPOSITES = (Kind.STRUCT, Kind.UNION)
 
 # What a distilled base may hold; ENUM64 stands there as a plain ENUM.
-NAMED_IN_BASE = (*COMPOSITES, Kind.INT, Kind.FLOAT, Kind.FWD, Kind.ENUM, Kind.ENUM64)
+NAMED_IN_BASE = (*DISTILLED_KINDS, Kind.ENUM64)
 
 # Definitions of code and data: they can't be repeated in a split that refers to them.
 UNREPEATABLE = (Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG, Kind.LOCSEC)
@@ -58,11 +59,7 @@ def per_container(work: Callable[[Btf], Answer]) -> Callable[[Btf], Answer]:
 
 def named(btf: Btf, rows: Index | slice = slice(None)) -> Mask:
     """Whether types of the chain, by row of ``all_types``, have a name that is not empty."""
-    offsets = btf.all_types.name_offs[rows]
-    data = b"".join(part.strings.data for part in btf.chain) or b"\0"
-    first = np.frombuffer(data, np.uint8)[offsets]
-    mask: Mask = (offsets != 0) & (first != 0)
-    return mask
+    return ~btf.strings.empty(btf.all_types.name_offs[rows])
 
 
 @frozen(eq=False)
@@ -105,10 +102,12 @@ class Graph:
         # What any of them needs is numbered anew, so that what is said of each fits the cache.
         places = np.zeros(size, np.int64)
         places[used] = np.arange(len(used))
-        sizes = self.starts.take(used + 1) - self.starts.take(used)
-        targets = places.take(self.targets.take(ranges(self.starts.take(used), sizes)))
-        keys = owners * len(used) + places.take(ids)
-        keys = _reached(bounds_of(sizes), targets, len(used) * count, keys)
+        keys = places.take(used)
+        if count > 1:
+            sizes = self.starts.take(used + 1) - self.starts.take(used)
+            targets = places.take(self.targets.take(ranges(self.starts.take(used), sizes)))
+            keys = owners * len(used) + places.take(ids)
+            keys = _reached(bounds_of(sizes), targets, len(used) * count, keys)
         found = used.take(keys % max(len(used), 1))
         keys, found = keys[found > 0], found[found > 0]
         rows = np.full(len(used) * count, len(keys))

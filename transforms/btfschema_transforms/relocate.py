@@ -10,15 +10,15 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
-from btfschema.arrays import bounds_of, spread
+from btfschema.arrays import bounds_of, sizes_of, spread
 from btfschema.errors import BtfError, MatchError, PassError, RequirementError
-from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
+from btfschema.framework import DISTILLED_KINDS, BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
 from btfschema.joined import Joined, portions
 from btfschema.strings import StringTable
 from btfschema_transforms.embedding import Embeddings
 from btfschema_transforms.explain import Mismatch, explain, report
-from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named
+from btfschema_transforms.graph import COMPOSITES, kind_mask, named
 from btfschema_transforms.matching import Policy, WantedTypes, target_of
 from btfschema_transforms.rebasing import (
     offsets_within,
@@ -36,7 +36,7 @@ Mask = npt.NDArray[np.bool_]
 Relocated = tuple[Btf, IdMap]
 
 # What a distilled base may hold.
-DISTILLED = kind_mask(kind for kind in NAMED_IN_BASE if kind != Kind.ENUM64)
+DISTILLED = kind_mask(DISTILLED_KINDS)
 # Different types that can't be one in the target.
 DEFINITIONS = kind_mask((*COMPOSITES, Kind.ENUM))
 
@@ -229,7 +229,7 @@ class _Work:
         """The splits over the target, but for those that failed; the others are done with them."""
         own, ids, target = self.held.own, self.held.ids, self.target
         news = np.arange(int(ids[-1])) + target.end_id
-        news -= (ids[:-1] + self._each(lambda split: split.first_id)).repeat(np.diff(ids))
+        news -= (ids[:-1] + self._each(lambda split: split.first_id)).repeat(sizes_of(ids))
         news[ids[:-1]] = 0
         news[_ids_of_bases(self.held, self.bases, self.owners)] = self.partners
         maps = IdMap.from_array(news).cut(ids)
@@ -290,7 +290,7 @@ class _Work:
             if split.ext is not None:
                 used = np.append(used, split.ext.string_offsets)
                 owners = np.append(owners, np.full(len(used) - len(owners), number))
-        inside = (used < np.diff(self.strings).take(owners)) & (used > 0)
+        inside = (used < sizes_of(self.strings).take(owners)) & (used > 0)
         places = used[inside] + self.strings.take(owners[inside])
         data: dict[int, bytearray] = {}
         for place in np.unique(places[texts.take(places) == 0]).tolist():
@@ -315,7 +315,7 @@ class _Work:
         """The new offset for each of these words: own strings move with the end of the base's."""
         own = self.held.own
         olds, owners = own.types.words.take(at), np.arange(len(own)).repeat(own.counts(at))
-        ends = np.diff(self.strings)
+        ends = sizes_of(self.strings)
         news: Index = olds + (self.target.strings.end - ends).take(owners)
         news[olds == 0] = 0
         inside = ((olds < ends.take(owners)) & (olds > 0)).nonzero()[0]
