@@ -89,13 +89,13 @@ def together(items: list[Any]) -> Iterator[list[Any]]:
     return (items[at : at + TOGETHER] for at in range(0, len(items), TOGETHER))
 
 
-def peak_kib() -> int:
-    """The most memory that this process ever held, in KiB.
+def peak_kib(process: int | str = "self") -> int:
+    """The most memory that a process held so far, in KiB; 0 when it has ended.
 
     Not getrusage's ru_maxrss: a process inherits that from the one that started it.
     """
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def ours(vmlinux: Path, modules: Path, distilled: Path, relocated: Path) -> dict[str, Any]:
@@ -236,12 +236,16 @@ def whole(arguments: list[str | Path]) -> tuple[float, float]:
     command = [sys.executable, "-m", "btfschema", *map(str, arguments), "--quiet"]
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     process = subprocess.Popen(command, env=environment, cwd=TESTS.parent)
-    _, status, usage = os.wait4(process.pid, 0)
+    peak = ended = 0
+    while not ended:
+        peak = max(peak, peak_kib(process.pid))
+        time.sleep(0.02)
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
     # 1: some modules do not relocate onto the other kernel.
     if process.returncode not in (0, 1):
         raise RuntimeError(f"{command} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, peak / 1024
 
 
 def seconds(work: Callable[[], Any]) -> float:
