@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -87,6 +88,46 @@ class TestReading:
             assert isinstance(alone, DecodeError)
             assert said_by(outcome(loads_many, wrong)) == said_by(alone)
 
+    @pytest.mark.parametrize("number", [0, 1, 2])
+    def test_the_ids_and_strings_of_a_neighbour_do_not_count(self, number: int) -> None:
+        """One past the last id, or behind the strings: a larger one has both."""
+        sizes = 3, 40, 5
+        found = [dumps(of_size(count)) for count in sizes]
+        last_pointer = 24 + 4 * (4 + 3 * (sizes[number] - 2))
+        for words in ({last_pointer + 8: sizes[number] + 1}, {24: len(f"int{sizes[number]}") + 2}):
+            wrong = [*found]
+            wrong[number] = patched(found[number], words)
+            alone = outcome(loads, wrong[number])
+            assert isinstance(alone, MissingBaseError)
+            assert said_by(outcome(loads_many, wrong)) == said_by(alone)
+
+
+class TestDistilling:
+    def test_the_refusal_names_who_refers_to_what(self) -> None:
+        base = built(views.Int("int", 4), views.FuncProto(0), views.Func("f", 2))
+        good = built(views.Const(1), base=base)
+        bad = built(views.Typedef("t", 0), views.Const(3), base=base)
+        other = built(views.Typedef("t", 3), base=base)
+        for found, who in (([good, bad, other], "CONST [5]"), ([good, other, bad], 'TYPEDEF "t"')):
+            with pytest.raises(PassError, match=re.escape(f"type {who}")) as caught:
+                distill_many(found)
+            assert said_by(caught.value) == said_by(outcome(distill, found[1]))
+
+    def test_ext_follows_each_of_many(self) -> None:
+        """Types that only the ``.BTF.ext`` of one refers to, and names that only it uses."""
+        base = built(*(views.Int(name, 4) for name in ("one", "two", "three", "four")))
+        found = []
+        for number in (1, 2, 3, 4):
+            split = built(views.Ptr(1), base=base)
+            names = [base.strings.index["four"] + number - 1, 0]
+            found.append(with_ext(split, types=[number, 5], names=names) if number > 1 else split)
+        together = distill_many([*found, *found[::-1]])
+        alone = [distill(split) for split in [*found, *found[::-1]]]
+        assert said_by(together) == said_by(alone)
+        for (split, _), end in zip(together, [None, "our", "ur", "r"], strict=False):
+            if split.ext is not None:
+                assert split.strings.names(split.ext.string_offsets) == [end, ""]
+
 
 def split_of(case: Case, byteorder: Any = "little") -> Btf:
     base = built(*case.distilled, byteorder=byteorder)
@@ -124,12 +165,17 @@ class TestRelocating:
         )
         assert [member.name for member in inside.find("a").members] == ["ice"]  # type: ignore[attr-defined]
         target = built(views.Int("id", 4), views.Struct("device", 4))
-        mixed = [inside, named, inside, named, named]
-        for policy, failed in (("strict", []), ("kernel", [0, 2])):
+        # The same text, used by the ``.BTF.ext`` alone.
+        through_ext = with_ext(named, types=[3], names=[at])
+        mixed = [named, inside, through_ext, named]
+        for policy, failed in (("strict", []), ("kernel", [1, 2])):
             together = relocate_many(mixed, target, policy)  # type: ignore[arg-type]
             alone = [outcome(relocate, one, target, policy) for one in mixed]
             assert list(map(said_by, together)) == list(map(said_by, alone))
             assert [n for n, one in enumerate(together) if isinstance(one, BtfError)] == failed
+            # What has no partner either is told of that.
+            nowhere = relocate_many(mixed, tiny(), policy)  # type: ignore[arg-type]
+            assert {type(one) for one in nowhere} == {MatchError}
 
     @pytest.mark.parametrize("policy", ["strict", "kernel"])
     def test_real_modules(
@@ -429,6 +475,8 @@ class TestFiles:
         alone = [said_by(outcome(load, path, base)) for path in paths]
         assert [said_by(one) for one in load_many(paths, base)] == alone
         assert [said_by(one) for one in load_many(paths[::-1], base)] == alone[::-1]
+        # No other file's damage makes that each is looked at for itself.
+        assert [said_by(one) for path in paths for one in load_many([path], base)] == alone
         kinds = {type(one) for one in load_many(paths, base)}
         common = {Btf, SourceError, NoBtfError, DecodeError, FileNotFoundError, IsADirectoryError}
         assert kinds == (common if with_base else common | {MissingBaseError})
