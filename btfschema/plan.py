@@ -275,18 +275,24 @@ class Plan:
         Args:
             entries: (info_sz, elem_sz) in bytes, by kind number.
         """
-        extra = {
-            number: KindPlan.of_layout(number, info_sz, elem_sz)
-            for number, (info_sz, elem_sz) in enumerate(entries[: KIND_MASK + 1])
-            if number and number not in self.kinds and not (info_sz % 4 or elem_sz % 4)
-        }
-        return Plan(self.schema, {**self.kinds, **extra}) if extra else self
+        return _described(self, entries[: KIND_MASK + 1])
 
     def merged(self, other: Plan) -> Plan:
         """The plan with the kinds added that only ``other`` knows."""
         if other.kinds.keys() <= self.kinds.keys():
             return self
         return Plan(self.schema, {**other.kinds, **self.kinds})
+
+
+@lru_cache(maxsize=16)
+def _described(plan: Plan, entries: tuple[tuple[int, int], ...]) -> Plan:
+    """What :meth:`Plan.with_layout` returns: one plan for all modules of a kernel."""
+    extra = {
+        number: KindPlan.of_layout(number, info_sz, elem_sz)
+        for number, (info_sz, elem_sz) in enumerate(entries)
+        if number and number not in plan.kinds and not (info_sz % 4 or elem_sz % 4)
+    }
+    return Plan(plan.schema, {**plan.kinds, **extra}) if extra else plan
 
 
 def plan_of(kinds: Kinds = KINDS) -> Plan:

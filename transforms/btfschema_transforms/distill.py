@@ -85,7 +85,8 @@ def distill_many(btfs: Sequence[Btf], strings: Sharing = "whole") -> list[tuple[
         require_base(btf, "distill")
         refuse_opaque(btf)
     found: list[tuple[Btf, IdMap]] = []
-    for _, alike in groupby(btfs, lambda btf: id(btf.base)):
+    # Whatever its neighbours are, a result is read with the schema of what it was made from.
+    for _, alike in groupby(btfs, lambda btf: (id(btf.base), id(btf.types.plan))):
         group = list(alike)
         for portion in portions(group, [len(btf.types.words) for btf in group]):
             found += _distilled(portion, strings)

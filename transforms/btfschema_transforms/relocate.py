@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,8 +90,11 @@ def relocate_many(
         For each split what :func:`relocate` returns, or the error that it raises.
     """
     found: list[Relocated | BtfError] = []
-    for portion in portions(splits, [len(split.types.words) for split in splits]):
-        found += _relocated(portion, target, policy, original)
+    # Whatever its neighbours are, a result is read with the schema of what it was made from.
+    for _, alike in groupby(splits, lambda split: id(split.types.plan)):
+        group = list(alike)
+        for portion in portions(group, [len(split.types.words) for split in group]):
+            found += _relocated(portion, target, policy, original)
     return found
 
 
