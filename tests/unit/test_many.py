@@ -17,10 +17,21 @@ from file_makers import make_elf
 from samples import every_kind, patched, tiny
 from telling import outcome, said_by
 from test_cli import btfschema
-from test_distill import nicknamed
+from test_distill import NICKNAMES, Nickname, nicknamed
 from test_relocate import COMMON, TABLE, Case
 
-from btfschema import Btf, Context, Pipeline, dumps, load, load_many, loads, loads_many, views
+from btfschema import (
+    Btf,
+    Builder,
+    Context,
+    Pipeline,
+    dumps,
+    load,
+    load_many,
+    loads,
+    loads_many,
+    views,
+)
 from btfschema.errors import (
     BrokenPassError,
     BtfError,
@@ -127,6 +138,38 @@ class TestDistilling:
         for (split, _), end in zip(together, [None, "our", "ur", "r"], strict=False):
             if split.ext is not None:
                 assert split.strings.names(split.ext.string_offsets) == [end, ""]
+
+    def test_neighbours_over_several_bases(self) -> None:
+        bases = [built(*(views.Int(f"int{n}{m}", 4) for m in range(9))) for n in range(3)]
+        found = [built(views.Ptr(n % 9 + 1), base=bases[n % 3]) for n in range(20)]
+        together = distill_many([*found, found[0]])
+        assert said_by(together) == said_by([distill(split) for split in [*found, found[0]]])
+
+
+def with_layout(*types: views.TypeView, base: Btf) -> Btf:
+    """A split whose layout section describes a kind that the schema does not know, without one."""
+    builder = Builder(base, kinds=NICKNAMES, profile="wide", layout=True)
+    for view in types:
+        builder.add(view)
+    return loads(dumps(builder.build()), base)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_kind_from_outside_stays_one_beside_others_that_only_describe_it(backwards: bool) -> None:
+    """All over one base, whose schema is not theirs, and relocated together."""
+    base = built(views.Int("int", 4))
+    outside = Builder(base, kinds=NICKNAMES, profile="wide", layout=True)
+    outside.add(Nickname("number", "no", 1))
+    found = [built(views.Ptr(1), base=base), with_layout(views.Ptr(1), base=base), outside.build()]
+    found = found[::-1] if backwards else found
+    alone = [distill(split) for split in found]
+    assert said_by(distill_many(found)) == said_by(alone)
+    target = built(views.Float("float", 4), views.Int("int", 4))
+    splits = [split for split, _ in alone]
+    moved = relocate_many(splits, target)
+    assert said_by(moved) == said_by([relocate(split, target) for split in splits])
+    (kind,) = {type(view) for btf, _ in moved for view in btf if view.kind == 40}  # type: ignore[misc]
+    assert kind is Nickname
 
 
 def split_of(case: Case, byteorder: Any = "little") -> Btf:
