@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -109,3 +109,54 @@ def test_a_bounded_number_waits() -> None:
 def test_a_worker_that_dies_is_a_worded_error() -> None:
     with ProcessPoolExecutor(1) as executor, pytest.raises(BtfError, match="worker process ended"):
         list(map_ordered(Each(os._exit), [3], executor))
+
+
+@pytest.mark.parametrize("together", [1, 3, 100])
+def test_sources_are_taken_as_they_are_needed(together: int) -> None:
+    """No more are taken, or worked on, than are done together."""
+    taken: list[int] = []
+    chunks: list[list[int]] = []
+
+    def sources() -> Iterator[int]:
+        for number in range(10):
+            taken.append(number)
+            yield number
+
+    def work(chunk: Sequence[int]) -> list[int | BtfError]:
+        chunks.append(list(chunk))
+        return [BtfError("odd") if number % 2 else -number for number in chunk]
+
+    outcomes = map_ordered(work, sources(), together=together)
+    assert taken == []
+    for read, one in enumerate(outcomes):
+        assert (one.source, one.result) == (read, None if read % 2 else -read)
+        assert str(one.error) == ("odd" if read % 2 else "None")
+        assert len(taken) == min(10, read - read % together + together)
+    assert chunks == [list(range(at, min(at + together, 10))) for at in range(0, 10, together)]
+
+
+def test_whoever_stops_asking_stops_the_work() -> None:
+    done: list[int] = []
+
+    def work(chunk: Sequence[int]) -> list[None]:
+        done.extend(chunk)
+        return [None] * len(chunk)
+
+    outcomes = map_ordered(work, range(10), together=2)
+    next(outcomes)
+    outcomes.close()
+    assert done == [0, 1]
+
+
+def test_a_failure_of_each_stays_with_it() -> None:
+    def work(number: int) -> float:
+        if number == 0:
+            raise BtfError("nothing")
+        if number < 0:
+            raise FileNotFoundError(number)
+        return 1 / number
+
+    found = Each(work)([1, 0, -1, 2])
+    assert [type(one) for one in found] == [float, BtfError, FileNotFoundError, float]
+    with pytest.raises(ZeroDivisionError):
+        Each[int, float](lambda number: 1 / number)([0])
