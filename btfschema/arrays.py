@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bounds_of", "joined_arrays", "parts_of", "ranges", "sizes_of", "spread", "woven"]
+__all__ = [
+    "bounds_of",
+    "joined_arrays",
+    "parts_of",
+    "ranges",
+    "read_only",
+    "sizes_of",
+    "spread",
+    "woven",
+]
 
 Index = npt.NDArray[np.int64]
 
@@ -41,6 +50,12 @@ def ranges(firsts: Index, counts: Index) -> Index:
     found: Index = (firsts - ends + counts).repeat(counts)
     found += np.arange(len(found))
     return found
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``array``, which can't be written to from now on: what is shared stays as it is."""
+    array.flags.writeable = False
+    return array
 
 
 def parts_of(bounds: Index) -> list[slice]:

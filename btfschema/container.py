@@ -18,7 +18,7 @@ from btfschema.errors import (
 )
 from btfschema.header import ByteOrder, canonical_header
 from btfschema.integrity import check_references
-from btfschema.joined import portions
+from btfschema.joined import Joined, portions
 from btfschema.plan import (
     HEADER_WORDS,
     INFO_WORD,
@@ -143,11 +143,7 @@ class Btf:
     @cached_property
     def all_types(self) -> TypeTable:
         """The records of the whole chain as one table: the type with id i is row i - 1."""
-        first, *rest = self.chain
-        table = first.types
-        for btf in rest:
-            table = table.then(btf.types)
-        return table
+        return Joined.of([btf.types for btf in self.chain]).types
 
     def __len__(self) -> int:
         return len(self.types)

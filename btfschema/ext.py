@@ -21,10 +21,11 @@ import numpy.typing as npt
 from attrs import evolve, field, frozen
 from construct import Bytes, Struct
 
+from btfschema.arrays import read_only
 from btfschema.codec import Engine, run_construct
 from btfschema.errors import BtfError, DecodeError, EncodeError
 from btfschema.header import ByteOrder, byteorder_of, check_bounds, word_dtype
-from btfschema.plan import Field, fields_of, read_only
+from btfschema.plan import Field, fields_of
 from btfschema.roles import U32, Role
 from btfschema.schema import (
     BTF_EXT_CORE_FIELDS,

@@ -52,12 +52,13 @@ def base_state(btf: Btf) -> BaseState:
     if base is None:
         return "none"
     # Kept with the base, which many splits share.
-    if base_state not in base.analyses:
+    known = base.analyses
+    if base_state not in known:
         types = base.types
         distilled = base.base is None and bool(DISTILLED.take(types.kinds).all())
         distilled = distilled and not base.strings.empty(types.name_offs).any()
-        base.analyses[base_state] = "distilled" if distilled else "full"
-    found: BaseState = base.analyses[base_state]
+        known[base_state] = "distilled" if distilled else "full"
+    found: BaseState = known[base_state]
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
 
-from btfschema.arrays import ranges, sizes_of
+from btfschema.arrays import ranges, read_only, sizes_of
 from btfschema.errors import BrokenPassError, TypeIdError
 
 __all__ = ["DROPPED", "IdMap"]
@@ -171,12 +171,15 @@ class IdMap:
             message = f"a run goes on over one of the bounds {ends.tolist()}"
             raise ValueError(message)
         starts = self.starts - ends[:-1].repeat(sizes_of(at))
-        starts.flags.writeable = False
         found = []
         for (run, end), size in zip(pairwise(at.tolist()), sizes_of(ends).tolist(), strict=True):
             part = IdMap.__new__(IdMap)
             # Parts of sound runs are sound; a kernel has thousands, not to be checked again.
-            vars(part).update(count=size, starts=starts[run:end], targets=self.targets[run:end])
+            vars(part).update(
+                count=size,
+                starts=read_only(starts[run:end].copy()),
+                targets=read_only(self.targets[run:end].copy()),
+            )
             found.append(part)
         return found
 
@@ -210,6 +213,12 @@ class IdMap:
 
     def __hash__(self) -> int:
         return hash((self.count, self.starts.tobytes(), self.targets.tobytes()))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was before it was pickled: arrays come back writable."""
+        vars(self).update(state)
+        read_only(self.starts)
+        read_only(self.targets)
 
     def __repr__(self) -> str:
         dropped = int(self._lengths[self.targets == DROPPED].sum())

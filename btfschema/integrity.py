@@ -24,12 +24,17 @@ U32_MAX = 0xFFFFFFFF
 def check_references(*btfs: Btf) -> None:
     """Every type id and string offset of these containers lies inside its chain.
 
+    Each is looked at once; that it is sound is kept with it.
+
     Raises:
         DecodeError: one does not; of several such containers this tells of one.
         MissingBaseError: one does not, or the strings start like a split's, and there is no base.
     """
-    for portion in portions(btfs, [len(btf.types.words) for btf in btfs]):
+    fresh = [btf for btf in btfs if check_references not in btf.analyses]
+    for portion in portions(fresh, [len(btf.types.words) for btf in fresh]):
         _check_together(portion)
+        for btf in portion:
+            btf.analyses[check_references] = True
 
 
 def _check_together(btfs: Sequence[Btf]) -> None:

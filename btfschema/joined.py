@@ -17,7 +17,7 @@ from attrs import frozen
 from btfschema.arrays import bounds_of, parts_of, sizes_of, woven
 from btfschema.types import TypeTable
 
-__all__ = ["Joined", "portions"]
+__all__ = ["WORDS_TOGETHER", "Joined", "portions"]
 
 Index = npt.NDArray[np.int64]
 One = TypeVar("One")
@@ -47,7 +47,8 @@ class Joined:
     """The records of several tables, table after table.
 
     Attributes:
-        types: all of them. Its rows are places here, not ids: several tables use the same ids.
+        types: all of them. Its rows are places here, not ids: several tables use the same ids, so
+            that what is asked by id, or answered in ids, makes no sense here.
         rows: where each table's rows start, and where the last one's end; shape (tables + 1,).
         words: the same for the words.
     """

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import bounds_of, parts_of, spread
-from btfschema.strings import StringTable
+from btfschema.errors import EncodeError
+from btfschema.strings import MAX_STRING_OFFSET, StringTable
 
 __all__ = ["Picked", "pick", "pick_many"]
 
@@ -27,6 +28,10 @@ Numbers = npt.NDArray[np.uint64]
 MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
 # Large odd numbers, so that texts seldom share a number.
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+# How many times the space strings may take one by one that they take now, when they overlap; a
+# real file's take about as much. Small tables may grow so far anyway.
+MOST_TIMES = 16
+LEAST = 1 << 16
 OWNER_FACTOR = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -85,6 +90,7 @@ def pick_many(
 
     Raises:
         DecodeError: an offset is past the end of the strings.
+        EncodeError: so many strings overlap that one by one they take many times the space.
     """
     a_table = (len(bounds) - 1) // len(tables)
     used = _used(tables, uses.astype(np.int64), spread(bounds[::a_table]))
@@ -94,6 +100,7 @@ def pick_many(
     groups = spread(bounds).take(used.first_uses.take(kept))
     counts = bounds_of(np.bincount(groups, minlength=len(bounds) - 1))
     sizes = used.lengths.take(kept)
+    _check_sizes(tables, np.bincount(used.owners.take(kept), sizes, len(tables)))
     hosts, shifts = np.arange(len(kept)), np.zeros(len(kept), np.int64)
     if share_suffixes:
         for part in parts_of(counts[::a_table]):
@@ -114,6 +121,27 @@ def pick_many(
         for first in range(0, len(pieces), a_table)
     ]
     return sections, places.take(same).take(used.inverse)
+
+
+def _check_sizes(tables: Sequence[StringTable], sizes: npt.NDArray[Any]) -> None:
+    """Names that are tails of one long string could make a few bytes to gigabytes.
+
+    Args:
+        tables: the strings are from these.
+        sizes: bytes of the distinct strings of each.
+
+    Raises:
+        EncodeError: they are more than any real file's.
+    """
+    for table, size in zip(tables, sizes.tolist(), strict=True):
+        most = min(MOST_TIMES * table.end + LEAST, MAX_STRING_OFFSET)
+        if size > most:
+            raise EncodeError(
+                f"the distinct strings that are used take {int(size)} bytes, those that they "
+                f"overlap in {table.end}: expected at most {most}",
+                got=int(size),
+                expected=f"at most {most} bytes",
+            )
 
 
 @frozen(eq=False)

@@ -16,6 +16,7 @@ import numpy as np
 from attrs import Factory, field, frozen
 from construct import Renamed, Struct
 
+from btfschema.arrays import read_only
 from btfschema.roles import Bits, Role, UInt
 from btfschema.schema import BTF_TYPE, KINDS, Kinds, KindSpec
 
@@ -37,7 +38,6 @@ __all__ = [
     "fields_of",
     "layout_of",
     "plan_of",
-    "read_only",
 ]
 
 RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]], ...]
@@ -202,12 +202,6 @@ class KindPlan:
         """The plan of a kind that only a layout entry (sizes in bytes) describes."""
         name = f"KIND_{number}"
         return cls(None, number, name, THIRD, (), (), info_sz // 4, elem_sz // 4)
-
-
-def read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """``array``, which can't be written to from now on: plans and containers are shared."""
-    array.flags.writeable = False
-    return array
 
 
 @frozen(eq=False)

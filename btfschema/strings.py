@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from btfschema.errors import DecodeError, EncodeError
 
-__all__ = ["StringTable", "StringTableBuilder"]
+__all__ = ["MAX_STRING_OFFSET", "StringTable", "StringTableBuilder"]
 
 # libbpf's BTF_MAX_STR_OFFSET
 MAX_STRING_OFFSET = 0x7FFFFFFF
@@ -63,15 +63,17 @@ class _Names(dict[int, str]):
         self.data, self.start, self.base = data, start, base
 
     def __missing__(self, offset: int) -> str:
-        if offset < self.start and self.base is not None:
-            text = self.base[offset]
-            if offset in self.base:
-                self[offset] = text
-            return text
-        text = _decode(_bytes_at(self.data, self.start, offset))
-        # Strings may overlap: were their tails kept, a long string would be kept once a byte.
-        if offset == self.start or not self.data[offset - self.start - 1]:
-            self[offset] = text
+        holder = self
+        while offset < holder.start and holder.base is not None:
+            holder = holder.base
+        text = holder.get(offset)
+        if text is None:
+            text = _decode(_bytes_at(holder.data, holder.start, offset))
+            # Strings may overlap: were their tails kept, a long one would be kept once a byte.
+            if offset > holder.start and holder.data[offset - holder.start - 1]:
+                return text
+            holder[offset] = text
+        self[offset] = text
         return text
 
 
@@ -202,14 +204,13 @@ class StringTable:
         Raises:
             IndexError: an offset is past the end of the strings.
         """
-        data = np.frombuffer(self.data or b"\0", np.uint8)
-        if self.base is None:
-            found: npt.NDArray[np.bool_] = data.take(offsets) == 0
-            return found
-        inside = offsets < self.start
-        found = np.empty(len(offsets), np.bool_)
-        found[inside] = self.base.empty(offsets[inside])
-        found[~inside] = data.take(offsets[~inside] - self.start) == 0
+        found = np.zeros(len(offsets), np.bool_)
+        for table in self.chain:
+            here = offsets >= table.start
+            data = np.frombuffer(table.data or b"\0", np.uint8)
+            if table is not self:
+                here &= offsets < table.end
+            found[here] = data.take(offsets[here] - table.start) == 0
         return found
 
     def names(self, offsets: npt.NDArray[Any] | list[int]) -> list[str]:
@@ -219,17 +220,17 @@ class StringTable:
             DecodeError: as for one.
         """
         array = np.asarray(offsets, np.int64)
-        if self.base is not None and len(array) and array.min() < self.start:
-            below = array < self.start
-            names: list[str] = [""] * len(array)
-            for mask, texts in (
-                (below, self.base.names(array[below])),
-                (~below, self._own_names(array[~below])),
-            ):
-                for at, text in zip(mask.nonzero()[0].tolist(), texts, strict=True):
-                    names[at] = text
-            return names
-        return self._own_names(array)
+        if self.base is None or not (array < self.start).any():
+            return self._own_names(array)
+        names = [""] * len(array)
+        left = np.arange(len(array))
+        for table in reversed(self.chain):
+            own = array[left] >= table.start
+            here = left[own]
+            for at, text in zip(here.tolist(), table._own_names(array[here]), strict=True):
+                names[at] = text
+            left = left[~own]
+        return names
 
     def _own_names(self, offsets: npt.NDArray[np.int64]) -> list[str]:
         """The strings at offsets from ``start`` on; when they are many, from the section cut up."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import ranges
+from btfschema.arrays import ranges, read_only
 from btfschema.errors import TypeIdError
 from btfschema.plan import (
     HEADER_WORDS,
@@ -29,7 +29,6 @@ from btfschema.plan import (
     VLEN_MASK,
     KindPlan,
     Plan,
-    read_only,
 )
 from btfschema.roles import Role
 from btfschema.strings import StringTable
@@ -314,7 +313,10 @@ class TypeTable:
     def rewritten(
         self, replacements: Iterable[tuple[Index, npt.ArrayLike]], first_id: int | None = None
     ) -> TypeTable:
-        """A copy in which the words at each array of positions have new values."""
+        """A copy in which the words at each array of positions have new values.
+
+        No info word may be among them: records keep their kinds and lengths.
+        """
         words = self.words.copy()
         for positions, values in replacements:
             words[positions] = values

@@ -19,7 +19,8 @@ from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
-from btfschema.joined import Joined, portions
+from btfschema.integrity import check_references
+from btfschema.joined import WORDS_TOGETHER, Joined, portions
 from btfschema.picking import pick_many
 from btfschema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
 from btfschema.types import TypeTable
@@ -80,10 +81,12 @@ def distill_many(btfs: Sequence[Btf], strings: Sharing = "whole") -> list[tuple[
     Raises:
         RequirementError: one has no base.
         PassError: one can't be distilled; to find out which, do them one by one.
+        DecodeError: one, read without a check, refers to what does not exist.
     """
     for btf in btfs:
         require_base(btf, "distill")
         refuse_opaque(btf)
+    check_references(*dict.fromkeys(part for btf in btfs for part in btf.chain))
     found: list[tuple[Btf, IdMap]] = []
     # Whatever its neighbours are, a result is read with the schema of what it was made from.
     for _, alike in groupby(btfs, lambda btf: (id(btf.base), id(btf.types.plan))):
@@ -97,7 +100,11 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
     """Distill split BTFs over one base."""
     base = require_base(btfs[0], "distill")
     own = Joined.of([btf.types for btf in btfs])
-    move = _Move.of(own, needed(btfs, own, base), graph_of(base), base.end_id)
+    closures = needed(btfs, own, base, WORDS_TOGETHER)
+    if closures is None:
+        half = len(btfs) // 2
+        return [*_distilled(btfs[:half], strings), *_distilled(btfs[half:], strings)]
+    move = _Move.of(own, closures, graph_of(base), base.end_id)
     in_base, ids = move.in_base, move.needed.ids
     cut = Joined.by_rows(_cut(base.all_types, ids[in_base] - 1), move.kept)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.

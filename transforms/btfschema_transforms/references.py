@@ -76,7 +76,7 @@ def direct_references(btf: Btf) -> Index:
     return ids[ids > 0]
 
 
-def needed(btfs: Sequence[Btf], own: Joined, base: Btf) -> Closures:
+def needed(btfs: Sequence[Btf], own: Joined, base: Btf, most: int) -> Closures | None:
     """The ids of ``base`` that distilled forms of ``btfs``, split over it, must stand for.
 
     That is what each refers to and what this leads to, without the insides of named structs and
@@ -86,13 +86,21 @@ def needed(btfs: Sequence[Btf], own: Joined, base: Btf) -> Closures:
         btfs: the containers.
         own: their own types.
         base: what they are split over.
+        most: so many types may be needed, when what any of them needs is counted for each.
+
+    Returns:
+        None when these are more, and they are several.
 
     Raises:
         PassError: a FUNC, VAR, DATASEC, DECL_TAG, LOCSEC or a type of an undeclared kind is among
             them.
     """
     graph = graph_of(base)
-    found = graph.closures(*base_references(btfs, own), len(btfs))
+    ids, owners = base_references(btfs, own)
+    used = graph.reached(ids)
+    if len(btfs) > 1 and len(btfs) * len(used) > most:
+        return None
+    found = graph.closures(ids, owners, len(btfs), used)
     refused = graph.refused.take(found.ids)
     if refused.any():
         first = int(np.argmax(refused))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -12,9 +13,10 @@ from attrs import evolve, frozen
 
 from btfschema import Btf, Kind
 from btfschema.arrays import bounds_of, sizes_of, spread
-from btfschema.errors import BtfError, MatchError, PassError, RequirementError
+from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import DISTILLED_KINDS, BaseState, Context, Needs, Pass, PassResult
 from btfschema.ids import IdMap
+from btfschema.integrity import check_references
 from btfschema.joined import Joined, portions
 from btfschema.strings import StringTable
 from btfschema_transforms.embedding import Embeddings
@@ -61,6 +63,7 @@ def relocate(
 
     Raises:
         RequirementError: the split has no base, or the target does not suit it.
+        DecodeError: one of them was read without a check, and refers to what does not exist.
         MatchError: types of the distilled base have no partner; ``mismatches`` says which and why.
         PassError: the split's base is not a distilled one, or the split holds a kind that the
             schema does not declare.
@@ -103,6 +106,10 @@ def _relocated(
 ) -> list[Relocated | BtfError]:
     """Relocate as many as are done together; none of those that are refused is looked at twice."""
     refused: dict[int, BtfError] = {}
+    # All at once, as far as it has not been done; if something is wrong, whose it is comes out
+    # below.
+    with suppress(DecodeError):
+        check_references(*dict.fromkeys(part for split in splits for part in split.chain))
     for number, split in enumerate(splits):
         try:
             _require_suitable(split, target, policy)
@@ -118,6 +125,7 @@ def _relocated(
 
 def _require_suitable(split: Btf, target: Btf, policy: Policy) -> None:
     """What a split, its base and the target must be before anything is looked up."""
+    check_references(*split.chain, *target.chain)
     base = require_base(split, "relocate")
     require_same_byteorder(split, target)
     refuse_opaque(split)
