@@ -74,5 +74,7 @@ def woven(*arrays: tuple[npt.NDArray[Any], Index]) -> npt.NDArray[Any]:
     Args:
         arrays: each with its bounds; all have as many parts.
     """
+    if len(arrays[0][1]) == 2:
+        return np.concatenate([array for array, _ in arrays])
     pieces = [[array[part] for part in parts_of(bounds)] for array, bounds in arrays]
     return np.concatenate([piece for group in zip(*pieces, strict=True) for piece in group])

@@ -170,6 +170,8 @@ class IdMap:
         if not np.array_equal(np.append(self.starts, self.count).take(at), ends):
             message = f"a run goes on over one of the bounds {ends.tolist()}"
             raise ValueError(message)
+        if len(ends) == 2:
+            return [self]
         starts = self.starts - ends[:-1].repeat(sizes_of(at))
         found = []
         for (run, end), size in zip(pairwise(at.tolist()), sizes_of(ends).tolist(), strict=True):
