@@ -13,9 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, frozen
@@ -126,49 +128,109 @@ def map_ordered(
     work: Work[S, R],
     sources: Iterable[S],
     executor: Executor | None = None,
-    together: int = TOGETHER,
+    together: int | None = None,
+    ahead: int = AHEAD,
 ) -> Generator[Outcome[S, R], None, None]:
     """Do ``work`` on the sources; outcomes come in the order of the sources.
+
+    Whoever stops asking before the end stops the work. What an executor has by then is cancelled;
+    but not what a ``ProcessPoolExecutor`` has, which its ``shutdown(cancel_futures=True)`` cancels.
 
     Args:
         work: takes some sources and gives a result or an error for each. For another process, both
             it and the results must be picklable.
         sources: taken as they are needed.
         executor: who does it; None does one after another here.
-        together: how many sources are done together at most, here; an executor gets ``CHUNK``.
+        together: how many sources are done together at most; None is ``CHUNK`` with an executor,
+            one for :class:`Each` here, and ``TOGETHER`` for other work here.
+        ahead: how many times as many an executor is given before the first must be done.
 
     Raises:
         BtfError: a worker process ended, so that what it worked on is lost.
+        Exception: what ``work`` raised instead of giving an error. The outcomes of the sources
+            before come first, and a note of it names the source.
     """
     waiting = iter(sources)
     if executor is None:
-        while chunk := list(islice(waiting, together)):
-            yield from _outcomes(chunk, work(chunk))
+        size = together or (1 if isinstance(work, Each) else TOGETHER)
+        while chunk := list(islice(waiting, size)):
+            yield from _outcomes(chunk, partial(work, chunk), work)
         return
+
+    def again(chunk: Sequence[S]) -> Sequence[R | Failure]:
+        return executor.submit(work, chunk).result()
+
+    from concurrent.futures.process import ProcessPoolExecutor
+
     pending: deque[tuple[list[S], Future[Sequence[R | Failure]]]] = deque()
     try:
-        while chunk := list(islice(waiting, CHUNK)):
+        while chunk := list(islice(waiting, together or CHUNK)):
             pending.append((chunk, executor.submit(work, chunk)))
-            if len(pending) >= AHEAD:
+            if len(pending) >= ahead:
                 sent, future = pending.popleft()
-                yield from _outcomes(sent, future.result())
+                yield from _outcomes(sent, future.result, again)
         while pending:
             sent, future = pending.popleft()
-            yield from _outcomes(sent, future.result())
+            yield from _outcomes(sent, future.result, again)
     except BrokenExecutor as error:
         message = f"a worker process ended before its work was done ({error})"
         raise BtfError(message, expected="workers that live on") from error
     finally:
-        for _, future in pending:
-            future.cancel()
+        # When a pool of processes loses one, it fails all futures that wait; in Python 3.11 it
+        # hangs for ever when one of them was cancelled by anybody else.
+        if not isinstance(executor, ProcessPoolExecutor):
+            for _, future in pending:
+                future.cancel()
 
 
-def _outcomes(sources: Sequence[S], results: Sequence[R | Failure]) -> Iterator[Outcome[S, R]]:
+def _outcomes(
+    sources: Sequence[S],
+    done: Callable[[], Sequence[R | Failure]],
+    again: Work[S, R],
+) -> Iterator[Outcome[S, R]]:
+    """What became of some sources that were done together.
+
+    Args:
+        sources: they.
+        done: gives a result or an error for each.
+        again: does some anew, when that raises something else.
+    """
+    results: Sequence[R | Failure] | None = None
+    if len(sources) == 1:
+        with _Naming(sources[0]):
+            results = done()
+    else:
+        # This hides nothing: what raised for many raises again for the one that is at fault.
+        with suppress(Exception):
+            results = done()
+    if results is None:
+        for source in sources:
+            yield from _outcomes([source], partial(again, [source]), again)
+        return
     for source, result in zip(sources, results, strict=True):
         if isinstance(result, BtfError | OSError):
             yield Outcome(source, error=result)
         else:
             yield Outcome(source, result)
+
+
+@frozen
+class _Naming:
+    """Makes what is raised say what was worked on."""
+
+    source: object
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            error.add_note(f"(while working on {self.source})")
 
 
 @frozen(eq=False)

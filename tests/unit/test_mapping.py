@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -160,3 +162,73 @@ def test_a_failure_of_each_stays_with_it() -> None:
     assert [type(one) for one in found] == [float, BtfError, FileNotFoundError, float]
     with pytest.raises(ZeroDivisionError):
         Each[int, float](lambda number: 1 / number)([0])
+
+
+def inverse(number: int) -> float:
+    """For other processes too."""
+    return 1 / number
+
+
+def inverses(numbers: Sequence[int]) -> list[float]:
+    return [inverse(number) for number in numbers]
+
+
+@pytest.mark.parametrize("work", [Each(inverse), inverses])
+def test_what_is_no_failure_is_raised_where_it_happens(work: Any) -> None:
+    """What came before it is told first, and the file is named, whoever does the work."""
+    numbers = [*range(1, 2 * CHUNK), 0, 1]
+    for executor in executors():
+        outcomes = map_ordered(work, numbers, executor)
+        for number in numbers[:-2]:
+            assert next(outcomes).source == number
+        with pytest.raises(ZeroDivisionError) as raised:
+            next(outcomes)
+        assert raised.value.__notes__ == ["(while working on 0)"]
+
+
+def test_each_is_not_done_twice_here() -> None:
+    """Not even when one raises: work on one after another may print."""
+    done: list[int] = []
+
+    def work(number: int) -> float:
+        done.append(number)
+        return 1 / number
+
+    with pytest.raises(ZeroDivisionError):
+        list(map_ordered(Each(work), [2, 1, 0]))
+    assert done == [2, 1, 0]
+
+
+def test_no_more_chunks_are_sent_ahead_than_asked_for() -> None:
+    taken: list[int] = []
+
+    def sources() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    with ThreadPoolExecutor(3) as executor:
+        work = Each[int, int](operator.neg)
+        outcomes = map_ordered(work, sources(), executor, together=2, ahead=3)
+        for read, outcome in enumerate(outcomes):
+            assert outcome.result == -read
+            assert len(taken) <= min(20, read - read % 2 + 6)
+
+
+STOPPED = """
+import os, signal, time
+from concurrent.futures import ProcessPoolExecutor
+from btfschema.mapping import Each, map_ordered
+
+with ProcessPoolExecutor(2) as pool:
+    outcomes = map_ordered(Each(time.sleep), [0.01] * 400, pool)
+    next(outcomes)
+    outcomes.close()
+    os.kill(next(iter(pool._processes)), signal.SIGKILL)
+"""
+
+
+def test_a_worker_may_die_when_nobody_asks_any_more() -> None:
+    """A pool that loses a worker fails each future that waits: none may be cancelled already."""
+    done = subprocess.run([sys.executable, "-c", STOPPED], timeout=30, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
