@@ -5,11 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+# Seconds that an interrupted command is waited for.
+PATIENCE = 60.0
 
 
 def in_terminal(columns: int, *args: str | Path) -> tuple[str, int]:
@@ -26,6 +33,37 @@ def in_terminal(columns: int, *args: str | Path) -> tuple[str, int]:
     except OSError:
         pass  # As Linux says that the other side is closed.
     finally:
+        os.close(ours)
+    return data.decode(), process.wait()
+
+
+def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> tuple[str, int]:
+    """The same for a command that gets ^C from its terminal, as soon as what it wrote is ready.
+
+    Raises:
+        TimeoutExpired: it does not end.
+    """
+    ours, theirs = pty.openpty()
+    # The first terminal that the leader of a session opens interrupts all its processes.
+    shell = ["sh", "-c", 'exec "$@" 0<>"$0" 1>&0 2>&0', os.ttyname(theirs)]
+    command = [*shell, sys.executable, "-m", "btfschema", *map(str, args)]
+    process = subprocess.Popen(command, start_new_session=True)
+    data, sent, ends = b"", False, time.monotonic() + PATIENCE
+    try:
+        while process.poll() is None:
+            if time.monotonic() > ends:
+                raise subprocess.TimeoutExpired(command, PATIENCE, data)
+            if select.select([ours], [], [], 0.005)[0]:
+                data += os.read(ours, 1 << 16)
+            if not sent and ready(data.decode()):
+                os.write(ours, b"\x03")
+                sent = True
+        while select.select([ours], [], [], 0)[0]:
+            data += os.read(ours, 1 << 16)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        os.close(theirs)
         os.close(ours)
     return data.decode(), process.wait()
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from typing import Any
+from typing import IO, Any
 
 import click
 
-__all__ = ["cli", "main"]
+__all__ = ["Interrupted", "cli", "main"]
 
 # Command -> (module, what it does in a line): the help lists these without importing the modules.
 COMMANDS = {
@@ -32,8 +32,27 @@ COMMANDS = {
 }
 
 
+class Interrupted(click.ClickException):
+    """The user interrupted a command; says how far it came. The exit code is a shell's."""
+
+    exit_code = 128 + signal.SIGINT
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say so as other errors are said, in a line of its own after a terminal's ^C."""
+        if file is None and sys.stderr.isatty():
+            click.echo(err=True)
+        click.echo(f"btfschema: {self.message}", file=file, err=file is None)
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; each may be interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of the table."""

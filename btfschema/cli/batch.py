@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 from attrs import evolve, frozen
 
+from btfschema.cli import Interrupted
 from btfschema.cli.inputs import Decorator
+from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
 from btfschema.jsonlines import line
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from btfschema.cli.resume import Journal
     from btfschema.cli.tree import Found, Progress
     from btfschema.container import Btf
@@ -197,7 +197,7 @@ def run_batch(
     *,
     keep_going: bool,
     report: str | None,
-    executor: Executor | None = None,
+    workers: Workers | None = None,
     reports: Reports | None = None,
 ) -> None:
     """Do ``work`` on each file; failures are worded on stderr and make the exit code 1.
@@ -206,44 +206,75 @@ def run_batch(
         files: the paths.
         work: does some files and returns for each what to report of it, or its error; what is
             under ``notes`` there is said on stderr too.
-        keep_going: whether to go on after a failure.
+        keep_going: whether to go on after a failure. If not, no more is started after one, and what
+            is under way is finished.
         report: where to write the reports, one JSON object a line, or None.
-        executor: who does the work; None does it here.
+        workers: who does the work; None does it here.
         reports: who else is told.
-    """
-    from btfschema.mapping import TOGETHER, map_ordered
 
+    Raises:
+        click.exceptions.Exit: a file failed.
+        Interrupted: the user interrupted it.
+    """
     reports = Reports() if reports is None else reports
+    outcomes = Counter[str]()
+    try:
+        with ExitStack() as stack:
+            if report is not None:
+                out = stack.enter_context(Path(report).open("w", encoding="utf-8"))
+                reports = evolve(reports, out=out)
+            found = _done(files, work, keep_going, workers or Workers(), reports)
+            # Ends the work that is under way when this ends.
+            for row in stack.enter_context(closing(found)):
+                outcomes[row["outcome"]] += 1
+    except KeyboardInterrupt:
+        far = f" after {outcomes.total():,} of {len(files):,} files" if len(files) > 1 else ""
+        goes_on = "; the same command goes on" if reports.journal is not None else ""
+        raise Interrupted(f"interrupted{far}{goes_on}") from None
+    left = len(files) - outcomes.total()
+    if left:
+        text = f"{left:,} of {len(files):,} files were not tried; --keep-going goes on"
+        reports.say(f"btfschema: {text}")
+    if set(outcomes) - {"ok"}:
+        raise click.exceptions.Exit(1)
+
+
+def _done(
+    files: Sequence[str],
+    work: Work[str, dict[str, Any]],
+    keep_going: bool,
+    workers: Workers,
+    reports: Reports,
+) -> Generator[dict[str, Any], None, None]:
+    """The report of each file that is done, in order, when all who want to know were told."""
+    from btfschema.mapping import AHEAD, map_ordered
+
     journal, failed = reports.journal, False
     kept = {file: row for file in files if journal and (row := journal.kept(file)) is not None}
-    # Nothing is to be done that a failure would have kept from being tried.
-    together = TOGETHER if keep_going else 1
-    waiting = (file for file in files if file not in kept)
-    outcomes = map_ordered(work, waiting, executor, together)
-    with ExitStack() as stack:
-        # Ends the work that is under way when this ends.
-        stack.callback(outcomes.close)
-        if report is not None:
-            out = stack.enter_context(Path(report).open("w", encoding="utf-8"))
-            reports = evolve(reports, out=out)
-        for number, file in enumerate(files, 1):
+
+    def waiting() -> Iterator[str]:
+        for file in files:
+            if failed and not keep_going:
+                return
+            if file not in kept:
+                yield file
+
+    # Where a failure stops the rest, nothing waits for a worker that is not free.
+    together, ahead = (None, AHEAD) if keep_going else (1, workers.count)
+    with closing(map_ordered(work, waiting(), workers.executor, together, ahead)) as outcomes:
+        for file in files:
             row = kept.get(file)
             if row is None:
-                outcome = next(outcomes)
+                outcome = next(outcomes, None)
+                if outcome is None:
+                    continue
                 row = {"file": file, "outcome": "ok", **(outcome.result or {})}
                 if outcome.error is not None:
                     row |= failure(file, outcome.error)
                     reports.say(f"btfschema: {file}: {row['message']}")
+            failed |= row["outcome"] != "ok"
             reports.add(row, fresh=file not in kept)
-            if row["outcome"] != "ok":
-                failed = True
-                if not keep_going:
-                    if number < len(files):
-                        left = f"{len(files) - number} of {len(files)} files were not tried"
-                        reports.say(f"btfschema: {left}; --keep-going goes on")
-                    break
-    if failed:
-        raise click.exceptions.Exit(1)
+            yield row
 
 
 def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from attrs import evolve, frozen
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
 from btfschema.cli.inputs import load_all_over, noted
 from btfschema.cli.matrix import Matrix
-from btfschema.cli.tree import Kept, Progress, executor_of, gather, shared, tree_options
+from btfschema.cli.tree import Kept, Progress, gather, shared, tree_options
+from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
     from btfschema.cli.inputs import Opened
@@ -94,7 +95,7 @@ def check(
     matrix = Matrix(targets)
     reports = Reports()
     with ExitStack() as stack:
-        workers = stack.enter_context(executor_of(executor, jobs))
+        workers = stack.enter_context(workers_of(executor, jobs))
         if html is not None:
             # Also when modules fail, which ends the command with an exit code.
             stack.callback(lambda: _write_page(html, matrix, found.relative))
@@ -115,7 +116,7 @@ def check(
             Check(kernels, original, policy),
             keep_going=True,
             report=report,
-            executor=workers,
+            workers=workers,
             reports=evolve(reports, summary=_Told(matrix, shown)),
         )
 

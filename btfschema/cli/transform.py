@@ -25,11 +25,11 @@ from btfschema.cli.tree import (
     Kept,
     Progress,
     Summary,
-    executor_of,
     gather,
     shared,
     tree_options,
 )
+from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -135,7 +135,7 @@ def transform_all(
     opened = shared(base, executor, jobs) if base is not None else None
     reports = Reports()
     with ExitStack() as stack:
-        workers = stack.enter_context(executor_of(executor, jobs))
+        workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and out_dir is not None:
             bases = {name: str(one) for name, one in {"": opened, **named}.items()}
             run = {"pipeline": text, "version": version("btfschema"), "bases": bases}
@@ -155,7 +155,7 @@ def transform_all(
             Transform(text, targets, opened, named),
             keep_going=keep_going or found.walked,
             report=report,
-            executor=workers,
+            workers=workers,
             reports=reports,
         )
 

@@ -1,15 +1,13 @@
-"""Whole kernels on the command line: directories of modules, many workers, a bar, a summary."""
+"""Whole kernels on the command line: directories of modules, a bar, a summary."""
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +17,6 @@ from attrs import define, field, frozen
 from btfschema.cli.inputs import Decorator
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from btfschema.container import Btf
     from btfschema.mapping import Shared
 
@@ -29,7 +25,6 @@ __all__ = [
     "Kept",
     "Progress",
     "Summary",
-    "executor_of",
     "gather",
     "shared",
     "tree_options",
@@ -44,7 +39,6 @@ REDRAW = 0.1
 WIDTH, LEAST_WIDTH = 36, 8
 # Reasons, and notes, that a summary names.
 MOST_REASONS = 10
-DASK = "dask://"
 
 
 def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,33 +144,6 @@ def shared(path: str, executor: str | None, jobs: int) -> Shared | Kept:
     if executor or jobs > 1:
         raise click.UsageError(f"{path} can be read just once: give workers a file")
     return Kept(path, load(path))
-
-
-@contextmanager
-def executor_of(url: str | None, jobs: int) -> Iterator[Executor | None]:
-    """Who does the work.
-
-    Raises:
-        click.UsageError: the URL is of no known kind, or what it needs is not installed.
-    """
-    if url is None:
-        if jobs == 1:
-            yield None
-            return
-        from concurrent.futures import ProcessPoolExecutor
-
-        with ProcessPoolExecutor(jobs) as pool:
-            yield pool
-        return
-    if not url.startswith(DASK):
-        raise click.UsageError(f"--executor {url!r}: expected {DASK}HOST:PORT")
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError:
-        message = '--executor dask://... needs dask: pip install "btfschema[dask]"'
-        raise click.UsageError(message) from None
-    with distributed.Client(f"tcp://{url.removeprefix(DASK)}") as client:
-        yield client.get_executor()
 
 
 @define

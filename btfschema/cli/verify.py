@@ -14,11 +14,11 @@ from btfschema.cli.tree import (
     Kept,
     Progress,
     Summary,
-    executor_of,
     gather,
     shared,
     tree_options,
 )
+from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
     from btfschema.container import Btf
@@ -80,7 +80,7 @@ def verify(
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
     told = _Told(as_json, None if quiet or found.walked else taken)
     with ExitStack() as stack:
-        workers = stack.enter_context(executor_of(executor, jobs))
+        workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and not quiet:
             told.progress = Progress(len(found.paths))
             stack.callback(lambda: click.echo(str(told.summary), err=as_json))
@@ -94,7 +94,7 @@ def verify(
             Each(Verify(base, level, kernel)),
             keep_going=True,
             report=report,
-            executor=workers,
+            workers=workers,
             reports=Reports(
                 progress=told.progress,
                 summary=told,

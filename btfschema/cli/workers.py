@@ -1,0 +1,93 @@
+"""Who does the work on many files: this process, several, or a cluster."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["Workers", "workers_of"]
+
+DASK = "dask://"
+
+
+@frozen
+class Workers:
+    """Who does the work.
+
+    Attributes:
+        executor: None does it here.
+        count: how many pieces of work are done at once.
+    """
+
+    executor: Executor | None = None
+    count: int = 1
+
+
+@contextmanager
+def workers_of(url: str | None, jobs: int) -> Iterator[Workers]:
+    """Workers as the command line asks for them; they end when they are no longer needed.
+
+    Raises:
+        click.UsageError: the URL is of no known kind, or what it needs is not installed.
+    """
+    if url is None:
+        if jobs == 1:
+            yield Workers()
+        else:
+            with _processes(jobs) as executor:
+                yield Workers(executor, jobs)
+        return
+    if not url.startswith(DASK):
+        raise click.UsageError(f"--executor {url!r}: expected {DASK}HOST:PORT")
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError:
+        message = '--executor dask://... needs dask: pip install "btfschema[dask]"'
+        raise click.UsageError(message) from None
+    with distributed.Client(f"tcp://{url.removeprefix(DASK)}") as client:
+        yield Workers(client.get_executor(), max(1, sum(client.ncores().values())))
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Executor]:
+    """Processes that finish what they are at when this one is interrupted, and do nothing more.
+
+    A terminal interrupts all processes of a command; this one alone is to act on it. A worker that
+    died of it would take the pool along, and show its traceback.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(count, initializer=_ignore_interrupts)
+    try:
+        with _interrupts_held():
+            # The first piece of work forks all workers, before any can ignore interrupts.
+            pool.submit(int)
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Interrupts wait until this ends; processes that are forked meanwhile never get any."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,135 @@
+"""Work on many files that ends before its time: interrupted, or at a failure."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+from screen import interrupted_in_terminal
+from test_cli import btfschema
+
+from btfschema import load
+
+Kernel = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def kernel(
+    tmp_path_factory: pytest.TempPathFactory, cloud_bytes: bytes, modules: dict[str, bytes]
+) -> Kernel:
+    """A vmlinux and the directory of its modules."""
+    root = tmp_path_factory.mktemp("kernel")
+    (root / "vmlinux").write_bytes(cloud_bytes)
+    (root / "modules").mkdir()
+    for name, data in modules.items():
+        (root / "modules" / f"{name}.btf").write_bytes(data)
+    return root / "vmlinux", root / "modules"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("enough", [1, 40, 200])
+def test_an_interrupted_run_says_how_far_it_came(
+    kernel: Kernel, tmp_path: Path, jobs: str, enough: int
+) -> None:
+    """It ends at once, without a traceback of anybody, and what it wrote is whole."""
+    base, modules = kernel
+    args: list[str | Path] = ["--all", modules, "-B", base, "--out-dir", tmp_path, "--jobs", jobs]
+
+    def ready(text: str) -> bool:
+        return len(list(tmp_path.glob("*.btf"))) >= enough
+
+    text, code = interrupted_in_terminal(ready, "distill", *args)
+    assert code == 130
+    assert "Traceback" not in text
+    assert "Aborted" not in text
+    *_, last = text.splitlines()
+    found = re.fullmatch(
+        r"btfschema: interrupted after ([\d,]+) of 1,138 files; the same command goes on", last
+    )
+    assert found is not None, text
+    count = int(found[1].replace(",", ""))
+    written = list(tmp_path.glob("*.btf"))
+    assert enough <= len(written) < 1138
+    assert count <= len(written)
+    for path in written:
+        assert load(path).base is not None
+    assert f"files      {count:>14,}" in text
+    assert len((tmp_path / ".btfschema-run.jsonl").read_text().splitlines()) == count + 1
+
+
+def test_it_promises_nothing_where_nothing_is_kept(kernel: Kernel) -> None:
+    base, modules = kernel
+    text, code = interrupted_in_terminal(
+        lambda text: "left" in text, "verify", "--all", modules, "-B", base, "--jobs", "2"
+    )
+    assert code == 130
+    last = text.splitlines()[-1]
+    assert re.fullmatch(r"btfschema: interrupted after [\d,]+ of 1,138 files", last), text
+
+
+def test_what_is_interrupted_before_its_work_says_so(kernel: Kernel) -> None:
+    """Waiting for somebody else's output, say."""
+    start = time.monotonic()
+    text, code = interrupted_in_terminal(lambda text: time.monotonic() > start + 1, "dump", "-")
+    assert (text.splitlines()[-1], code) == ("btfschema: interrupted", 130)
+
+
+@pytest.mark.slow
+def test_no_moment_to_interrupt_makes_workers_hang(kernel: Kernel, tmp_path: Path) -> None:
+    base, modules = kernel
+    delays = random.Random(1)
+    for number in range(150):
+        out = tmp_path / str(number)
+        args: list[str | Path] = ["--all", modules, "-B", base, "--out-dir", out, "--jobs", "2"]
+        wanted = time.monotonic() + 0.3 + delays.random() * 1.2
+
+        def ready(text: str, wanted: float = wanted) -> bool:
+            return time.monotonic() > wanted
+
+        text, code = interrupted_in_terminal(ready, "distill", *args)
+        assert code == 130, text
+        assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "3"])
+def test_after_a_failure_nothing_new_is_started(kernel: Kernel, tmp_path: Path, jobs: str) -> None:
+    """What is under way is finished and reported; what is said not to be tried is not there."""
+    base, modules = kernel
+    files = sorted(modules.iterdir())[:30]
+    damaged, report = tmp_path / "damaged.btf", tmp_path / "report.jsonl"
+    damaged.write_bytes(b"\x9f\xeb\x01\x00")
+    files.insert(9, damaged)
+    args: list[str | Path] = [
+        "-B",
+        base,
+        "--out-dir",
+        tmp_path / "out",
+        "--jobs",
+        jobs,
+        "--report",
+        report,
+    ]
+    done = btfschema("distill", *files, *args)
+    assert done.returncode == 1
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [row["file"] for row in rows] == list(map(str, files[: len(rows)]))
+    assert 10 <= len(rows) <= 10 + int(jobs) - 1
+    written = {path.name for path in (tmp_path / "out").glob("*.btf")}
+    assert written == {Path(row["file"]).name for row in rows if row["outcome"] == "ok"}
+    left = f"{31 - len(rows)} of 31 files were not tried; --keep-going goes on"
+    assert done.stderr.decode().splitlines()[-1] == f"btfschema: {left}"
+
+
+def test_a_failure_of_the_last_leaves_nothing(kernel: Kernel, tmp_path: Path) -> None:
+    base, modules = kernel
+    damaged = tmp_path / "damaged.btf"
+    damaged.write_bytes(b"\x9f\xeb\x01\x00")
+    args: list[str | Path] = ["-B", base, "--out-dir", tmp_path / "out", "--jobs", "2"]
+    done = btfschema("distill", min(modules.iterdir()), damaged, *args)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"btfschema: {damaged}: truncated BTF")
