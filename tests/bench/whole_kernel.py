@@ -236,11 +236,13 @@ def whole(arguments: list[str | Path]) -> tuple[float, float]:
     command = [sys.executable, "-m", "btfschema", *map(str, arguments), "--quiet"]
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     process = subprocess.Popen(command, env=environment, cwd=TESTS.parent)
-    peak = ended = 0
-    while not ended:
+    peak = 0
+    while True:
         peak = max(peak, peak_kib(process.pid))
         time.sleep(0.02)
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
     process.returncode = os.waitstatus_to_exitcode(status)
     # 1: some modules do not relocate onto the other kernel.
     if process.returncode not in (0, 1):
