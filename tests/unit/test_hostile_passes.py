@@ -87,8 +87,9 @@ def test_tails_of_one_string_do_not_become_gigabytes() -> None:
     table = StringTable(b"\0" + b"a" * LENGTH + b"\0")
     with pytest.raises(EncodeError, match=r"expected at most \d+") as caught:
         pick(table, [np.arange(1, LENGTH)])
-    assert caught.value.got == sum(range(3, LENGTH + 2))
-    assert caught.value.got > LEAST
+    wanted = sum(range(3, LENGTH + 2))
+    assert wanted > LEAST
+    assert caught.value.got == wanted
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
