@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from btfschema.sources.files import TEMPORARY
+from btfschema.sources.files import TEMPORARY, atomic_write
 
 __all__ = ["NAME", "Journal"]
 
@@ -40,8 +40,9 @@ class Journal:
             for left in self.folder.rglob(f"{TEMPORARY[0]}*{TEMPORARY[1]}"):
                 left.unlink(missing_ok=True)
         self.rows = {file: line for file, line in self.rows.items() if self._holds(file, line)}
-        self.file: TextIO = self.path.open("w", encoding="utf-8")
-        self._write({"run": self.run}, *self.rows.values())
+        # The old one stands until the new one is whole.
+        atomic_write(self.path, _text({"run": self.run}, *self.rows.values()).encode())
+        self.file: TextIO = self.path.open("a", encoding="utf-8")
 
     def _lines(self) -> list[dict[str, Any]]:
         """What can be read; a run may be killed in the middle of a line."""
@@ -53,10 +54,6 @@ class Journal:
                 except ValueError:
                     break
         return lines
-
-    def _write(self, *lines: dict[str, Any]) -> None:
-        self.file.writelines(json.dumps(line) + "\n" for line in lines)
-        self.file.flush()
 
     def _holds(self, file: str, line: dict[str, Any]) -> bool:
         return bool(
@@ -73,11 +70,16 @@ class Journal:
         """Note that an input is done."""
         states = {output: _state(output) for output in outputs}
         there = {output: state for output, state in states.items() if state is not None}
-        self._write({"row": row, "input": _state(row["file"]), "outputs": there})
+        self.file.write(_text({"row": row, "input": _state(row["file"]), "outputs": there}))
+        self.file.flush()
 
     def close(self) -> None:
         """Close the file; it stays, for the next run."""
         self.file.close()
+
+
+def _text(*lines: dict[str, Any]) -> str:
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
 
 
 def _state(path: str) -> list[int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from test_cli import btfschema
 
 from btfschema import dumps, load, loads
-from btfschema.cli.resume import NAME
+from btfschema.cli.resume import NAME, Journal
 from btfschema_transforms.distill import distill
 
 COUNT = 40
@@ -143,6 +144,22 @@ def test_a_killed_run_goes_on(
     assert contents(tmp_path) == wanted
     rows = [json.loads(line) for line in (tmp_path / NAME).read_text().splitlines()]
     assert len(rows) == COUNT + 1 >= len(lines)
+
+
+def test_a_run_that_can_not_begin_its_journal_anew_keeps_the_old_one(tmp_path: Path) -> None:
+    """On a full disk, say: else all that was finished would be done again."""
+    journal = Journal(str(tmp_path), {"pipeline": "distill"})
+    journal.finished({"file": str(tmp_path), "outcome": "ok"}, [])
+    journal.close()
+    before = (tmp_path / NAME).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Journal(str(tmp_path), {"pipeline": "distill"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / NAME).read_bytes() == before
 
 
 @pytest.mark.parametrize(
