@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
 from btfschema.cli.inputs import load_all_over, noted
@@ -117,7 +117,7 @@ def check(
             keep_going=True,
             report=report,
             workers=workers,
-            reports=evolve(reports, summary=_Told(matrix, shown)),
+            reports=evolve(reports, summary=_Told(matrix, shown, reports.say, found.walked)),
         )
 
 
@@ -129,14 +129,29 @@ def _write_page(path: str, matrix: Matrix, names: Any) -> None:
 
 @frozen
 class _Told:
-    """Counts each report and prints it: all of them, those of failures, or (None) none."""
+    """Counts each report and prints it.
+
+    Attributes:
+        matrix: counts them.
+        shown: prints those of all files, of those that fail, or (None) of none.
+        say: takes what is wrong with one kernel of several.
+        once: whether that is said of the first file alone.
+        said: what was said.
+    """
 
     matrix: Matrix
     shown: bool | None
+    say: Callable[[str], None]
+    once: bool
+    said: set[str] = field(factory=set)
 
     def add(self, row: dict[str, Any]) -> None:
         """One file's report."""
         self.matrix.add(row)
+        for one in row.get("targets", ()):
+            if one["outcome"] == "error" and not (self.once and one["message"] in self.said):
+                self.said.add(one["message"])
+                self.say(f"btfschema: {row['file']}: {one['message']}")
         if self.shown is None:
             return
         if row["outcome"] == "mismatch":
@@ -204,22 +219,31 @@ class Check:
 def _row(
     file: str, ends: Mapping[str, PassResult | Failure], notes: list[str]
 ) -> dict[str, Any] | Failure:
-    """The report of a file, from what became of it on each kernel."""
-    from btfschema.errors import MatchError
+    """The report of a file, from what became of it on each kernel.
+
+    An error that is not the file's but a kernel's stays with that kernel, and names it.
+    """
+    from btfschema.errors import BtfError, MatchError
 
     rows: dict[str, dict[str, Any]] = {}
     for name, end in ends.items():
         if isinstance(end, MatchError):
             rows[name] = failure(file, end)
         elif isinstance(end, Exception):
-            return end
+            rows[name] = failure(file, end)
+            message = rows[name]["message"] = f"{name}: {rows[name]['message']}"
+            if len(ends) == 1:
+                return noted(BtfError(message), notes)
         else:
             rows[name] = {"outcome": "ok", "facts": dict(end.facts["relocate"])}
     if len(rows) == 1:
         return {**next(iter(rows.values())), "notes": notes}
-    broken = any(row["outcome"] != "ok" for row in rows.values())
+    outcomes = {row["outcome"] for row in rows.values()}
+    outcome = next((one for one in ("mismatch", "error") if one in outcomes), "ok")
     targets = [{"target": name, **row} for name, row in rows.items()]
-    return {"outcome": "mismatch" if broken else "ok", "targets": targets, "notes": notes}
+    errors = [row["message"] for row in rows.values() if row["outcome"] == "error"]
+    said = {"message": "; ".join(errors)} if errors else {}
+    return {"outcome": outcome, **said, "targets": targets, "notes": notes}
 
 
 @cache

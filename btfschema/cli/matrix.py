@@ -44,7 +44,7 @@ class Matrix:
     Attributes:
         targets: the kernels.
         cells: by file, the outcome on each kernel: ``"ok"``, ``"mismatch"`` or ``"error"``.
-        messages: by file, what was said of a file that could not be checked.
+        messages: by file, why it could not be checked on all kernels.
     """
 
     targets: tuple[str, ...]
@@ -55,11 +55,11 @@ class Matrix:
     def add(self, row: Mapping[str, Any]) -> None:
         """One file's report."""
         file = row["file"]
-        if row["outcome"] == "error":
-            self.messages[file] = row["message"]
-            self.cells[file] = ("error",) * len(self.targets)
-            return
-        rows = row.get("targets") or [{"target": self.targets[0], **row}]
+        # What could not be read at all is so on every kernel.
+        rows = row.get("targets") or [{**row, "target": target} for target in self.targets]
+        errors = [one["message"] for one in rows if one["outcome"] == "error"]
+        if errors:
+            self.messages[file] = "; ".join(dict.fromkeys(errors))
         self.cells[file] = tuple(one["outcome"] for one in rows)
         for one in rows:
             for reason in one.get("reasons", ()):

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from test_cli import btfschema
 
+from btfschema import Builder, dumps
+from btfschema.views import Int
+
 NAMES = ("8021q", "ahci", "libiscsi", "nf_tables", "nvme-fabrics", "xfs")
 HOSTILE = "<img src=x onerror=alert(1)>.btf"
 
@@ -79,6 +82,60 @@ def test_reports_have_a_row_a_module_and_a_cell_a_kernel(
         wanted = [json.loads(line) for line in alone.read_text().splitlines()]
         assert found == {row.pop("file"): row for row in wanted if row["outcome"] != "error"}
         assert sum(row["outcome"] == "error" for row in wanted) == 1
+
+
+@pytest.fixture(scope="module")
+def foreign(folder: Path) -> Path:
+    """A kernel that no module here can be relocated onto."""
+    b = Builder(byteorder="big")
+    b.add(Int("int", 4))
+    (folder / "s390").write_bytes(dumps(b.build()))
+    return folder / "s390"
+
+
+FOREIGN = "the BTF is little-endian and its new base big-endian"
+
+
+def test_a_kernel_that_can_not_be_checked_hides_no_other(
+    folder: Path, checked: subprocess.CompletedProcess[bytes], foreign: Path
+) -> None:
+    """Its errors stand in its column, are said once, and name it."""
+    report, page = folder / "foreign.jsonl", folder / "foreign.html"
+    options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / "generic"]
+    options += ["-B", foreign, "--report", report, "--html", page]
+    done = btfschema("check", "--all", folder / "modules", *options)
+    assert done.returncode == 1
+    lines = [line.split() for line in done.stdout.decode().splitlines()]
+    assert lines[1] == [str(folder / "generic"), "2", "4", "1"]
+    assert lines[2] == [str(foreign), "0", "0", "7"]
+    assert lines[4:] == [line.split() for line in checked.stdout.decode().splitlines()[4:]]
+    first = folder / "modules" / "kernel" / "8021q.btf"
+    said = [line for line in done.stderr.decode().splitlines() if FOREIGN in line]
+    assert said == [f"btfschema: {first}: {foreign}: {FOREIGN}"]
+    rows = {Path(row["file"]).stem: row for row in map(json.loads, report.read_text().splitlines())}
+    outcomes = [one["outcome"] for one in rows["8021q"]["targets"]]
+    assert (rows["8021q"]["outcome"], outcomes) == ("error", ["ok", "error"])
+    assert rows["8021q"]["message"] == f"{foreign}: {FOREIGN}"
+    outcomes = [one["outcome"] for one in rows["libiscsi"]["targets"]]
+    assert (rows["libiscsi"]["outcome"], outcomes) == ("mismatch", ["mismatch", "error"])
+    assert page.read_text().count(f"{foreign}: {FOREIGN}") == len(NAMES)
+
+
+def test_the_only_kernel_is_named_too(folder: Path, foreign: Path) -> None:
+    module = folder / "modules" / "kernel" / "8021q.btf"
+    done = btfschema("check", module, "-B", foreign, "--original-base", folder / "cloud")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == f"btfschema: {module}: {foreign}: {FOREIGN}\n"
+
+
+def test_of_files_that_are_named_each_is_said(folder: Path, foreign: Path) -> None:
+    modules = [folder / "modules" / "kernel" / f"{name}.btf" for name in ("8021q", "ahci")]
+    options: list[str | Path] = ["-B", foreign, "--original-base", folder / "cloud"]
+    done = btfschema("check", *modules, *options, "-B", folder / "cloud")
+    assert done.returncode == 1
+    said = [f"btfschema: {module}: {foreign}: {FOREIGN}" for module in modules]
+    assert done.stderr.decode().splitlines() == said
+    assert done.stdout.decode().splitlines()[2].split() == [str(folder / "cloud"), "2", "0", "0"]
 
 
 class Tags(HTMLParser):
