@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from building import built
+from samples import tiny
 
-from btfschema import Btf, Kind, loads
+from btfschema import Btf, Kind, loads, views
 from btfschema_transforms.distill import distill
 from btfschema_transforms.embedding import TRANSPARENT, User, embedding
 from btfschema_transforms.matching import Policy
@@ -54,15 +56,19 @@ def test_users_are_those_that_the_views_show(
     assert used
 
 
-def test_no_view_is_built_for_a_struct_that_holds_a_type(
-    cloud: Btf, modules: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("policy", ["kernel", "strict"])
+def test_no_view_is_built_for_what_holds_a_type(
+    cloud: Btf, modules: dict[str, bytes], policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A view decodes all members; the largest structs have thousands."""
+    """A view decodes all members or parameters, of which there may be thousands."""
     split, _ = distill(loads(modules["ahci"], cloud))
-    held = embedding(split, "kernel")
+    held = embedding(split, policy)
+    prototypes = built(views.FuncProto(1, [views.Param("p", 1)] * 3), base=tiny())
+    more = embedding(prototypes, policy)
 
     def refuse(self: Btf, type_id: int) -> None:
         raise AssertionError(type_id)
 
     monkeypatch.setattr(Btf, "__getitem__", refuse)
     assert any(held.users(type_id) for type_id in range(1, split.first_id))
+    assert [one.kind for one in more.users(1)] == ["FUNC_PROTO"] * (policy == "strict")

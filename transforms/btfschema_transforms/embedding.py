@@ -33,6 +33,9 @@ HOLDERS: dict[Policy, Mask] = {
     "strict": kind_mask([*COMPOSITES, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO]),
 }
 
+# Holders whose word for a name means nothing.
+UNNAMED = (Kind.ARRAY, Kind.FUNC_PROTO)
+
 
 @frozen
 class User:
@@ -105,12 +108,13 @@ class Embedding:
         word, start, type_id = types.words.item, types.starts.item(row), types.first_id + row
         kind = word(start + INFO_WORD.word) >> KIND_SHIFT & KIND_MASK
         plan = types.plan.kinds[kind]
+        name = "" if kind in UNNAMED else name_at(word(start + NAME_OFF.word))
         if kind not in COMPOSITES:
-            return User(type_id, plan.name, getattr(self.split[type_id], "name", ""))
+            return User(type_id, plan.name, name)
         (name_word,) = plan.element_words_with(Role.STRING_OFFSET)
         (type_word,) = plan.element_words_with(Role.TYPE_ID)
         members = [name_at(word(at - type_word + name_word)) for at in positions]
-        return User(type_id, plan.name, name_at(word(start + NAME_OFF.word)), tuple(members))
+        return User(type_id, plan.name, name, tuple(members))
 
     @cached_property
     def _by_held(self) -> tuple[Index, Index]:
