@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from json import dumps, loads
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-__all__ = ["SharedList", "line"]
+__all__ = ["LISTED", "SharedList", "line", "listed"]
+
+# How many of the things that many rows may all list a row does list. Each of n types of a hostile
+# file can have n candidates; in kernels it is a handful.
+LISTED = 100
 
 
 class SharedList(list[Any]):
@@ -29,6 +34,15 @@ def _received(text: str) -> SharedList:
     shared = SharedList(loads(text))
     shared.text = text
     return shared
+
+
+def listed(name: str, values: Sequence[Any], total: int) -> dict[str, Any]:
+    """The part of a row that lists the first :data:`LISTED` of so many values.
+
+    Where that leaves some out, NAME_total says how many there are.
+    """
+    shown = list(values[:LISTED])
+    return {name: shown} if total <= LISTED else {name: shown, f"{name}_total": total}
 
 
 def line(value: Any) -> str:

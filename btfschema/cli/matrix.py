@@ -122,6 +122,7 @@ def because(reason: Mapping[str, Any]) -> str:
         case "size":
             sizes = sorted({one["size"] for one in reason["candidates"] if one["size"] is not None})
             there = " or ".join(map(str, sizes)) or "none"
+            there += " or others" if "candidates_total" in reason else ""
             return f"size {reason['size']}, in the target {there}"
         case "kind":
             kinds = sorted({one["kind"].lower() for one in reason["candidates"]})
@@ -130,4 +131,4 @@ def because(reason: Mapping[str, Any]) -> str:
             return "another encoding in the target"
         case "shared":
             return "the target has one for several"
-    return f"{len(reason['matches'])} in the target would do"
+    return f"{reason.get('matches_total', len(reason['matches']))} in the target would do"

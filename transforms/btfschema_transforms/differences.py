@@ -7,6 +7,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.jsonlines import listed
 from btfschema_transforms.causes import Causes, Pair
 from btfschema_transforms.cnames import c_name
 from btfschema_transforms.graph import COMPOSITES
@@ -52,13 +53,13 @@ class Difference:
     changes: MemberDiff = field(factory=MemberDiff)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON-able data."""
+        """The same as JSON-able data; ``matches`` as :func:`btfschema.jsonlines.listed` has it."""
         return {
             "id": self.id,
             "kind": self.kind,
             "name": self.name,
             "reason": self.reason,
-            "matches": list(self.matches),
+            **listed("matches", self.matches, len(self.matches)),
             "cause": self.cause,
             "cause_ids": list(self.cause_ids) if self.cause_ids else None,
             "cause_sizes": list(self.cause_sizes) if self.cause_sizes else None,

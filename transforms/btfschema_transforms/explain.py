@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
 from btfschema import Btf, Kind
+from btfschema.jsonlines import SharedList, listed
 from btfschema_transforms.embedding import Embedding, User
 from btfschema_transforms.graph import COMPOSITES
-from btfschema_transforms.matching import ENUMS, Namesakes, Wanted, target_of
+from btfschema_transforms.matching import (
+    ENUMS,
+    Namesakes,
+    Partners,
+    Policy,
+    Wanted,
+    memo,
+    target_of,
+)
 from btfschema_transforms.members import MemberDiff, member_diff
 
-__all__ = ["Mismatch", "Reason", "explain", "report"]
+__all__ = ["Mismatch", "Other", "Others", "Reason", "explain", "report"]
 
 Reason = Literal["missing", "kind", "size", "encoding", "ambiguous", "shared"]
 
 # How many users of a type a text names; the data has them all.
 SHOWN_USERS = 3
 SHOWN_CANDIDATES = 8
+# How many types of one name and kind in a split are told how the members changed. It is the same
+# or much the same for all, and a struct of a hostile target may have as many members as there are
+# such types.
+TOLD = 8
 
 UNCHANGED = MemberDiff()
+SPOKEN = {"FWD": "forward declaration", "ENUM64": "enum"}
 
 
 @frozen
@@ -41,6 +57,20 @@ class Other:
     size: int | None
 
 
+class Others(tuple[Other, ...]):
+    """The target's types of one name, in id order: one object for all who ask."""
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The part of a report that lists the first."""
+        found = listed("candidates", self, len(self))
+        rows = ({"id": c.id, "kind": c.kind, "size": c.size} for c in found["candidates"])
+        return {**found, "candidates": SharedList(rows)}
+
+
+NOBODY = Others()
+
+
 @frozen
 class Mismatch:
     """A distilled type without exactly one partner.
@@ -56,9 +86,12 @@ class Mismatch:
         size: bytes that are wanted, None for a FWD.
         candidates: the target's types of that name, in id order.
         sizes: of those of the wanted kind, ascending, each once.
-        matches: ids of those that would do: several when ambiguous, one when shared.
+        matches: ids of those that would do, the first :data:`~btfschema.jsonlines.LISTED` of them:
+            several when ambiguous, one when shared.
+        matches_total: how many would do.
         embedded_by: the split's types that hold this one by value.
-        changes: what became of its members; empty without the original base.
+        changes: what became of its members; empty without the original base, and for all but the
+            first :data:`TOLD` of many types of one name and kind.
     """
 
     id: int
@@ -66,22 +99,28 @@ class Mismatch:
     name: str
     reason: Reason
     size: int | None
-    candidates: tuple[Other, ...] = ()
+    candidates: Others = NOBODY
     sizes: tuple[int, ...] = ()
     matches: tuple[int, ...] = ()
+    matches_total: int = 0
     embedded_by: tuple[User, ...] = ()
     changes: MemberDiff = UNCHANGED
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON-able data."""
+        """The same as JSON-able data.
+
+        Of ``candidates`` and ``matches`` it lists the first :data:`~btfschema.jsonlines.LISTED`,
+        so that what many types of one name are told does not grow with their square; where that
+        leaves some out, ``candidates_total`` or ``matches_total`` says how many there are.
+        """
         return {
             "id": self.id,
             "kind": self.kind,
             "name": self.name,
             "reason": self.reason,
             "size": self.size,
-            "candidates": [{"id": c.id, "kind": c.kind, "size": c.size} for c in self.candidates],
-            "matches": list(self.matches),
+            **self.candidates.data,
+            **listed("matches", self.matches, self.matches_total),
             "embedded_by": [user.as_dict() for user in self.embedded_by],
             "changes": self.changes.as_dict(),
         }
@@ -108,7 +147,7 @@ class Mismatch:
             case "ambiguous":
                 places = [self._place(one) for one in self.matches[:SHOWN_CANDIDATES]]
                 found = [self.candidates[place] for place in places]
-                return f"ambiguous among {_listed(found, len(self.matches))}"
+                return f"ambiguous among {_listed(found, self.matches_total)}"
             case "shared":
                 return f"the target has one, [{self.matches[0]}], for several distilled types"
         more = len(self.sizes) - SHOWN_CANDIDATES
@@ -133,12 +172,12 @@ def _listed(candidates: Sequence[Other], count: int) -> str:
 
 
 def _spoken(kind: str) -> str:
-    return {"FWD": "forward declaration", "ENUM64": "enum"}.get(kind, kind.lower())
+    return SPOKEN.get(kind) or kind.lower()
 
 
-def _reason(wanted: Wanted, there: Namesakes, matches: tuple[int, ...]) -> Reason:
-    if matches:
-        return "ambiguous" if len(matches) > 1 else "shared"
+def _reason(wanted: Wanted, there: Namesakes, matches: Partners) -> Reason:
+    if matches.total:
+        return "ambiguous" if matches.total > 1 else "shared"
     if not there.all:
         return "missing"
     if not there.has_related(wanted):
@@ -149,53 +188,61 @@ def _reason(wanted: Wanted, there: Namesakes, matches: tuple[int, ...]) -> Reaso
 
 
 def explain(
-    type_id: int,
-    wanted: Wanted,
-    matches: tuple[int, ...],
+    failed: Iterable[tuple[int, Wanted]],
+    policy: Policy,
     held: Embedding,
     target: Btf,
     original: Btf | None = None,
-) -> Mismatch:
-    """Say why a distilled type has no partner.
+) -> tuple[Mismatch, ...]:
+    """Say why these types of a distilled base have no partner of their own.
 
     Args:
-        type_id: its id.
-        wanted: what is known of it.
-        matches: the ids that would do: none, several, or one that another type claims too.
+        failed: their ids, and what is known of them.
+        policy: what counts as a partner.
         held: what the split holds by value.
-        target: where it was searched for.
+        target: where they were searched for.
         original: the base that was distilled, for the members.
     """
-    changes = UNCHANGED
-    if original is not None and wanted.kind in COMPOSITES:
-        changes = _known_diff(original, wanted, target)
-    findings: dict[tuple[Wanted, tuple[int, ...]], dict[str, Any]]
-    findings = target.analyses.setdefault(_finding, {})
-    key = (wanted, matches)
-    if key not in findings:
-        findings[key] = _finding(wanted, matches, target)
-    users = held.users(type_id)
-    return Mismatch(id=type_id, **findings[key], embedded_by=users, changes=changes)
+    known, told = target_of(target), Counter[tuple[str, int]]()
+    findings: dict[Wanted, dict[str, Any]] = memo(known.memos, (_finding, policy))
+    mismatches = []
+    for type_id, wanted in failed:
+        finding, changes = findings.get(wanted), UNCHANGED
+        if finding is None:
+            finding = _finding(wanted, policy, target)
+            # Others seldom look for the same where there is none of the name.
+            if wanted.name in known.ids:
+                findings[wanted] = finding
+        if original is not None and wanted.kind in COMPOSITES and wanted.name in known.ids:
+            told[wanted.name, wanted.kind] += 1
+            if told[wanted.name, wanted.kind] <= TOLD:
+                changes = _known_diff(original, wanted, target)
+        users = held.users(type_id)
+        mismatches.append(Mismatch(type_id, **finding, embedded_by=users, changes=changes))
+    return tuple(mismatches)
 
 
-def _finding(wanted: Wanted, matches: tuple[int, ...], target: Btf) -> dict[str, Any]:
+def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:
     """What is the same for all splits that want a type."""
+    known = target_of(target)
+    there, matches = known.namesakes(wanted.name), known.partners(wanted, policy)
     return {
         "kind": target.kinds.name(wanted.kind),
         "name": wanted.name,
-        "reason": _reason(wanted, target_of(target).namesakes(wanted.name), matches),
+        "reason": _reason(wanted, there, matches),
         "size": None if wanted.kind == Kind.FWD else wanted.size,
-        "candidates": _others(target, wanted.name),
-        "sizes": _sizes(target, wanted.name, wanted.kind),
-        "matches": matches,
+        "candidates": _others(target, wanted.name) if there.all else NOBODY,
+        "sizes": _sizes(target, wanted.name, wanted.kind) if there.all else (),
+        "matches": matches.ids,
+        "matches_total": matches.total,
     }
 
 
-def _others(target: Btf, name: str) -> tuple[Other, ...]:
+def _others(target: Btf, name: str) -> Others:
     """The target's types of a name, the same for all distilled types of that name."""
-    known: dict[str, tuple[Other, ...]] = target.analyses.setdefault(_others, {})
+    known: dict[str, Others] = target.analyses.setdefault(_others, {})
     if name not in known:
-        known[name] = tuple(
+        known[name] = Others(
             Other(one.id, target.kinds.name(one.kind), None if one.kind == Kind.FWD else one.size)
             for one in target_of(target).namesakes(name).all
         )
@@ -217,19 +264,17 @@ def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
 
     Empty where it is not certain which types to compare.
     """
-    known: WeakKeyDictionary[Btf, dict[Wanted, MemberDiff]] | None
+    known: WeakKeyDictionary[Btf, dict[Any, dict[Wanted, MemberDiff]]] | None
     if (known := target.analyses.get(member_diff)) is None:
         known = target.analyses[member_diff] = WeakKeyDictionary()
-    diffs = known.setdefault(original, {})
+    diffs: dict[Wanted, MemberDiff] = memo(known.setdefault(original, {}), member_diff)
     if wanted not in diffs:
         after = target_of(target).namesakes(wanted.name).kinds.get(wanted.kind, [])
-        before: tuple[int, ...] = ()
+        before = 0
         if len(after) == 1:
-            before = target_of(original).partners(wanted._replace(sized=True), "strict")
-        certain = len(before) == 1
-        diffs[wanted] = (
-            member_diff(original, before[0], target, after[0].id) if certain else UNCHANGED
-        )
+            before = target_of(original).partners(wanted._replace(sized=True), "strict").only
+        changes = member_diff(original, before, target, after[0].id) if before else UNCHANGED
+        diffs[wanted] = changes
     return diffs[wanted]
 
 

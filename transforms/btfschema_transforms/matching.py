@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
+from itertools import repeat
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,10 +16,21 @@ from attrs import field, frozen
 from btfschema import Btf, Kind
 from btfschema.arrays import spread
 from btfschema.joined import Joined
+from btfschema.jsonlines import LISTED
 from btfschema.types import TypeTable
 from btfschema_transforms.graph import COMPOSITES, NAMED_IN_BASE, kind_mask, named, per_container
 
-__all__ = ["Candidate", "Namesakes", "Policy", "Target", "Wanted", "WantedTypes", "target_of"]
+__all__ = [
+    "Candidate",
+    "Namesakes",
+    "Partners",
+    "Policy",
+    "Target",
+    "Wanted",
+    "WantedTypes",
+    "memo",
+    "target_of",
+]
 
 Policy = Literal["strict", "kernel"]
 Mask = npt.NDArray[np.bool_]
@@ -28,6 +41,21 @@ Index = npt.NDArray[np.int64]
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 ENUMS = (Kind.ENUM, Kind.ENUM64)
+
+# How many answers to what other files ask a base keeps: several times what the modules of a whole
+# kernel ask for, and some ten megabytes.
+REMEMBERED = 100_000
+
+
+def memo(memos: dict[Any, dict[Any, Any]], name: Hashable) -> dict[Any, Any]:
+    """The answers that are kept under a name, begun anew when there are too many.
+
+    Those that are in use stay as they are, so that nobody misses what was just put there.
+    """
+    known = memos.get(name)
+    if known is None or len(known) > REMEMBERED:
+        known = memos[name] = {}
+    return known
 
 
 class Wanted(NamedTuple):
@@ -60,6 +88,48 @@ class Candidate(NamedTuple):
     encoding: int
     vlen: int
     name_off: int
+
+
+class Partners(NamedTuple):
+    """The types of a target that would do for a distilled one; a match finds exactly one.
+
+    Attributes:
+        total: how many they are.
+        ids: of the first of them, at most :data:`~btfschema.jsonlines.LISTED`, in id order.
+    """
+
+    total: int
+    ids: tuple[int, ...]
+
+    @property
+    def only(self) -> int:
+        """The only one, or 0 for none or several."""
+        return self.ids[0] if self.total == 1 else 0
+
+    @classmethod
+    def of(cls, found: Sequence[Candidate]) -> Partners:
+        """These."""
+        return cls(len(found), tuple(one.id for one in found[:LISTED]))
+
+    @classmethod
+    def in_either(
+        cls, some: Sequence[Candidate], others: Sequence[Candidate], start: int
+    ) -> Partners:
+        """Those in one of two lists in id order, of ``others`` from a place on.
+
+        What is done grows with ``some`` only: each size of a name has its own, all have the others.
+        """
+        twice = sum(_holds(others, one, start) for one in some)
+        first = {*some[:LISTED], *others[start : start + LISTED]}
+        return cls(
+            len(some) + len(others) - start - twice,
+            tuple(one.id for one in sorted(first)[:LISTED]),
+        )
+
+
+def _holds(ordered: Sequence[Candidate], one: Candidate, start: int) -> bool:
+    place = bisect_left(ordered, one, start)
+    return place < len(ordered) and ordered[place] == one
 
 
 def _encodings(types: TypeTable) -> npt.NDArray[np.uint32]:
@@ -121,11 +191,12 @@ class WantedTypes:
         looks = self.kinds.astype(np.int64) << 2 | self.flags.astype(np.int64) << 1 | self.sized
         words = self.sizes.astype(np.int64) << 32 | self.encodings
         keys = list(zip(self.names, looks.tolist(), words.tolist(), strict=True))
-        known = target.only.setdefault(policy, {})
-        for key, row in {key: row for row, key in enumerate(keys) if key not in known}.items():
-            ids = target.partners(self[row], policy)
-            known[key] = ids[0] if len(ids) == 1 else 0
-        return np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+        known, there = memo(target.memos, policy), target.ids
+        # That a target lacks a name is found as quickly as it is remembered.
+        fresh = {k: row for row, k in enumerate(keys) if k not in known and k[0] in there}
+        for key, row in fresh.items():
+            known[key] = target.partners(self[row], policy).only
+        return np.fromiter(map(known.get, keys, repeat(0)), np.int64, len(keys))
 
 
 def _repeated(bases: Joined, names: list[str]) -> Mask:
@@ -150,9 +221,11 @@ class Namesakes:
 
     Attributes:
         all: in id order.
+        encoding_of: takes an INT's encoding from the word that follows it.
     """
 
     all: tuple[Candidate, ...]
+    encoding_of: Callable[[int], int]
 
     @cached_property
     def kinds(self) -> dict[int, list[Candidate]]:
@@ -176,6 +249,14 @@ class Namesakes:
         return {(one.kind, one.size, one.encoding): one for one in reversed(self.all)}
 
     @cached_property
+    def integers(self) -> dict[tuple[int, int], list[Candidate]]:
+        """The INTs by size and encoding, whatever the rest of the word says, in id order."""
+        found: dict[tuple[int, int], list[Candidate]] = {}
+        for one in self.kinds.get(Kind.INT, ()):
+            found.setdefault((one.size, self.encoding_of(one.encoding)), []).append(one)
+        return found
+
+    @cached_property
     def flags(self) -> set[tuple[int, bool]]:
         """Which kinds there are, with which kind_flag."""
         return {(one.kind, one.kind_flag) for one in self.all}
@@ -190,6 +271,11 @@ class Namesakes:
         counts = Counter(one.name_off for one in composites)
         free = [one for one in composites if counts[one.name_off] == 1]
         return sorted([*free, *self.kinds.get(Kind.FWD, ())])
+
+    @cached_property
+    def declared(self) -> dict[bool, list[Candidate]]:
+        """Those of :attr:`unsized` that the kernel takes for a FWD, by its kind_flag."""
+        return {flag: _declared(self.unsized, flag) for flag in (False, True)}
 
     def of_size(self, kinds: Iterable[int], size: int) -> list[Candidate]:
         """Those of these kinds and this size, in id order."""
@@ -206,94 +292,71 @@ class Namesakes:
 
 @frozen(eq=False)
 class Target:
-    """The named types of a base, and which of them were found for which distilled type so far.
+    """The named types of a base, and what was found out about them so far.
+
+    What others look for is remembered only where a type has its name, and no more than
+    :data:`REMEMBERED` of it: a base may serve other people's files for years.
 
     Attributes:
         ids: of the types that a distilled base may name, by name.
-        only: of what was looked for by :meth:`WantedTypes.partners`.
+        known: the namesakes of names that several have.
+        memos: answers about the base, in dicts that :func:`memo` gives.
     """
 
     ids: dict[str, list[int]]
     columns: tuple[Any, ...]
     encoding_of: Callable[[int], int]
-    found: dict[tuple[Policy, Wanted], tuple[int, ...]] = field(factory=dict)
-    only: dict[Policy, dict[tuple[str, int, int], int]] = field(factory=dict)
     known: dict[str, Namesakes] = field(factory=dict)
-    integers: dict[tuple[str, int, int], tuple[int, ...]] = field(factory=dict)
+    memos: dict[Any, dict[Any, Any]] = field(factory=dict)
 
     def namesakes(self, name: str) -> Namesakes:
         """All named types of that name which a distilled base could mean."""
         known = self.known.get(name)
         if known is None:
             ids = self.ids.get(name, ())
-            known = Namesakes(
-                tuple(
-                    Candidate(type_id, *[column.item(type_id - 1) for column in self.columns])
-                    for type_id in ids
-                )
-            )
+            candidates = [
+                Candidate(type_id, *[column.item(type_id - 1) for column in self.columns])
+                for type_id in ids
+            ]
+            known = Namesakes(tuple(candidates), self.encoding_of)
             # One alone is found as quickly as it is remembered.
             if len(ids) > 1:
                 self.known[name] = known
         return known
 
-    def partners(self, wanted: Wanted, policy: Policy) -> tuple[int, ...]:
-        """The ids that the policy accepts; a match is one that finds exactly one."""
-        key = (policy, wanted)
-        found = self.found.get(key)
-        if found is None:
-            there = self.namesakes(wanted.name)
-            if policy == "strict":
-                found = tuple(one.id for one in _strict(wanted, there))
-            elif wanted.kind == Kind.INT:
-                found = self._integers(wanted, there)
-            else:
-                found = tuple(one.id for one in _kernel(wanted, there))
-            self.found[key] = found
-        return found
-
-    def _integers(self, wanted: Wanted, there: Namesakes) -> tuple[int, ...]:
-        """For the kernel, those of the size and encoding, whatever the rest of the word says."""
-        key = (wanted.name, wanted.size, self.encoding_of(wanted.encoding))
-        if key not in self.integers:
-            self.integers[key] = tuple(
-                one.id
-                for one in there.sizes.get((Kind.INT, wanted.size), ())
-                if self.encoding_of(one.encoding) == key[2]
-            )
-        return self.integers[key]
+    def partners(self, wanted: Wanted, policy: Policy) -> Partners:
+        """Those that the policy accepts."""
+        there = self.namesakes(wanted.name)
+        return Partners.of(_strict(wanted, there)) if policy == "strict" else _kernel(wanted, there)
 
 
-def _kernel(wanted: Wanted, there: Namesakes) -> list[Candidate]:
+def _kernel(wanted: Wanted, there: Namesakes) -> Partners:
     """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
-    accepted: list[Candidate] = []
-    for one in _kernel_kinds(wanted, there):
-        # That a type is embedded is forgotten there once it has a partner.
-        embedded = wanted.sized and not accepted and wanted.kind in COMPOSITES
-        if one.size == wanted.size or not embedded:
-            accepted.append(one)
-    return accepted
-
-
-def _kernel_kinds(wanted: Wanted, there: Namesakes) -> list[Candidate]:
-    """Those of a kind that the kernel accepts, but for those whose size is always compared."""
+    start = 0
     match wanted.kind:
-        case Kind.ENUM:
-            return there.of_size(ENUMS, wanted.size)
+        case Kind.INT:
+            encoding = there.encoding_of(wanted.encoding)
+            return Partners.of(there.integers.get((wanted.size, encoding), []))
         case Kind.STRUCT | Kind.UNION:
-            sized = there.of_size(there.kinds, wanted.size)
-            if wanted.sized and not sized:
-                return []
+            sized, unsized = there.of_size(there.kinds, wanted.size), there.unsized
+            # That a type is embedded is forgotten there once it has a partner.
+            if wanted.sized:
+                start = bisect_left(unsized, sized[0]) if sized else len(unsized)
         case Kind.FWD:
             sized = there.of_size([Kind.FWD, *COMPOSITES], wanted.size)
+            sized = _declared(sized, wanted.kind_flag)
+            unsized = there.declared[wanted.kind_flag]
         case _:
-            return there.of_size([wanted.kind], wanted.size)
-    found = sorted([*sized, *(one for one in there.unsized if one.size != wanted.size)])
-    if wanted.kind != Kind.FWD:
-        return found
+            kinds = ENUMS if wanted.kind == Kind.ENUM else (wanted.kind,)
+            return Partners.of(there.of_size(kinds, wanted.size))
+    return Partners.in_either(sized, unsized, start)
+
+
+def _declared(candidates: Iterable[Candidate], kind_flag: bool) -> list[Candidate]:
+    """Those that the kernel takes for a FWD with this kind_flag."""
     # A struct's kind_flag means bit fields; it is compared with a FWD's all the same.
-    taken = {(Kind.FWD, wanted.kind_flag), (Kind.STRUCT, False), (Kind.UNION, True)}
-    return [one for one in found if (one.kind, one.kind_flag) in taken]
+    taken = {(Kind.FWD, kind_flag), (Kind.STRUCT, False), (Kind.UNION, True)}
+    return [one for one in candidates if (one.kind, one.kind_flag) in taken]
 
 
 def _strict(wanted: Wanted, there: Namesakes) -> list[Candidate]:

@@ -20,7 +20,7 @@ from btfschema.integrity import check_references
 from btfschema.joined import Joined, portions
 from btfschema.strings import StringTable
 from btfschema_transforms.embedding import Embeddings
-from btfschema_transforms.explain import Mismatch, explain, report
+from btfschema_transforms.explain import explain, report
 from btfschema_transforms.graph import COMPOSITES, kind_mask, named
 from btfschema_transforms.matching import Policy, WantedTypes, target_of
 from btfschema_transforms.rebasing import (
@@ -223,13 +223,9 @@ class _Work:
     def _mismatch(self, number: int, failed: Mask, original: Btf | None) -> MatchError:
         """Why a split can't be relocated: every type without a partner."""
         first, end = self.bases.rows[number : number + 2].tolist()
-        held, index = self.held[number], target_of(self.target)
-        found = []
-        for row in (first + failed[first:end].nonzero()[0]).tolist():
-            wanted = self.wanted[row]
-            matches = index.partners(wanted, self.policy)
-            found.append(explain(row - first + 1, wanted, matches, held, self.target, original))
-        mismatches: tuple[Mismatch, ...] = tuple(found)
+        rows = (first + failed[first:end].nonzero()[0]).tolist()
+        wanted = [(row - first + 1, self.wanted[row]) for row in rows]
+        mismatches = explain(wanted, self.policy, self.held[number], self.target, original)
         return MatchError(
             report(mismatches, end - first),
             type_id=mismatches[0].id,
