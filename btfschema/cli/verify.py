@@ -66,7 +66,7 @@ def verify(
     """Say whether a kernel would take each FILE's BTF, and all that it would refuse.
 
     All files are verified; the exit code is 1 when one has a violation. A module is verified over
-    its own .BTF.base, or over -B. Of directories, the files with violations are named alone.
+    its own base (.BTF.base, or FILE.base beside it), or else over -B. Of directories, the files with violations are named alone.
 
     \b
     Examples:
@@ -165,7 +165,7 @@ class Verify:
         from btfschema.sources import read_source
 
         source = read_source(file)
-        base, found = self._base_of(source)
+        base, path, found = self._base_of(source)
         if not found:
             found = self._verified(source, base)
         row: dict[str, Any] = {
@@ -175,23 +175,29 @@ class Verify:
         btf = _decoded(source.btf, base)
         if btf is not None:
             row["types"] = type_count(btf)
-            if self.base is not None and source.base is None:
-                row["notes"] = doubts(btf, self.base.path)
+            row["notes"] = doubts(btf, path)
+            if found and path is not None and self.base is not None and path != self.base.path:
+                row["notes"].append(f"{path}: taken for its base, and not the one given")
         return row
 
-    def _base_of(self, source: Source) -> tuple[Btf | None, list[Violation]]:
-        """What a file is split over, and what is wrong with that when the file brings it along."""
+    def _base_of(self, source: Source) -> tuple[Btf | None, str | None, list[Violation]]:
+        """What a file is split over.
+
+        Returns:
+            The base, its file when that is another, and what is wrong with the one that the file
+            brings along.
+        """
         from btfschema.container import loads
-        from btfschema.sources import base_beside, load
+        from btfschema.sources import base_beside, detached_base, load
         from btfschema.verification import verify
 
         if source.base is not None:
             found = verify(source.base, self.level, self.kernel)
-            return (None if found else loads(source.base)), found
-        if self.base is not None:
-            return self.base.open(), []
+            return (None if found else loads(source.base)), None, found
+        if self.base is not None and detached_base(source) is None:
+            return self.base.open(), self.base.path, []
         beside = base_beside(source)
-        return (load(beside) if beside is not None else None), []
+        return (None, None, []) if beside is None else (load(beside), str(beside), [])
 
     def _verified(self, source: Source, base: Btf | None) -> list[Violation]:
         from btfschema.errors import BtfError

@@ -34,6 +34,7 @@ __all__ = [
     "StrPath",
     "atomic_write",
     "base_beside",
+    "detached_base",
     "dump",
     "load",
     "load_many",
@@ -99,9 +100,9 @@ def load(
     kernel modules, also ``.ko.gz``, ``.ko.xz`` and ``.ko.zst``; and kernel boot images (x86
     bzImage, arm64 and RISC-V Image, EFI zboot). Where the base is not given, it is looked for:
 
-    - ``.BTF.base`` in the file is the base, as its type ids count from there. Giving another is an
-      error, and not an order to relocate;
-    - ``FILE.base`` beside a raw ``FILE`` (the detached form ``X.btf`` and ``X.btf.base``);
+    - ``.BTF.base`` in the file, or ``FILE.base`` beside a raw ``FILE`` (the detached form ``X.btf``
+      and ``X.btf.base``) is the base, as its type ids count from there. Giving another is an error,
+      and not an order to relocate;
     - ``/sys/kernel/btf/vmlinux`` for another file of that directory.
 
     Args:
@@ -132,12 +133,12 @@ def load_source(
     check: bool = True,
 ) -> Btf:
     """Decode what :func:`read_source` read; arguments and errors are those of :func:`load`."""
-    if source.base is not None:
-        if base is not None:
-            raise _two_bases(source, base)
+    if base is not None:
+        _refuse_two_bases(source, base)
+    elif source.base is not None:
         with _named(f"{source.name}: {elf.BTF_BASE}"):
             base = loads(source.base, decoder=decoder, kinds=kinds, check=check)
-    elif base is None:
+    else:
         base = base_beside(source)
     if base is not None and not isinstance(base, Btf):
         base = load(base, decoder=decoder, kinds=kinds, check=check)
@@ -146,13 +147,29 @@ def load_source(
     return _finished(source, btf, decoder=decoder, check=check)
 
 
-def _two_bases(source: Source, base: object) -> SourceError:
-    return SourceError(
-        f"{source.name}: brings its own base ({elf.BTF_BASE}), which its type ids count from; load "
-        "it without a base, then relocate it onto the one given",
+def _refuse_two_bases(source: Source, base: Btf | StrPath) -> None:
+    """Refuse a base for a file that brings its own.
+
+    Raises:
+        SourceError: it does, and is given another.
+    """
+    own, way_out = elf.BTF_BASE, ""
+    if source.base is None:
+        detached = detached_base(source)
+        if detached is None or _is_file(base, detached):
+            return
+        own, way_out = str(detached), f"; if {detached} is not its base, move it away"
+    raise SourceError(
+        f"{source.name}: brings its own base ({own}), which its type ids count from; load it "
+        f"without a base (no -B), then relocate it onto the one given{way_out}",
         got=base,
         expected="no base",
     )
+
+
+def _is_file(base: Btf | StrPath, path: Path) -> bool:
+    """Whether a base was given by the path of this file."""
+    return not isinstance(base, Btf) and os.fspath(base) != STDIN and path.samefile(base)
 
 
 def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool = True) -> Btf:
@@ -213,16 +230,17 @@ def _decoded(pairs: Sequence[tuple[Source, Btf | None]]) -> list[Btf]:
     beside: dict[Path, Btf | bytes] = {}
     given: list[Btf | bytes | None] = []
     for source, base in pairs:
-        if source.base is not None:
-            if base is not None:
-                raise _two_bases(source, base)
+        if base is not None:
+            _refuse_two_bases(source, base)
+            given.append(base)
+        elif source.base is not None:
             given.append(source.base)
-        elif base is None and (path := base_beside(source)) is not None:
+        elif (path := base_beside(source)) is not None:
             if path not in beside:
                 beside[path] = _opened_base(path)
             given.append(beside[path])
         else:
-            given.append(base)
+            given.append(None)
     fresh = iter(loads_many([one for one in given if isinstance(one, bytes)]))
     bases = [next(fresh) if isinstance(one, bytes) else one for one in given]
     sources = [source for source, _ in pairs]
@@ -391,7 +409,7 @@ def _rewound(data: io.BytesIO) -> tuple[BinaryIO, int]:
 
 
 def base_beside(source: Source) -> Path | None:
-    """Where the base of a file is by convention."""
+    """Where the base of a file that is given none is by convention."""
     if source.format != "raw" or source.path == STDIN:
         return None
     # Following links takes longer than asking which file system they lead to.
@@ -400,6 +418,13 @@ def base_beside(source: Source) -> Path | None:
         resolved = Path(source.path).resolve()
         if resolved.parent == SYSFS:
             return SYSFS / VMLINUX if resolved.name != VMLINUX else None
+    return detached_base(source)
+
+
+def detached_base(source: Source) -> Path | None:
+    """The base that raw BTF brings along, ``FILE.base``, as ELF files do in ``.BTF.base``."""
+    if source.format != "raw" or source.path == STDIN:
+        return None
     detached = f"{source.path}{elf.BTF_BASE.removeprefix(elf.BTF)}"
     return Path(detached) if os.path.isfile(detached) else None  # noqa: PTH113
 

@@ -56,6 +56,41 @@ def test_distill_and_relocate_write_what_libbpf_writes(
     assert not Path(f"{moved}.base").exists()
 
 
+def test_what_was_distilled_is_not_read_over_the_old_base(files: Files, tmp_path: Path) -> None:
+    """Its ids count from the base beside it: commands that are given another say so, or take it."""
+    out, again, report = tmp_path / "out.btf", tmp_path / "again.btf", tmp_path / "report.jsonl"
+    out.write_bytes(files["8021q"].read_bytes())
+    base: list[str | Path] = ["-B", files["cloud"]]
+    assert btfschema("distill", out, *base, "-o", out).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for command in ("distill", "info"):
+        more: list[str | Path] = ["-o", again] if command == "distill" else []
+        done = btfschema(command, out, *base, *more)
+        said = done.stderr.decode()
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert said.startswith(f"btfschema: {out}: brings its own base ({out}.base)")
+        assert f"if {out}.base is not its base, move it away" in said
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    done = btfschema("verify", out, *base)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{out}: Linux 6.18 takes it\n"
+    options: list[str | Path] = ["--original-base", files["cloud"], "--report", report]
+    assert btfschema("check", out, files["8021q"], *base, *options).returncode == 0
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert rows[0]["facts"] == rows[1]["facts"]
+
+
+def test_a_stale_base_beside_a_file_is_told(files: Files, tmp_path: Path) -> None:
+    module = tmp_path / "nf_tables.btf"
+    module.write_bytes(files["nf_tables"].read_bytes())
+    btfschema("distill", files["8021q"], "-B", files["cloud"], "-o", tmp_path / "8021q.btf")
+    (tmp_path / "8021q.btf.base").rename(f"{module}.base")
+    done = btfschema("verify", module, "-B", files["cloud"])
+    assert done.returncode == 1
+    said = f"btfschema: {module}: {module}.base: taken for its base, and not the one given"
+    assert said in done.stderr.decode().splitlines()
+
+
 def test_a_failed_relocation_writes_nothing_and_says_why(files: Files, tmp_path: Path) -> None:
     out, report = tmp_path / "out.btf", tmp_path / "report.jsonl"
     btfschema("distill", files["libiscsi"], "-B", files["cloud"], "-o", out)

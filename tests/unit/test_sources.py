@@ -38,7 +38,14 @@ from btfschema.errors import (
     SourceError,
 )
 from btfschema.header import ByteOrder
-from btfschema.sources import Source, atomic_write, compression, load_source, read_source
+from btfschema.sources import (
+    Source,
+    atomic_write,
+    compression,
+    load_many,
+    load_source,
+    read_source,
+)
 from btfschema.views import Int, Ptr, Struct
 
 # Raised by limits; no test may come near the real one.
@@ -274,14 +281,32 @@ def test_detached_base(tmp_path: Path) -> None:
         load(path)
     put(tmp_path, BTF, "m.btf.base")
     assert load(path).equivalent(SPLIT)
-    other = build(types=9)
-    assert load(path, other).base is other
+    assert load(path, tmp_path / "m.btf.base").equivalent(SPLIT)
+
+
+def test_another_base_than_the_one_beside_the_file_is_refused(tmp_path: Path) -> None:
+    """As when it is in the file; but it may have been left there from something else."""
+    path, other = put(tmp_path, SPLIT_BTF, "m.btf"), put(tmp_path, dumps(build(types=9)), "other")
+    put(tmp_path, BTF, "m.btf.base")
+    for base in (other, load(other)):
+        with pytest.raises(
+            SourceError, match=r"m\.btf: brings its own base \(.*m\.btf\.base\)"
+        ) as one:
+            load(path, base)
+        assert one.value.expected == "no base"
+        assert str(one.value).endswith(f"if {path}.base is not its base, move it away")
+        (many,) = load_many([path], base)
+        assert (type(many), str(many)) == (SourceError, str(one.value))
+    Path(f"{path}.base").unlink()
+    assert load(path, other).base is not None
 
 
 def test_sysfs_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "SYSFS", tmp_path)
     vmlinux, module = put(tmp_path, BTF, "vmlinux"), put(tmp_path, SPLIT_BTF, "nf_nat")
     assert load(module).equivalent(SPLIT)
+    assert load(module, vmlinux).equivalent(SPLIT)
+    assert load(module, load(vmlinux)).equivalent(SPLIT)
     assert load(vmlinux).base is None
     (tmp_path / "elsewhere").mkdir()
     with pytest.raises(MissingBaseError, match="nf_nat"):
