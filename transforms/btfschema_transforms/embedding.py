@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import starmap
@@ -90,7 +91,8 @@ class Embedding:
     def users(self, type_id: int) -> tuple[User, ...]:
         """Who holds a type of the base by value, in id order."""
         order, held = self._by_held
-        first, end = held.searchsorted((type_id, type_id + 1)).tolist()
+        first = bisect_left(held, type_id)
+        end = bisect_right(held, type_id, first)
         if first == end:
             return ()
         at = order[first:end]
@@ -117,11 +119,11 @@ class Embedding:
         return User(type_id, plan.name, name, tuple(members))
 
     @cached_property
-    def _by_held(self) -> tuple[Index, Index]:
+    def _by_held(self) -> tuple[Index, list[int]]:
         """The uses of types of the base, by the type, and these types."""
         uses = (self.held < self.split.first_id).nonzero()[0]
         order = uses[self.held[uses].argsort(kind="stable")]
-        return order, self.held[order]
+        return order, self.held[order].tolist()
 
 
 @frozen(eq=False)

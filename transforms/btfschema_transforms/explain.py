@@ -33,7 +33,7 @@ Reason = Literal["missing", "kind", "size", "encoding", "ambiguous", "shared"]
 # How many users of a type a text names; the data has them all.
 SHOWN_USERS = 3
 SHOWN_CANDIDATES = 8
-# How many types of one name and kind in a split are told how the members changed. It is the same
+# How many types of one name in a split are told how the members changed. It is the same
 # or much the same for all, and a struct of a hostile target may have as many members as there are
 # such types.
 TOLD = 8
@@ -91,7 +91,7 @@ class Mismatch:
         matches_total: how many would do.
         embedded_by: the split's types that hold this one by value.
         changes: what became of its members; empty without the original base, and for all but the
-            first :data:`TOLD` of many types of one name and kind.
+            first :data:`TOLD` of many types of one name.
     """
 
     id: int
@@ -178,8 +178,6 @@ def _spoken(kind: str) -> str:
 def _reason(wanted: Wanted, there: Namesakes, matches: Partners) -> Reason:
     if matches.total:
         return "ambiguous" if matches.total > 1 else "shared"
-    if not there.all:
-        return "missing"
     if not there.has_related(wanted):
         return "kind"
     if wanted.kind == Kind.INT and (Kind.INT, wanted.size) in there.sizes:
@@ -203,36 +201,42 @@ def explain(
         target: where they were searched for.
         original: the base that was distilled, for the members.
     """
-    known, told = target_of(target), Counter[tuple[str, int]]()
+    known, told = target_of(target), Counter[str]()
     findings: dict[Wanted, dict[str, Any]] = memo(known.memos, (_finding, policy))
     mismatches = []
     for type_id, wanted in failed:
-        finding, changes = findings.get(wanted), UNCHANGED
+        changes, there = UNCHANGED, wanted.name in known.ids
+        # What is missing is not remembered: others seldom look for it, and it is said as quickly.
+        finding = findings.get(wanted) if there else _asked(wanted, target, "missing")
         if finding is None:
-            finding = _finding(wanted, policy, target)
-            # Others seldom look for the same where there is none of the name.
-            if wanted.name in known.ids:
-                findings[wanted] = finding
-        if original is not None and wanted.kind in COMPOSITES and wanted.name in known.ids:
-            told[wanted.name, wanted.kind] += 1
-            if told[wanted.name, wanted.kind] <= TOLD:
+            finding = findings[wanted] = _finding(wanted, policy, target)
+        if there and original is not None and wanted.kind in COMPOSITES:
+            told[wanted.name] += 1
+            if told[wanted.name] <= TOLD:
                 changes = _known_diff(original, wanted, target)
         users = held.users(type_id)
         mismatches.append(Mismatch(type_id, **finding, embedded_by=users, changes=changes))
     return tuple(mismatches)
 
 
-def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:
-    """What is the same for all splits that want a type."""
-    known = target_of(target)
-    there, matches = known.namesakes(wanted.name), known.partners(wanted, policy)
+def _asked(wanted: Wanted, target: Btf, reason: Reason) -> dict[str, Any]:
+    """What was looked for, and why it was not found."""
     return {
         "kind": target.kinds.name(wanted.kind),
         "name": wanted.name,
-        "reason": _reason(wanted, there, matches),
+        "reason": reason,
         "size": None if wanted.kind == Kind.FWD else wanted.size,
-        "candidates": _others(target, wanted.name) if there.all else NOBODY,
-        "sizes": _sizes(target, wanted.name, wanted.kind) if there.all else (),
+    }
+
+
+def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:
+    """What is the same for all splits that want a type whose name the target has."""
+    known = target_of(target)
+    matches = known.partners(wanted, policy)
+    return {
+        **_asked(wanted, target, _reason(wanted, known.namesakes(wanted.name), matches)),
+        "candidates": _others(target, wanted.name),
+        "sizes": _sizes(target, wanted.name, wanted.kind),
         "matches": matches.ids,
         "matches_total": matches.total,
     }

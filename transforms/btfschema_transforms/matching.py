@@ -178,11 +178,11 @@ class WantedTypes:
     def __getitem__(self, row: int) -> Wanted:
         return Wanted(
             self.names[row],
-            int(self.kinds[row]),
-            bool(self.flags[row]),
-            int(self.sizes[row]),
-            int(self.encodings[row]),
-            bool(self.sized[row]),
+            self.kinds.item(row),
+            self.flags.item(row),
+            self.sizes.item(row),
+            self.encodings.item(row),
+            self.sized.item(row),
         )
 
     def partners(self, target: Target, policy: Policy) -> Index:
