@@ -58,7 +58,9 @@ def test_an_interrupted_run_says_how_far_it_came(
     for path in written:
         assert load(path).base is not None
     assert f"files      {count:>14,}" in text
-    assert len((tmp_path / ".btfschema-run.jsonl").read_text().splitlines()) == count + 1
+    noted = len((tmp_path / ".btfschema-run.jsonl").read_text().splitlines()) - 1
+    # The interruption may come after a file was noted, before it was counted.
+    assert count <= noted <= count + 1
 
 
 def test_it_promises_nothing_where_nothing_is_kept(kernel: Kernel) -> None:
@@ -82,7 +84,7 @@ def test_what_is_interrupted_before_its_work_says_so(kernel: Kernel) -> None:
 def test_no_moment_to_interrupt_makes_workers_hang(kernel: Kernel, tmp_path: Path) -> None:
     base, modules = kernel
     delays = random.Random(1)
-    for number in range(150):
+    for number in range(60):
         out = tmp_path / str(number)
         args: list[str | Path] = ["--all", modules, "-B", base, "--out-dir", out, "--jobs", "2"]
         wanted = time.monotonic() + 0.3 + delays.random() * 1.2
