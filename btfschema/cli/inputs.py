@@ -24,6 +24,7 @@ __all__ = [
     "load_over",
     "noted",
     "open_input",
+    "probably_another",
     "saying",
     "stdout",
     "warn",
@@ -140,9 +141,12 @@ def doubts(btf: Btf, base: str | None) -> list[str]:
     from btfschema.wrongbase import suspect_base
 
     why = suspect_base(btf) if base is not None else None
-    if why is None:
-        return []
-    return [f"{why}: this BTF was probably built over another base than {base}"]
+    return [f"{why}: {probably_another(base)}"] if why is not None else []
+
+
+def probably_another(base: str | None) -> str:
+    """What a doubt is about."""
+    return f"this BTF was probably built over another base than {base}"
 
 
 def warn(file: str, notes: list[str]) -> None:

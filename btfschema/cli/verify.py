@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 from attrs import define, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
-from btfschema.cli.inputs import base_option, doubts
+from btfschema.cli.inputs import base_option, doubts, probably_another
 from btfschema.cli.tree import (
     Kept,
     Progress,
@@ -66,7 +67,9 @@ def verify(
     """Say whether a kernel would take each FILE's BTF, and all that it would refuse.
 
     All files are verified; the exit code is 1 when one has a violation. A module is verified over
-    its own base (.BTF.base, or FILE.base beside it), or else over -B. Of directories, the files with violations are named alone.
+    its own base (.BTF.base, or FILE.base beside it), or else over -B. Of directories, the files
+    with violations are named alone. Of a file that was probably built over another base than -B,
+    violations are counted, and listed by --json and --report only.
 
     \b
     Examples:
@@ -136,7 +139,7 @@ class _Told:
             told = {name: row[name] for name in ("file", "outcome", "violations")}
             lines = [json.dumps(told)]
         else:
-            lines = [f"{file}: {violation['message']}" for violation in row["violations"]]
+            lines = [f"{file}: {violation}" for violation in _worded(row)]
             if not lines and self.taken is not None:
                 lines.append(f"{file}: {self.taken}")
         for line in lines:
@@ -144,6 +147,15 @@ class _Told:
                 self.progress.say(line, err=False)
             else:
                 click.echo(line)
+
+
+def _worded(row: Mapping[str, Any]) -> list[str]:
+    """The violations of a file; but a line for all that have one cause, a wrong base."""
+    messages = [violation["message"] for violation in row["violations"]]
+    if "doubted_base" not in row or len(messages) < 2:
+        return messages
+    count = f"{len(messages):,} violations, which --json and --report list"
+    return [f"{count}: {probably_another(row['doubted_base'])}"]
 
 
 @frozen
@@ -176,6 +188,8 @@ class Verify:
         if btf is not None:
             row["types"] = type_count(btf)
             row["notes"] = doubts(btf, path)
+            if row["notes"]:
+                row["doubted_base"] = path
             if found and path is not None and self.base is not None and path != self.base.path:
                 row["notes"].append(f"{path}: taken for its base, and not the one given")
         return row

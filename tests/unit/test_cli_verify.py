@@ -114,6 +114,40 @@ def test_types_of_a_base_that_a_file_brings_count(
     assert f"types      {types:>14,}" in done.stdout.decode().splitlines()
 
 
+def test_over_a_wrong_base_violations_are_counted(
+    kernel: Path, tmp_path: Path, generic_bytes: bytes, modules: dict[str, bytes]
+) -> None:
+    """They have one cause; a line a file says it, and the reports have them all."""
+    wrong, tree, report = tmp_path / "generic", tmp_path / "modules", tmp_path / "report.jsonl"
+    wrong.write_bytes(generic_bytes)
+    tree.mkdir()
+    for name in ("8021q", "libiscsi", "nf_tables"):
+        (tree / f"{name}.btf").write_bytes(modules[name])
+    # Broken over any base, and its own strings are used: not doubted.
+    damaged = tree / "damaged.btf"
+    damaged.write_bytes((kernel / "modules" / BROKEN).read_bytes())
+    done = btfschema("verify", "--all", tree, "-B", wrong, "--report", report, "--quiet")
+    assert done.returncode == 1
+    rows = {row["file"]: row for row in map(json.loads, report.read_text().splitlines())}
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 3 + len(rows[str(damaged)]["violations"])
+    for path in sorted(tree.iterdir()):
+        said = [line for line in lines if line.startswith(f"{path}: ")]
+        found = rows[str(path)]["violations"]
+        if path == damaged:
+            assert said == [f"{path}: {one['message']}" for one in found]
+            continue
+        assert len(found) > 80
+        assert said == [
+            f"{path}: {len(found):,} violations, which --json and --report list: this BTF was "
+            f"probably built over another base than {wrong}"
+        ]
+        assert rows[str(path)]["doubted_base"] == str(wrong)
+    as_json = btfschema("verify", "--all", tree, "-B", wrong, "--json", "--quiet")
+    told = [json.loads(line)["violations"] for line in as_json.stdout.splitlines()]
+    assert told == [rows[str(path)]["violations"] for path in sorted(tree.iterdir())]
+
+
 def test_files_that_are_named_are_told_one_by_one(kernel: Path) -> None:
     """As ever: with a line for what is sound, and a last one instead of the summary."""
     files = sorted((kernel / "modules" / "kernel" / "drivers").glob("*.btf"))[:2]
