@@ -30,6 +30,8 @@ class Maker:
         self.draw = draw
         self.complete = list(NUMBERS)
         self.incomplete = ["void", "struct never_defined"]
+        # Typedefs that may be arrays.
+        self.arrays: set[str] = set()
         self.count = 0
 
     def name(self, start: str) -> str:
@@ -41,8 +43,8 @@ class Maker:
         """One of these."""
         return self.draw(st.sampled_from(choices))
 
-    def declarator(self, name: str) -> tuple[str, bool]:
-        """What surrounds a name, and whether the type before it may be incomplete."""
+    def declarator(self, name: str) -> tuple[str, list[str]]:
+        """What surrounds a name, and the types that may stand before it."""
         text, by_pointer, form = name, False, ""
         for _ in range(self.draw(st.integers(0, 3))):
             # No function returns an array.
@@ -58,7 +60,10 @@ class Maker:
             else:
                 qualifier = " const " if form.startswith("const") else ""
                 text, by_pointer = f"(*{qualifier}{text})", True
-        return text, by_pointer
+        types = self.complete + self.incomplete if by_pointer else self.complete
+        if form == "function":
+            types = [one for one in types if one not in self.arrays]
+        return text, types
 
     def params(self) -> str:
         """Parameters of a function."""
@@ -81,8 +86,7 @@ class Maker:
         if form == "anonymous" and depth < 3:
             name = self.pick("", self.name("m"))
             return f"{self.pick('struct', 'union')} {{ {self.members(depth + 1)} }} {name};"
-        declarator, by_pointer = self.declarator(self.name("m"))
-        types = self.complete + self.incomplete if by_pointer else self.complete
+        declarator, types = self.declarator(self.name("m"))
         qualifier = self.pick("", "", "const ", "volatile ")
         return f"{qualifier}{self.pick(*types)} {declarator};"
 
@@ -102,9 +106,11 @@ class Maker:
             body = ", ".join(f"{self.name('E')} = {value}" for value in values)
             text = f"enum {name} {{ {body} }};"
         elif form == "typedef":
-            declarator, by_pointer = self.declarator(name)
-            types = self.complete + self.incomplete if by_pointer else self.complete
-            text = f"typedef {self.pick(*types)} {declarator};"
+            declarator, types = self.declarator(name)
+            of = self.pick(*types)
+            if "[" in declarator or of in self.arrays:
+                self.arrays.add(name)
+            text = f"typedef {of} {declarator};"
         else:
             # It may point to itself from the start.
             self.incomplete.append(f"{form} {name}")
