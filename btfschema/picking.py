@@ -59,7 +59,9 @@ def pick(
     Args:
         table: where the strings are; offsets may lie in its bases, and inside a longer string.
         groups: offsets, as they are used; each group gets a section.
-        share_suffixes: whether a text may stand at the end of a longer one.
+        share_suffixes: whether a text may stand at the end of a longer one of its section. Not of
+            one before: the kernel relocates a split's names in its base only where they are those
+            of types there (``btf_relocate_rewrite_strs``).
 
     Raises:
         DecodeError: an offset is past the end of the strings.
@@ -103,9 +105,8 @@ def pick_many(
     _check_sizes(tables, np.bincount(used.owners.take(kept), sizes, len(tables)))
     hosts, shifts = np.arange(len(kept)), np.zeros(len(kept), np.int64)
     if share_suffixes:
-        for part in parts_of(counts[::a_table]):
-            chosen = used.texts(tables, kept[part])
-            hosts[part], shifts[part] = _hosts(chosen, groups[part].tolist())
+        for part in parts_of(counts):
+            hosts[part], shifts[part] = _hosts(used.texts(tables, kept[part]))
             hosts[part] += part.start
         sizes[hosts != np.arange(len(hosts))] = 0
     ends = bounds_of(sizes)
@@ -278,23 +279,19 @@ def _joined(used: _Used, which: Index) -> bytes:
     return b"".join([data[number][begin:end] for number, begin, end in pieces])
 
 
-def _hosts(texts: list[bytes], members: list[int]) -> tuple[Index, Index]:
+def _hosts(texts: list[bytes]) -> tuple[Index, Index]:
     """For each text the one at whose end it stands (itself when there is none), and how far in.
 
     Args:
         texts: distinct.
-        members: the group of each: a text may stand in one of its own group or of one before.
     """
     hosts, shifts = np.arange(len(texts)), np.zeros(len(texts), np.int64)
     backwards = [text[::-1] for text in texts]
-    nearest: dict[int, int] = {}
-    last = max(members, default=0)
+    longer: int | None = None
     # Read from behind, what starts with a text follows it directly in alphabetical order.
     for one in sorted(range(len(texts)), key=backwards.__getitem__, reverse=True):
-        longer = nearest.get(members[one])
         if longer is not None and backwards[longer].startswith(backwards[one]):
             hosts[one] = hosts[longer]
             shifts[one] = len(texts[hosts[longer]]) - len(texts[one])
-        for group in range(members[one], last + 1):
-            nearest[group] = one
+        longer = one
     return hosts, shifts

@@ -19,6 +19,7 @@ from btfschema.schema import UNUSED
 from btfschema.views import TypeView
 from btfschema.views.base import Refers
 from btfschema_transforms.distill import Distill, distill
+from btfschema_transforms.relocate import relocate
 
 
 def kernel(byteorder: Literal["little", "big"] = "little") -> Btf:
@@ -367,7 +368,7 @@ def test_two_passes_in_a_row_trace_every_id() -> None:
 
 
 def test_strings_may_share_suffixes(cloud: Btf, modules: dict[str, bytes]) -> None:
-    """Less growth over a sample, the same types, names and ids, and only on request."""
+    """Less growth over a sample, the same types, names and ids, and kernels can relocate it."""
     whole = shared = 0
     for name in sorted(modules)[::40]:
         split = loads(modules[name], cloud)
@@ -375,6 +376,9 @@ def test_strings_may_share_suffixes(cloud: Btf, modules: dict[str, bytes]) -> No
         result = Pipeline.parse("distill{strings=suffix}").run(split)
         small = result.btf
         assert result.ids == ids
+        moved = [relocate(one, cloud, "kernel")[0] for one in (plain, small)]
+        texts = [one.strings.names(one.types.words[one.types.string_positions]) for one in moved]
+        assert texts[0] == texts[1]
         assert np.array_equal(small.types.kinds, plain.types.kinds)
         for one, other in ((small, plain), (small.base, plain.base)):
             assert one is not None
