@@ -334,13 +334,6 @@ class TypeTable:
         starts = sizes.cumsum() - sizes
         return TypeTable(self.words.take(at), starts, self.plan, first_id, self.roles.take(at))
 
-    def then(self, other: TypeTable) -> TypeTable:
-        """The table's records, then those of ``other``; their references stay as they are."""
-        words = np.concatenate([self.words, other.words])
-        starts = np.concatenate([self.starts, other.starts + len(self.words)])
-        roles = np.concatenate([self.roles, other.roles])
-        return TypeTable(words, starts, self.plan.merged(other.plan), self.first_id, roles)
-
 
 def split_info(word: int) -> dict[str, int]:
     """The bit fields of an info word."""
