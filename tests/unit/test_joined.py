@@ -127,7 +127,7 @@ def test_each_table_is_followed_by_its_counterpart(pairs: list[tuple[Any, Any]])
     theirs = Joined.of([other.types for _, other in pairs])
     both = mine.then(theirs).cut([1] * len(pairs))
     for (one, other), table in zip(pairs, both, strict=True):
-        assert_same_records(table, one.types.then(other.types))
+        assert_same_records(table, Joined.of([one.types, other.types]).types)
 
 
 def test_bounds_of_rows_give_the_bounds_of_words() -> None:
