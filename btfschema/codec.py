@@ -42,7 +42,6 @@ from btfschema.types import TypeTable
 __all__ = [
     "Engine",
     "Image",
-    "decode",
     "decode_many",
     "encode",
     "run_construct",
@@ -78,21 +77,6 @@ class Image:
             object.__setattr__(self, "types", self.types.with_strings(self.strings))
 
 
-def decode(
-    data: bytes,
-    base: Image | None = None,
-    *,
-    engine: Engine = "bulk",
-    kinds: Kinds = KINDS,
-) -> Image:
-    """Read a blob's sections over those of its base.
-
-    Raises:
-        DecodeError: the blob is damaged; what refers to what is not checked here.
-    """
-    return decode_many([data], [base], engine=engine, kinds=kinds)[0]
-
-
 def decode_many(
     blobs: Sequence[bytes],
     bases: Sequence[Image | None],
@@ -100,7 +84,7 @@ def decode_many(
     engine: Engine = "bulk",
     kinds: Kinds = KINDS,
 ) -> list[Image]:
-    """Read many blobs, each over its base, at less cost for each.
+    """Read blobs, each over its base: many at less cost for each.
 
     Raises:
         DecodeError: one of them is damaged.
