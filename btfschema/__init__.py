@@ -4,20 +4,23 @@ The names below are imported when they are first used, so that ``import btfschem
 ``btfschema --help`` cost next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from btfschema import _moved
+from btfschema._doors import door
 
 if TYPE_CHECKING:
-    from btfschema.builder import Builder
-    from btfschema.container import Btf, dumps, loads, loads_many
     from btfschema.errors import BtfError
-    from btfschema.framework import Analysis, Context, Diagnostic, Needs, Pass, PassResult
-    from btfschema.ids import IdMap
-    from btfschema.pipeline import Pipeline
-    from btfschema.registry import passes
-    from btfschema.schema import KINDS, Kind, KindSpec
+    from btfschema.framework.passes import Analysis, Context, Diagnostic, Needs, Pass, PassResult
+    from btfschema.framework.pipeline import Pipeline
+    from btfschema.framework.registry import passes
+    from btfschema.model.builder import Builder
+    from btfschema.model.container import Btf
+    from btfschema.model.loading import dumps, loads, loads_many
+    from btfschema.schema.kinds import KINDS, Kind, KindSpec
     from btfschema.sources import dump, load, load_many
-    from btfschema.strings import StringTable
+    from btfschema.tables.ids import IdMap
+    from btfschema.tables.strings import StringTable
     from btfschema.verification import verify
 
 __all__ = [
@@ -47,39 +50,30 @@ __all__ = [
 ]
 
 _HOMES = {
-    "KINDS": "schema",
-    "Analysis": "framework",
-    "Btf": "container",
-    "BtfError": "errors",
-    "Builder": "builder",
-    "Context": "framework",
-    "Diagnostic": "framework",
-    "IdMap": "ids",
-    "Kind": "schema",
-    "KindSpec": "schema",
-    "Needs": "framework",
-    "Pass": "framework",
-    "PassResult": "framework",
-    "Pipeline": "pipeline",
-    "StringTable": "strings",
-    "dump": "sources",
-    "dumps": "container",
-    "load": "sources",
-    "load_many": "sources",
-    "loads": "container",
-    "loads_many": "container",
-    "passes": "registry",
-    "verify": "verification",
+    "BtfError": "btfschema.errors",
+    "Analysis": "btfschema.framework.passes",
+    "Context": "btfschema.framework.passes",
+    "Diagnostic": "btfschema.framework.passes",
+    "Needs": "btfschema.framework.passes",
+    "Pass": "btfschema.framework.passes",
+    "PassResult": "btfschema.framework.passes",
+    "Pipeline": "btfschema.framework.pipeline",
+    "passes": "btfschema.framework.registry",
+    "Builder": "btfschema.model.builder",
+    "Btf": "btfschema.model.container",
+    "dumps": "btfschema.model.loading",
+    "loads": "btfschema.model.loading",
+    "loads_many": "btfschema.model.loading",
+    "KINDS": "btfschema.schema.kinds",
+    "Kind": "btfschema.schema.kinds",
+    "KindSpec": "btfschema.schema.kinds",
+    "dump": "btfschema.sources",
+    "load": "btfschema.sources",
+    "load_many": "btfschema.sources",
+    "IdMap": "btfschema.tables.ids",
+    "StringTable": "btfschema.tables.strings",
+    "verify": "btfschema.verification",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = door(globals(), _HOMES)
+_moved.install()

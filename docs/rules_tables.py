@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from btfschema.constraints import Constraints, FlagRule
-from btfschema.plan import KindPlan, plan_of
-from btfschema.roles import Bits
+from btfschema.schema.constraints import Constraints, FlagRule
+from btfschema.schema.plan import KindPlan, plan_of
+from btfschema.schema.roles import Bits
 from btfschema.verification import KERNELS, RULES, Kernel, Rule
 
 

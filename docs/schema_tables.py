@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from btfschema import schema
-from btfschema.plan import Field, KindPlan, fields_of, plan_of
-from btfschema.roles import Role
+from btfschema.schema.plan import Field, KindPlan, fields_of, plan_of
+from btfschema.schema.roles import Role
 
 STRUCTS = {
     "struct btf_header": schema.BTF_HEADER,

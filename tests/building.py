@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btfschema import Btf, Builder
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 from btfschema.views import TypeView
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from btfschema import Btf, Builder
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 from btfschema.views import (
     Array,
     Const,

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from btfschema import Btf, Kind, views
-from btfschema_transforms.refinement import refined
+from btfschema_transforms.sameness.refinement import refined
 
 __all__ = ["Declared", "differences", "enumerator_assertions"]
 

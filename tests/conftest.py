@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from btfschema import Btf, loads
-from btfschema.codec import Engine
+from btfschema.codec.engines import Engine
 
 DATA = Path(__file__).parent / "data"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btfschema import Btf, Builder, views
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 
 __all__ = ["every_kind"]
 

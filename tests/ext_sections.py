@@ -7,7 +7,7 @@ import struct
 from attrs import evolve
 
 from btfschema import Btf
-from btfschema.ext import loads_ext
+from btfschema.model.ext import loads_ext
 
 
 def with_ext(btf: Btf, *, types: list[int], names: list[int]) -> Btf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from btfschema import Btf, Builder, views
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 
 # Sections of ``tiny()``: 24 header bytes, then 64 of types and 11 of strings.
 TINY_TYPES = 24

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from btfschema import Btf, Kind, views
-from btfschema.ids import IdMap
+from btfschema.tables.ids import IdMap
 from btfschema.views import TypeView
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from btfschema import Btf, BtfError, dumps
-from btfschema.ext import dumps_ext
 from btfschema.framework import PassResult
-from btfschema.ids import IdMap
+from btfschema.model.ext import dumps_ext
+from btfschema.tables.ids import IdMap
 
 __all__ = ["outcome", "said_by"]
 

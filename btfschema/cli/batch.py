@@ -16,13 +16,13 @@ from btfschema.cli import Interrupted
 from btfschema.cli.inputs import Decorator
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
-from btfschema.jsonlines import line
+from btfschema.render.jsonlines import line
 
 if TYPE_CHECKING:
     from btfschema.cli.resume import Journal
     from btfschema.cli.tree import Found, Progress
-    from btfschema.container import Btf
-    from btfschema.mapping import Work
+    from btfschema.framework.files import Work
+    from btfschema.model.container import Btf
 
 __all__ = [
     "Reports",
@@ -121,7 +121,7 @@ class Targets:
 
 def sizes(btf: Btf) -> dict[str, int]:
     """Bytes of the sections of a container, and of its base when that is its own."""
-    from btfschema.framework import base_state
+    from btfschema.framework.passes import base_state
 
     found = {"types": btf.types.words.nbytes, "strings": len(btf.strings.data)}
     if btf.base is not None and base_state(btf) == "distilled":
@@ -132,7 +132,7 @@ def sizes(btf: Btf) -> dict[str, int]:
 
 def type_count(btf: Btf) -> int:
     """How many types a container has, with those of its base when that is its own."""
-    from btfschema.framework import base_state
+    from btfschema.framework.passes import base_state
 
     own_base = btf.base if base_state(btf) == "distilled" else None
     return len(btf.types) + (len(own_base.types) if own_base is not None else 0)
@@ -247,7 +247,7 @@ def _done(
     reports: Reports,
 ) -> Generator[dict[str, Any], None, None]:
     """The report of each file that is done, in order, when all who want to know were told."""
-    from btfschema.mapping import AHEAD, map_ordered
+    from btfschema.framework.files import AHEAD, map_ordered
 
     journal, failed = reports.journal, False
     kept = {file: row for file in files if journal and (row := journal.kept(file)) is not None}

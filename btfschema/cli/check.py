@@ -20,11 +20,11 @@ from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
     from btfschema.cli.inputs import Opened
-    from btfschema.container import Btf
     from btfschema.errors import Failure
-    from btfschema.framework import PassResult
-    from btfschema.mapping import Shared
-    from btfschema.pipeline import Pipeline
+    from btfschema.framework.files import Shared
+    from btfschema.framework.passes import PassResult
+    from btfschema.framework.pipeline import Pipeline
+    from btfschema.model.container import Btf
     from btfschema.sources import Source
 
 __all__ = ["check"]
@@ -177,8 +177,8 @@ class Check:
 
     def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
         """Do some files; with several kernels a report has one of each under ``targets``."""
-        from btfschema.framework import Context, base_state
-        from btfschema.mapping import run_loaded
+        from btfschema.framework.files import run_loaded
+        from btfschema.framework.passes import Context, base_state
 
         original = self.original.open() if self.original is not None else None
         opened = _opened(files, original, self.original.path if self.original else None)
@@ -206,8 +206,8 @@ class Check:
         self, btfs: Sequence[Btf | Failure], original: Btf | None, name: str
     ) -> list[PassResult | Failure]:
         """What becomes of all on one kernel."""
-        from btfschema.framework import Context
-        from btfschema.mapping import run_loaded
+        from btfschema.framework.files import run_loaded
+        from btfschema.framework.passes import Context
 
         inputs = {"target": self.targets[name].open()}
         if original is not None:
@@ -248,7 +248,7 @@ def _row(
 
 @cache
 def _pipeline(text: str) -> Pipeline:
-    from btfschema.pipeline import Pipeline
+    from btfschema.framework.pipeline import Pipeline
 
     return Pipeline.parse(text)
 
@@ -274,8 +274,8 @@ def _opened(files: Sequence[str], original: Btf | None, name: str | None) -> lis
 
 def _with_base(source: Source, original: Btf | None) -> tuple[Source, Btf | None]:
     """A file and the base to read it over; None where it brings one, or stands alone."""
+    from btfschema.codec.header import read_header
     from btfschema.errors import MissingBaseError
-    from btfschema.header import read_header
     from btfschema.sources import base_beside
 
     if source.base is not None or base_beside(source) is not None:

@@ -11,7 +11,7 @@ from attrs import frozen
 from btfschema.cli.inputs import base_option, open_input, stdout
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
+    from btfschema.model.container import Btf
     from btfschema.render.c import Like
 
 __all__ = ["dump"]

@@ -10,7 +10,7 @@ import click
 from btfschema.cli.inputs import RUNNING_KERNEL, base_option, load_over, open_input, warn
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
+    from btfschema.model.container import Btf
 
 __all__ = ["describe", "info"]
 

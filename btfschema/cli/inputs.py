@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
     from btfschema.errors import Failure
+    from btfschema.model.container import Btf
     from btfschema.sources import Source
 
 __all__ = [
@@ -69,7 +69,7 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
         raise click.UsageError("-B/--base-btf needs a FILE that is split over it")
     if Path(RUNNING_KERNEL).exists():
         return load(RUNNING_KERNEL)
-    from btfschema.sample import sample
+    from btfschema.cli.sample import sample
 
     click.echo(f"btfschema: no {RUNNING_KERNEL} here; this is a small sample", err=True)
     return sample()
@@ -138,7 +138,7 @@ def load_all_over(
 
 def doubts(btf: Btf, base: str | None) -> list[str]:
     """A line when ``btf`` was probably built over another base than the one named, else none."""
-    from btfschema.wrongbase import suspect_base
+    from btfschema.model.wrongbase import suspect_base
 
     why = suspect_base(btf) if base is not None else None
     return [f"{why}: {probably_another(base)}"] if why is not None else []

@@ -14,7 +14,7 @@ __all__ = ["extract", "passes"]
 def passes(as_json: bool) -> None:
     """List the passes that are installed: options, needs, what each does, who brings it."""
     from btfschema.errors import RegistryError
-    from btfschema.registry import passes as registered
+    from btfschema.framework.registry import passes as registered
 
     rows = []
     broken = False
@@ -37,7 +37,7 @@ def passes(as_json: bool) -> None:
 
 
 def _described(cls: Any) -> dict[str, Any]:
-    from btfschema.options import options_of
+    from btfschema.framework.options import options_of
 
     return {
         "summary": (cls.__doc__ or "").strip().partition("\n")[0],
@@ -76,8 +76,8 @@ def _paragraph(row: dict[str, Any]) -> str:
 )
 def extract(file: str, output: str, section: str) -> None:
     """Write a BTF section of FILE, or of the kernel in a boot image, to a file of its own."""
-    from btfschema.elfwrite import extract_section
     from btfschema.sources import atomic_write
+    from btfschema.sources.elfwrite import extract_section
 
     data = extract_section(file, section)
     if output == "-":

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import click
 import numpy as np
 
-from btfschema.container import Btf
+from btfschema.model.container import Btf
 
 __all__ = ["kind_number", "select_ids"]
 

@@ -11,7 +11,7 @@ import click
 from btfschema.cli.inputs import base_option, open_input
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
+    from btfschema.model.container import Btf
 
 __all__ = ["ids_named", "show", "split_arguments"]
 

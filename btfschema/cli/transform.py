@@ -32,10 +32,10 @@ from btfschema.cli.tree import (
 from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
     from btfschema.errors import Failure
-    from btfschema.framework import PassResult
-    from btfschema.mapping import Shared
+    from btfschema.framework.files import Shared
+    from btfschema.framework.passes import PassResult
+    from btfschema.model.container import Btf
 
 __all__ = ["distill", "rebase", "references", "relocate", "run"]
 
@@ -75,9 +75,9 @@ class Transform:
     def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
         """Do some files; returns what to report of each."""
         from btfschema.errors import BtfError, attempt
-        from btfschema.framework import Context
-        from btfschema.mapping import run_loaded
-        from btfschema.pipeline import Pipeline
+        from btfschema.framework.files import run_loaded
+        from btfschema.framework.passes import Context
+        from btfschema.framework.pipeline import Pipeline
         from btfschema.sources import read_source
 
         pipeline = Pipeline.parse(self.text, observers=self.observers)
@@ -104,7 +104,7 @@ class Transform:
         row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
         notes = [*notes, *map(str, result.diagnostics)]
         if self.targets is not None:
-            from btfschema.elfwrite import write_btf_file
+            from btfschema.sources.elfwrite import write_btf_file
 
             row["output"] = self.targets.of_file(file)
             notes += write_btf_file(file, row["output"], result.btf)
@@ -238,9 +238,9 @@ def references(
     """Show which types of its base a split FILE needs, and for whom."""
     import json
 
-    from btfschema.framework import Analysis, Context
-    from btfschema.mapping import Each
-    from btfschema.registry import load_pass
+    from btfschema.framework.files import Each
+    from btfschema.framework.passes import Analysis, Context
+    from btfschema.framework.registry import load_pass
     from btfschema.sources import read_source
 
     base = _loaded(base_btf)
@@ -310,9 +310,9 @@ def run(
     """
     import json
 
-    from btfschema.mapping import Each
-    from btfschema.observers import DumpAfter, Observer, Timing
-    from btfschema.pipeline import Pipeline
+    from btfschema.framework.files import Each
+    from btfschema.framework.observers import DumpAfter, Observer, Timing
+    from btfschema.framework.pipeline import Pipeline
 
     Pipeline.parse(pipeline)
     targets = Targets.of(gather(files), output, out_dir) if output or out_dir else None

@@ -17,8 +17,8 @@ from attrs import define, field, frozen
 from btfschema.cli.inputs import Decorator
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
-    from btfschema.mapping import Shared
+    from btfschema.framework.files import Shared
+    from btfschema.model.container import Btf
 
 __all__ = [
     "Found",
@@ -133,7 +133,7 @@ def shared(path: str, executor: str | None, jobs: int) -> Shared | Kept:
     Raises:
         click.UsageError: other processes would have to read it, and it can be read just once.
     """
-    from btfschema.mapping import Shared
+    from btfschema.framework.files import Shared
     from btfschema.sources import load
 
     if path != "-" and not Path(path).is_fifo():

@@ -22,8 +22,8 @@ from btfschema.cli.tree import (
 from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
-    from btfschema.container import Btf
-    from btfschema.mapping import Shared
+    from btfschema.framework.files import Shared
+    from btfschema.model.container import Btf
     from btfschema.sources import Source
     from btfschema.verification import Violation
 
@@ -76,7 +76,7 @@ def verify(
       btfschema verify prog.bpf.o --kernel 6.1
       btfschema verify --all /lib/modules/6.12.1 -B vmlinux --jobs 4
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.mapping import Each
+    from btfschema.framework.files import Each
 
     found = gather(files, trees)
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
@@ -201,7 +201,7 @@ class Verify:
             The base, its file when that is another, and what is wrong with the one that the file
             brings along.
         """
-        from btfschema.container import loads
+        from btfschema.model.loading import loads
         from btfschema.sources import base_beside, detached_base, load
         from btfschema.verification import verify
 
@@ -225,8 +225,8 @@ class Verify:
 
 def _decoded(data: bytes, base: Btf | None) -> Btf | None:
     """A container of what can be damaged; None when it is too damaged for that."""
-    from btfschema.container import loads
     from btfschema.errors import BtfError
+    from btfschema.model.loading import loads
 
     try:
         return loads(data, base, check=False)

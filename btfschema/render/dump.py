@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from attrs import Factory, field, frozen
 
-from btfschema.container import Btf
-from btfschema.render.columns import (
+from btfschema.model.container import Btf
+from btfschema.render.notation import (
     ANONYMOUS,
     ID,
     KIND,
@@ -26,7 +26,7 @@ from btfschema.render.columns import (
     Shape,
     shape_of,
 )
-from btfschema.types import Index
+from btfschema.tables.types import Index
 
 __all__ = ["Dump", "Fields", "Items", "Style"]
 

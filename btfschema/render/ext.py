@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from btfschema.container import Btf
 from btfschema.errors import NoBtfError
-from btfschema.ext import BtfExt, CoreRelo, CoreReloKind, ExtInfo, FuncInfo, LineInfo
+from btfschema.model.container import Btf
+from btfschema.model.ext import BtfExt, CoreRelo, CoreReloKind, ExtInfo, FuncInfo, LineInfo
 
 __all__ = ["ext_as_data", "write_ext"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from attrs import field, frozen
 
-from btfschema.container import Btf
 from btfschema.errors import BtfError
-from btfschema.schema import Kind
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Edge", "Graph", "GraphvizError", "neighbourhood"]
 

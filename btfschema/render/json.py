@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from btfschema.container import Btf
-from btfschema.render.columns import Escape
+from btfschema.model.container import Btf
 from btfschema.render.dump import Dump, Fields, Items, Style
+from btfschema.render.notation import Escape
 
 __all__ = ["JSON", "PRETTY", "write_json"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from btfschema.container import Btf
+from btfschema.model.container import Btf
 from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
 from btfschema.render.c.declare import Declarations, indent
 from btfschema.render.c.dialect import DIALECTS
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
-from btfschema.render.c.walk import Step, run
-from btfschema.render.members import CACHE_LINE, MemberPlace, StructLayout, struct_layout
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step, run
+from btfschema.render.structs import CACHE_LINE, MemberPlace, StructLayout, struct_layout
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Paint", "Viewer"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from btfschema.container import Btf
+from btfschema.model.container import Btf
 from btfschema.render.dump import Dump, Fields, Items, Style
 
 __all__ = ["TEXT", "format_type", "write_raw"]

@@ -17,15 +17,16 @@ from typing import BinaryIO, Literal
 
 from attrs import evolve, field, frozen
 
-from btfschema.codec import Engine
-from btfschema.container import Btf, dumps, loads, loads_many
+from btfschema.codec.engines import Engine
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, Failure, SourceError, attempt
-from btfschema.header import ByteOrder
-from btfschema.joined import portions
-from btfschema.schema import KINDS, Kinds
+from btfschema.model.container import Btf
+from btfschema.model.loading import dumps, loads, loads_many
+from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.sources import compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
 from btfschema.sources.files import atomic_write
+from btfschema.tables.joined import portions
 
 __all__ = [
     "STDIN",
@@ -181,7 +182,7 @@ def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool
             btf = evolve(btf, address_size=source.elf_class // 8)
         if source.ext is None:
             return btf
-        from btfschema.ext import loads_ext
+        from btfschema.model.ext import loads_ext
 
         return evolve(btf, ext=loads_ext(source.ext, btf, decoder=decoder, check=check))
 

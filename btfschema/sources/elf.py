@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Literal
 
 from attrs import frozen
 
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import NoBtfError, SourceError
-from btfschema.header import ByteOrder
 from btfschema.sources import compression
 from btfschema.sources.compression import ZLIB, ZSTD, Window, decompress
 

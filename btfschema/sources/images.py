@@ -14,10 +14,10 @@ from itertools import islice
 
 from attrs import frozen
 
-from btfschema.container import loads
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, NoBtfError, SourceError
-from btfschema.header import ByteOrder
-from btfschema.schema import BTF_HEADER, BTF_LAYOUT_FIELDS, BTF_MAGIC, BTF_VERSION
+from btfschema.model.loading import loads
+from btfschema.schema.kinds import BTF_HEADER, BTF_LAYOUT_FIELDS, BTF_MAGIC, BTF_VERSION
 
 __all__ = ["HEAD_SIZE", "RAW_MAGICS", "Payload", "find_btf", "is_bare_kernel", "payload_of"]
 

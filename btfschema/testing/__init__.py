@@ -31,8 +31,8 @@ A round-trip test of a tool that reads BTF and writes it back::
             my_tool(data)
 """
 
-from btfschema.pass_testing import assert_pass_contract
 from btfschema.testing.containers import btfs, split_btfs
+from btfschema.testing.contract import assert_pass_contract
 from btfschema.testing.frames import blobs, mutations
 
 __all__ = ["assert_pass_contract", "blobs", "btfs", "mutations", "split_btfs"]

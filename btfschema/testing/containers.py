@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from hypothesis import strategies as st
 
-from btfschema.builder import Builder
-from btfschema.container import Btf
-from btfschema.header import ByteOrder
-from btfschema.schema import KINDS
+from btfschema.codec.header import ByteOrder
+from btfschema.model.builder import Builder
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import KINDS
 from btfschema.testing.valid import KERNEL_KINDS, draw_valid
 from btfschema.testing.values import FREE
 

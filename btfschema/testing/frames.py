@@ -8,11 +8,11 @@ from collections.abc import Collection
 import numpy as np
 from hypothesis import strategies as st
 
-from btfschema.codec import schema_layout
-from btfschema.container import Btf
-from btfschema.header import ByteOrder, Header, word_dtype
-from btfschema.plan import HEADER_WORDS, INFO_BITS, KIND_MASK
-from btfschema.schema import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS
+from btfschema.codec.engines import schema_layout
+from btfschema.codec.header import ByteOrder, Header, word_dtype
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS
+from btfschema.schema.plan import HEADER_WORDS, INFO_BITS, KIND_MASK
 from btfschema.testing.containers import btfs
 from btfschema.testing.values import u32s
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterator
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-from btfschema import views
-from btfschema.container import Btf
 from btfschema.errors import UnresolvedError
-from btfschema.schema import Kind
+from btfschema.model import views
+from btfschema.model.container import Btf
+from btfschema.model.views import TypeView
+from btfschema.schema.kinds import Kind
 from btfschema.testing.values import identifiers
-from btfschema.views import TypeView
 
 __all__ = ["KERNEL_KINDS", "draw_valid"]
 

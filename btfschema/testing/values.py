@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from btfschema import views
-from btfschema.schema import Kind
-from btfschema.views import TypeView
+from btfschema.model import views
+from btfschema.model.views import TypeView
+from btfschema.schema.kinds import Kind
 
 __all__ = ["FREE", "identifiers", "names", "u32s"]
 

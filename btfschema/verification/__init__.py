@@ -6,8 +6,8 @@ kinds stand beside the kinds, in :data:`btfschema.schema.KINDS`; :data:`RULES` l
 
 from __future__ import annotations
 
-from btfschema.container import Btf
-from btfschema.schema import KINDS, Kinds
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.verification.fields import check_special_fields
 from btfschema.verification.findings import Findings
 from btfschema.verification.framing import check_frame, open_blob
@@ -17,7 +17,7 @@ from btfschema.verification.references import References, check_existence, check
 from btfschema.verification.rules import MAX_NAMES, RULES
 from btfschema.verification.tags import check_chains
 from btfschema.verification.violations import Level, Rule, Violation
-from btfschema.verification.walk import Walk, is_shallow
+from btfschema.verification.visits import Walk, is_shallow
 
 __all__ = ["KERNELS", "LATEST", "RULES", "Kernel", "Level", "Rule", "Violation", "verify"]
 

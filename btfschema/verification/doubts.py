@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import field, frozen
 
-from btfschema.types import Elements
+from btfschema.tables.types import Elements
 from btfschema.verification.findings import Ints, Mask, Place
 
 __all__ = ["Doubts"]

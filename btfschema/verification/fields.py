@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from btfschema.container import Btf
-from btfschema.plan import NAME_OFF
-from btfschema.schema import MEMBER_BITFIELD, Kind
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
+from btfschema.schema.plan import NAME_OFF
 from btfschema.verification.findings import Findings
 from btfschema.verification.resolution import BROKEN, U32_MAX, resolution
 from btfschema.verification.rules import (

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from btfschema.container import Btf
 from btfschema.errors import DecodeError
-from btfschema.plan import NAME_OFF, KindPlan
-from btfschema.roles import Role
-from btfschema.types import Elements
+from btfschema.model.container import Btf
+from btfschema.schema.plan import NAME_OFF, KindPlan
+from btfschema.schema.roles import Role
+from btfschema.tables.types import Elements
 from btfschema.verification.rules import RULES
 from btfschema.verification.violations import Violation
 

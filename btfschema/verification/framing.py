@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from btfschema.codec import Image
-from btfschema.container import Btf
-from btfschema.errors import DecodeError
-from btfschema.header import (
+from btfschema.codec.engines import Image
+from btfschema.codec.header import (
     CLASSIC_HEADER_SIZE,
     LAYOUT_ENTRY_SIZE,
     LAYOUT_HEADER_SIZE,
@@ -16,11 +14,13 @@ from btfschema.header import (
     canonical_header,
     word_dtype,
 )
-from btfschema.indexing import index_records, raise_record_error
-from btfschema.plan import INFO_WORD, THIRD, Plan, plan_of
-from btfschema.schema import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS, BTF_VERSION, Kinds
-from btfschema.strings import StringTable
-from btfschema.types import TypeTable, split_info
+from btfschema.codec.indexing import index_records, raise_record_error
+from btfschema.errors import DecodeError
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS, BTF_VERSION, Kinds
+from btfschema.schema.plan import INFO_WORD, THIRD, Plan, plan_of
+from btfschema.tables.strings import StringTable
+from btfschema.tables.types import TypeTable, split_info
 from btfschema.verification.findings import Findings
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.rules import MAX_BLOB_SIZE

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from btfschema.roles import Bits
-from btfschema.schema import CLASSIC_INFO, INFO, Kind
+from btfschema.schema.kinds import CLASSIC_INFO, INFO, Kind
+from btfschema.schema.roles import Bits
 
 __all__ = ["KERNELS", "LATEST", "Kernel", "kernel_of"]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from attrs import frozen
 
-from btfschema.constraints import NameRule
-from btfschema.container import Btf
-from btfschema.framework import Analysis
+from btfschema.framework.passes import Analysis
+from btfschema.model.container import Btf
+from btfschema.schema.constraints import NameRule
 from btfschema.verification.findings import Ints, Mask
 from btfschema.verification.rules import MAX_NAME_LENGTH
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from btfschema.constraints import Constraints, FlagRule, NameRule
-from btfschema.plan import INFO_WORD, THIRD, KindPlan
-from btfschema.roles import Role
-from btfschema.schema import MEMBER_BITFIELD, Kind
-from btfschema.types import Elements, TypeTable
+from btfschema.schema.constraints import Constraints, FlagRule, NameRule
+from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
+from btfschema.schema.plan import INFO_WORD, THIRD, KindPlan
+from btfschema.schema.roles import Role
+from btfschema.tables.types import Elements, TypeTable
 from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.names import NameClasses, name_classes

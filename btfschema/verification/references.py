@@ -2,7 +2,7 @@
 
 Two of its answers depend on the order in which it visits types: what it takes for the size of an
 array, and whether it looks at a variable's size at all. Violations of these are returned as
-:class:`~btfschema.verification.doubts.Doubts`, which :mod:`btfschema.verification.walk` decides.
+:class:`~btfschema.verification.doubts.Doubts`, which :mod:`btfschema.verification.visits` decides.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from btfschema.constraints import Constraints, Graph, Target
-from btfschema.container import Btf
-from btfschema.plan import THIRD, KindPlan
-from btfschema.roles import Role
-from btfschema.schema import Kind
-from btfschema.types import Elements, TypeTable
+from btfschema.model.container import Btf
+from btfschema.schema.constraints import Constraints, Graph, Target
+from btfschema.schema.kinds import Kind
+from btfschema.schema.plan import THIRD, KindPlan
+from btfschema.schema.roles import Role
+from btfschema.tables.types import Elements, TypeTable
 from btfschema.verification.doubts import Doubts
 from btfschema.verification.findings import Findings, Ints, Mask
 from btfschema.verification.kernels import Kernel
-from btfschema.verification.members import check_members
+from btfschema.verification.placement import check_members
 from btfschema.verification.records import is_last_of_void
 from btfschema.verification.resolution import (
     MISSING,

@@ -11,14 +11,14 @@ from typing import ClassVar
 import numpy as np
 from attrs import frozen
 
-from btfschema.constraints import Graph
-from btfschema.container import Btf
 from btfschema.errors import DecodeError
-from btfschema.framework import Analysis
-from btfschema.plan import THIRD
-from btfschema.schema import Kind, Kinds
-from btfschema.sizes import DEFAULT_POINTER_SIZE
-from btfschema.types import TypeTable
+from btfschema.framework.passes import Analysis
+from btfschema.model.container import Btf
+from btfschema.model.sizes import DEFAULT_POINTER_SIZE
+from btfschema.schema.constraints import Graph
+from btfschema.schema.kinds import Kind, Kinds
+from btfschema.schema.plan import THIRD
+from btfschema.tables.types import TypeTable
 from btfschema.verification.findings import Ints, Mask
 
 __all__ = [

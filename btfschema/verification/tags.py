@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from btfschema.constraints import Graph
-from btfschema.container import Btf
-from btfschema.plan import THIRD
-from btfschema.schema import Kind
+from btfschema.model.container import Btf
+from btfschema.schema.constraints import Graph
+from btfschema.schema.kinds import Kind
+from btfschema.schema.plan import THIRD
 from btfschema.verification.findings import Findings
 from btfschema.verification.resolution import kinds_with, resolution
 from btfschema.verification.rules import MAX_DEPTH

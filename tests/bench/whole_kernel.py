@@ -31,9 +31,9 @@ from debian_packages import CACHE, package_tree  # noqa: E402
 from libbpf_oracle import libbpf  # noqa: E402
 
 from btfschema import Btf, BtfError, dumps, loads  # noqa: E402
-from btfschema.builder import Builder  # noqa: E402
-from btfschema.container import loads_many  # noqa: E402
-from btfschema.mapping import TOGETHER  # noqa: E402
+from btfschema.framework.files import TOGETHER  # noqa: E402
+from btfschema.model.builder import Builder  # noqa: E402
+from btfschema.model.loading import loads_many  # noqa: E402
 from btfschema.sources import read_source  # noqa: E402
 from btfschema.views import Int, IntEncoding, Member, Ptr, Struct  # noqa: E402
 from btfschema_transforms.distill import distill_many  # noqa: E402

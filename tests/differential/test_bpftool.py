@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from every_kind import every_kind
 
 from btfschema import Btf, Builder, dumps, loads
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 from btfschema.render import write_json, write_raw
 
 pytestmark = pytest.mark.debian

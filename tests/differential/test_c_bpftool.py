@@ -13,7 +13,7 @@ from every_kind import every_kind
 from newer_bpftool import newer_bpftool
 
 from btfschema import Btf, dumps, load, loads
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 from btfschema.render.c import Like, format_c
 
 pytestmark = pytest.mark.debian

@@ -17,8 +17,8 @@ from debian_packages import package_tree
 from elftools.elf.elffile import ELFFile
 
 from btfschema import Btf, dumps, load, loads
-from btfschema.elfwrite import write_btf_file
 from btfschema.sources import read_source
+from btfschema.sources.elfwrite import write_btf_file
 from btfschema_transforms.distill import distill
 
 pytestmark = [pytest.mark.debian, pytest.mark.network]

@@ -10,7 +10,7 @@ import pytest
 from guest import Verdict, btf_verdicts, debian_guest
 
 from btfschema import Builder, dumps
-from btfschema.header import ByteOrder
+from btfschema.codec.header import ByteOrder
 from btfschema.views import (
     Array,
     Const,

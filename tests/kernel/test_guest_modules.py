@@ -16,11 +16,11 @@ from guest import Result, debian_guest
 from shuffling import shuffled
 
 from btfschema import Btf, dumps, load, loads
-from btfschema.elfwrite import write_btf_file
 from btfschema.errors import MatchError
-from btfschema.ids import IdMap
-from btfschema.plan import THIRD
 from btfschema.schema import Kind
+from btfschema.schema.plan import THIRD
+from btfschema.sources.elfwrite import write_btf_file
+from btfschema.tables.ids import IdMap
 from btfschema_transforms.distill import distill
 from btfschema_transforms.relocate import relocate
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from samples import KERNEL_VIEWS
 
 from btfschema import Btf, Builder, Kind, dumps, loads, views
-from btfschema.codec import reference_records
+from btfschema.codec.engines import reference_records
 from btfschema.testing import btfs
 
 pytestmark = pytest.mark.kernel

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btfschema.arrays import bounds_of
-from btfschema.ids import DROPPED, IdMap
+from btfschema.tables.ids import DROPPED, IdMap
 
 Model = list[int | None]
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from shuffling import shuffled
 from telling import outcome, said_by
 
-from btfschema import Btf, Context, Kind, dumps, joined, loads, loads_many
+from btfschema import Btf, Context, Kind, dumps, loads, loads_many
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError
-from btfschema.header import ByteOrder
+from btfschema.tables import joined
 from btfschema.testing import blobs, btfs, mutations, split_btfs
 from btfschema_transforms.distill import Distill, Sharing, distill, distill_many
-from btfschema_transforms.matching import Policy
 from btfschema_transforms.relocate import Relocate, relocate, relocate_many
+from btfschema_transforms.sameness.matching import Policy
 
 # Each example is several containers, and each of them is done at least twice.
 HALF = settings(max_examples=settings().max_examples // 2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from btfschema.errors import RegistryError, SpecError
 from btfschema.framework import Pass
-from btfschema.pipeline import Pipeline
+from btfschema.framework.pipeline import Pipeline
 
 KNOWN: list[type[Pass]] = [DropUnused, Everything, InDegree]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from samples import every_kind, tiny
 
 from btfschema import Btf, Builder, dumps, loads, views
-from btfschema.codec import Engine, reference_records
+from btfschema.codec.engines import Engine, reference_records
 from btfschema.errors import BtfError
 from btfschema.schema import Kind
 from btfschema.testing import blobs, btfs, mutations, split_btfs

@@ -13,16 +13,16 @@ from shuffling import kind_name_size, shuffled, stands_for
 
 from btfschema import Btf, Kind, dumps, loads, views
 from btfschema.errors import MatchError, PassError
-from btfschema.ids import IdMap
+from btfschema.tables.ids import IdMap
 from btfschema.testing import btfs, split_btfs
 from btfschema.views import TypeView
-from btfschema_transforms import identity as comparing
 from btfschema_transforms.distill import distill
-from btfschema_transforms.identity import identity
-from btfschema_transforms.matching import Policy
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.references import references
 from btfschema_transforms.relocate import relocate
+from btfschema_transforms.sameness import identity as comparing
+from btfschema_transforms.sameness.identity import identity
+from btfschema_transforms.sameness.matching import Policy
 
 NO_CODE = tuple(
     kind

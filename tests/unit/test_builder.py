@@ -6,8 +6,8 @@ import pytest
 from samples import KERNEL_VIEWS, LOC_VIEWS, every_kind, tiny
 
 from btfschema import Btf, Builder, dumps, loads, views
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import EncodeError
-from btfschema.header import ByteOrder
 from btfschema.views import TypeView
 
 INT = views.Int("int", 4, views.IntEncoding.SIGNED)

@@ -12,7 +12,7 @@ import pytest
 
 from btfschema import Btf, Builder, dump, views
 from btfschema.cli.inputs import RUNNING_KERNEL
-from btfschema.sample import sample
+from btfschema.cli.sample import sample
 
 Files = dict[str, Path]
 

@@ -12,7 +12,7 @@ from file_makers import make_elf
 from test_cli import btfschema
 
 from btfschema import dumps, load
-from btfschema.registry import passes
+from btfschema.framework.registry import passes
 
 Files = dict[str, Path]
 NAMES = ("8021q", "libiscsi", "nf_tables")

@@ -12,11 +12,11 @@ import pytest
 from samples import TINY_SIZE, TINY_STRINGS, TINY_TYPES, every_kind, patched, tiny
 
 from btfschema import Btf, Builder, dumps, loads, views
-from btfschema.codec import Engine, reference_records
+from btfschema.cli.sample import sample
+from btfschema.codec.engines import Engine, reference_records
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import DecodeError, MissingBaseError, TypeIdError
-from btfschema.header import ByteOrder
-from btfschema.sample import sample
-from btfschema.strings import StringTable
+from btfschema.tables.strings import StringTable
 
 # The reference engine takes about 20 ms a module.
 EVERY_EIGHTH = slice(None, None, 8)

@@ -10,7 +10,7 @@ from shuffling import kind_name_size, shuffled, stands_for
 
 from btfschema import Btf, dumps, loads
 from btfschema.errors import MatchError
-from btfschema.ids import IdMap
+from btfschema.tables.ids import IdMap
 from btfschema_transforms.distill import distill
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.references import references

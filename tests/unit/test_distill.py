@@ -13,11 +13,11 @@ from ext_sections import with_ext
 
 from btfschema import KINDS, Btf, Builder, KindSpec, Pipeline, dumps, loads, views
 from btfschema.errors import PassError, RequirementError
-from btfschema.pass_testing import assert_pass_contract
-from btfschema.roles import StringOffset, TypeId
+from btfschema.model.views.base import Refers
 from btfschema.schema import UNUSED
+from btfschema.schema.roles import StringOffset, TypeId
+from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
-from btfschema.views.base import Refers
 from btfschema_transforms.distill import Distill, distill
 from btfschema_transforms.relocate import relocate
 

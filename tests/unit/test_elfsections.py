@@ -24,8 +24,8 @@ from elf_objects import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from btfschema.elfsections import SIGNATURE_MAGIC, replace_sections, strip_signature
 from btfschema.errors import BtfError, EncodeError, SourceError
+from btfschema.sources.elfsections import SIGNATURE_MAGIC, replace_sections, strip_signature
 
 LITTLE = Form()
 OLD = b"old BTF " * 25

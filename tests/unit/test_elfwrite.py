@@ -16,10 +16,10 @@ from file_makers import COMPRESS, make_bare_kernel, make_bzimage
 from samples import tiny
 
 from btfschema import Btf, Builder, dumps, load, loads, views
-from btfschema.elfsections import SIGNATURE_MAGIC
-from btfschema.elfwrite import extract_section, write_btf_file
 from btfschema.errors import EncodeError, NoBtfError, SourceError
 from btfschema.sources import read_source
+from btfschema.sources.elfsections import SIGNATURE_MAGIC
+from btfschema.sources.elfwrite import extract_section, write_btf_file
 from btfschema.sources.files import atomic_write_all
 
 UNSIGNED_NOTICE = "the module's signature no longer holds and is dropped"

@@ -10,8 +10,8 @@ from samples import tiny
 
 from btfschema import Btf, Kind, loads, views
 from btfschema_transforms.distill import distill
-from btfschema_transforms.embedding import TRANSPARENT, User, embedding
-from btfschema_transforms.matching import Policy
+from btfschema_transforms.sameness.embedding import TRANSPARENT, User, embedding
+from btfschema_transforms.sameness.matching import Policy
 
 HOLDERS: dict[Policy, tuple[Kind, ...]] = {
     "kernel": (Kind.STRUCT, Kind.UNION),

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from samples import patched, tiny
 
 from btfschema import Btf, loads
-from btfschema.codec import Engine
+from btfschema.codec.engines import Engine
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, DecodeError, EncodeError, NoBtfError, UnresolvedError
-from btfschema.ext import (
+from btfschema.model.ext import (
     BtfExt,
     CoreRelo,
     CoreReloKind,
@@ -28,7 +29,6 @@ from btfschema.ext import (
     dumps_ext,
     loads_ext,
 )
-from btfschema.header import ByteOrder
 from btfschema.render.ext import ext_as_data, write_ext
 from btfschema.schema import BTF_EXT_INFO_SEC, BTF_EXT_PARTS
 from btfschema.testing import mutations

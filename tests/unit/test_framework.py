@@ -13,11 +13,11 @@ from example_passes import DropUnused, Everything, InDegree, Move, Shrink, small
 
 from btfschema import KINDS, Btf, Builder, Kind, KindSpec, dumps, loads, views
 from btfschema.errors import BrokenPassError, PassError, RequirementError
-from btfschema.ext import loads_ext
 from btfschema.framework import Analysis, Context, Diagnostic, Needs, PassResult, base_state
-from btfschema.pass_testing import assert_pass_contract
-from btfschema.plan import KindPlan, RawRecord
-from btfschema.roles import U32
+from btfschema.model.ext import loads_ext
+from btfschema.schema.plan import KindPlan, RawRecord
+from btfschema.schema.roles import U32
+from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
 
 

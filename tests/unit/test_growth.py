@@ -16,11 +16,11 @@ from building import built
 from btfschema import Btf, views
 from btfschema.errors import MatchError
 from btfschema.views import TypeView
-from btfschema_transforms import identity as comparing
-from btfschema_transforms.identity import identity
-from btfschema_transforms.matching import Policy
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.relocate import relocate
+from btfschema_transforms.sameness import identity as comparing
+from btfschema_transforms.sameness.identity import identity
+from btfschema_transforms.sameness.matching import Policy
 
 
 def lines_run(work: Callable[[], object]) -> int:

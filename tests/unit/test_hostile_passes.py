@@ -10,14 +10,14 @@ from samples import tiny
 
 from btfschema import Btf, Builder, Kind, dumps, loads
 from btfschema.errors import BtfError, DecodeError, EncodeError
-from btfschema.ids import IdMap
-from btfschema.picking import LEAST, pick
-from btfschema.strings import StringTable
+from btfschema.tables.ids import IdMap
+from btfschema.tables.interning import LEAST, pick
+from btfschema.tables.strings import StringTable
 from btfschema.views import Fwd, Int, IntEncoding, Ptr, Struct
 from btfschema_transforms import distill as distilling
 from btfschema_transforms.distill import distill, distill_many
-from btfschema_transforms.graph import FEW
 from btfschema_transforms.relocate import relocate, relocate_many
+from btfschema_transforms.relocation.bases import FEW
 
 LENGTH = 3000
 

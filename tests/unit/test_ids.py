@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from btfschema.errors import BrokenPassError, TypeIdError
-from btfschema.ids import DROPPED, IdMap
+from btfschema.tables.ids import DROPPED, IdMap
 
 # What distill does to a split of three types over a base of five: base types 2 and 4 become 1 and
 # 2, base type 5 moves behind the split's own, which follow the new base.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from btfschema import Builder, dumps, loads, views
+from btfschema.cli.sample import sample
 from btfschema.errors import DecodeError, EncodeError
-from btfschema.sample import sample
 
 
 def test_the_error_names_the_element_in_the_singular() -> None:

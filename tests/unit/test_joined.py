@@ -15,12 +15,12 @@ from telling import outcome, said_by
 
 from btfschema import Kind, views
 from btfschema.arrays import bounds_of, ranges, spread, woven
+from btfschema.codec.indexing import Section, index_records, index_sections
 from btfschema.errors import DecodeError
-from btfschema.indexing import Section, index_records, index_sections
-from btfschema.joined import TOGETHER, WORDS_TOGETHER, Joined, portions
-from btfschema.plan import INFO_BITS, plan_of
+from btfschema.schema.plan import INFO_BITS, plan_of
+from btfschema.tables.joined import TOGETHER, WORDS_TOGETHER, Joined, portions
+from btfschema.tables.types import TypeTable
 from btfschema.testing import btfs
-from btfschema.types import TypeTable
 
 PLAN = plan_of()
 HALF = settings(max_examples=settings().max_examples // 2)

@@ -44,14 +44,14 @@ from btfschema.errors import (
     SourceError,
     VerifyError,
 )
-from btfschema.ext import dumps_ext
 from btfschema.framework import Diagnostic, Pass, PassResult
-from btfschema.ids import IdMap
-from btfschema.joined import TOGETHER
-from btfschema.observers import Stage
+from btfschema.framework.observers import Stage
+from btfschema.model.ext import dumps_ext
+from btfschema.tables.ids import IdMap
+from btfschema.tables.joined import TOGETHER
 from btfschema_transforms.distill import distill, distill_many
-from btfschema_transforms.matching import Policy
 from btfschema_transforms.relocate import relocate, relocate_many
+from btfschema_transforms.sameness.matching import Policy
 
 
 class TestReading:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from btfschema import Btf, BtfError, Pipeline, dumps, load
-from btfschema.mapping import AHEAD, CHUNK, Each, Outcome, map_ordered
+from btfschema.framework.files import AHEAD, CHUNK, Each, Outcome, map_ordered
 
 COUNT = 60
 TEXT = "distill,relocate{policy=kernel}"
@@ -218,7 +218,7 @@ def test_no_more_chunks_are_sent_ahead_than_asked_for() -> None:
 STOPPED = """
 import os, signal, time
 from concurrent.futures import ProcessPoolExecutor
-from btfschema.mapping import Each, map_ordered
+from btfschema.framework.files import Each, map_ordered
 
 with ProcessPoolExecutor(2) as pool:
     outcomes = map_ordered(Each(time.sleep), [0.01] * 400, pool)

@@ -21,13 +21,14 @@ from btfschema import Btf, Kind, views
 from btfschema.cli.batch import failure
 from btfschema.cli.matrix import because
 from btfschema.errors import MatchError
-from btfschema.jsonlines import LISTED, line
-from btfschema.plan import NAME_OFF
+from btfschema.render.jsonlines import LISTED, line
+from btfschema.schema.plan import NAME_OFF
 from btfschema.views import TypeView
-from btfschema_transforms import explain, matching
-from btfschema_transforms.matching import Policy, Wanted, target_of
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.relocate import relocate
+from btfschema_transforms.relocation import explain
+from btfschema_transforms.sameness import matching
+from btfschema_transforms.sameness.matching import Policy, Wanted, target_of
 
 POLICIES: tuple[Policy, ...] = ("kernel", "strict")
 

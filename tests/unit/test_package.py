@@ -9,13 +9,13 @@ import sys
 import pytest
 
 import btfschema
-from btfschema import Builder, dumps, loads, views
-from btfschema.sample import sample
+from btfschema import Builder, _moved, dumps, loads, views
+from btfschema.cli.sample import sample
 
 
 @pytest.mark.parametrize("name", btfschema.__all__)
 def test_every_public_name_exists(name: str) -> None:
-    home = importlib.import_module(f"btfschema.{btfschema._HOMES[name]}")
+    home = importlib.import_module(btfschema._HOMES[name])
     assert getattr(btfschema, name) is getattr(home, name)
     assert name in home.__all__
 
@@ -56,3 +56,10 @@ def test_the_sample_is_plain_btf() -> None:
     assert isinstance(task, views.Struct)
     assert btf.sizeof(task) == 48
     assert Builder().next_id == 1
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(_moved.MOVED.items()))
+def test_modules_that_moved_are_found_under_their_old_names(old: str, new: str) -> None:
+    sys.modules.pop(old, None)
+    with pytest.warns(DeprecationWarning, match="is now"):
+        assert importlib.import_module(old) is importlib.import_module(new)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from btfschema.arrays import bounds_of
 from btfschema.errors import DecodeError
-from btfschema.picking import pick, pick_many
-from btfschema.strings import StringTable, StringTableBuilder
+from btfschema.tables.interning import pick, pick_many
+from btfschema.tables.strings import StringTable, StringTableBuilder
 
 # Few letters and lengths around 8 and 16, so that texts are equal, or differ in the middle alone.
 TEXTS = st.text("ab", max_size=20) | st.sampled_from(["a" * 24, "a" * 11 + "b" + "a" * 12])

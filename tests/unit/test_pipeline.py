@@ -23,10 +23,10 @@ from btfschema.errors import (
     VerifyError,
 )
 from btfschema.framework import Context, Diagnostic, Pass, PassResult
-from btfschema.ids import IdMap
-from btfschema.observers import DumpAfter, Timing
-from btfschema.pass_testing import assert_pass_contract
-from btfschema.pipeline import Pipeline
+from btfschema.framework.observers import DumpAfter, Timing
+from btfschema.framework.pipeline import Pipeline
+from btfschema.tables.ids import IdMap
+from btfschema.testing.contract import assert_pass_contract
 
 DROP = DropUnused(keep=("driver_t",))
 

@@ -11,12 +11,12 @@ from construct import Array, Byte, Struct
 from samples import KERNEL_VIEWS, LOC_VIEWS, every_kind
 
 from btfschema import KINDS, Builder, Kind, KindSpec, dumps, loads
-from btfschema.codec import Engine
-from btfschema.plan import fields_of, layout_of, plan_of
-from btfschema.roles import U16, U32, Bits, Role, StringOffset, TypeId
+from btfschema.codec.engines import Engine
+from btfschema.model.views.base import Refers
 from btfschema.schema import BTF_MEMBER, record
+from btfschema.schema.plan import fields_of, layout_of, plan_of
+from btfschema.schema.roles import U16, U32, Bits, Role, StringOffset, TypeId
 from btfschema.views import VIEWS, TypeView
-from btfschema.views.base import Refers
 
 # (bytes after the common 12, bytes of an element), in a kernel 7.1 vmlinux's layout section.
 KERNEL_LAYOUT = [

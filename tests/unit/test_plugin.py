@@ -14,7 +14,7 @@ from plugins import install
 
 from btfschema import Btf, Builder, Kind, Pipeline, dumps, load, loads, passes, views
 from btfschema.framework import base_state
-from btfschema.pass_testing import assert_pass_contract
+from btfschema.testing.contract import assert_pass_contract
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "tests" / "plugin"

@@ -11,7 +11,7 @@ from shuffling import shuffled
 
 from btfschema import Btf, Context, dumps, views
 from btfschema.errors import MatchError, RequirementError
-from btfschema.pass_testing import assert_pass_contract
+from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
 from btfschema_transforms.rebase import Rebase, rebase
 

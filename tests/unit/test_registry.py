@@ -12,8 +12,8 @@ from example_passes import small_split
 from plugins import install
 
 from btfschema.errors import RegistryError, SpecError
-from btfschema.pipeline import Pipeline
-from btfschema.registry import load_pass, passes
+from btfschema.framework.pipeline import Pipeline
+from btfschema.framework.registry import load_pass, passes
 
 GOOD = '''
 from typing import ClassVar
@@ -137,7 +137,7 @@ def test_a_broken_plugin_does_not_stop_the_others(register: Register) -> None:
 
 def test_the_framework_knows_no_shipped_pass() -> None:
     code = (
-        "import sys, btfschema.pipeline, btfschema.registry as r\n"
+        "import sys, btfschema.framework.pipeline, btfschema.framework.registry as r\n"
         "r.passes()\n"
         "print([m for m in sys.modules if m.startswith('btfschema_transforms')])"
     )

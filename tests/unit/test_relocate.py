@@ -13,11 +13,11 @@ from ext_sections import with_ext
 
 from btfschema import Btf, Context, Pipeline, dumps, views
 from btfschema.errors import MatchError, PassError, RequirementError
-from btfschema.pass_testing import assert_pass_contract
+from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
 from btfschema_transforms.distill import distill
-from btfschema_transforms.matching import Policy
 from btfschema_transforms.relocate import Relocate, relocate
+from btfschema_transforms.sameness.matching import Policy
 
 POLICIES: tuple[Policy, ...] = ("kernel", "strict")
 

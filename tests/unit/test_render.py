@@ -12,10 +12,10 @@ from construct import Struct
 from every_kind import every_kind
 
 from btfschema import KINDS, Btf, Builder, Kind, KindSpec, dumps, loads, views
-from btfschema.codec import Image
+from btfschema.codec.engines import Image
 from btfschema.errors import TypeIdError
 from btfschema.render import format_type, write_json, write_raw
-from btfschema.roles import U32, Bits, StringOffset, TypeId
+from btfschema.schema.roles import U32, Bits, StringOffset, TypeId
 
 
 def raw(btf: Btf, ids: Any = None) -> str:

@@ -13,8 +13,8 @@ from c_cases import CASES, CHAR, COMMON, INT, LONG, build, types_only
 from hypothesis import given
 
 from btfschema import Btf, Builder, dump, loads
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
-from btfschema.header import ByteOrder
 from btfschema.render.c import format_c, write_c
 from btfschema.render.show import Viewer
 from btfschema.testing import btfs

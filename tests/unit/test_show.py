@@ -14,8 +14,8 @@ from hypothesis import given
 
 from btfschema import Btf, Builder, dump
 from btfschema.errors import BtfError, TypeIdError, UnresolvedError
-from btfschema.render.members import struct_layout
 from btfschema.render.show import Viewer
+from btfschema.render.structs import struct_layout
 from btfschema.testing import btfs
 from btfschema.views import (
     Array,

@@ -30,6 +30,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btfschema import Btf, Builder, dump, dumps, load, loads, sources
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import (
     BtfError,
     DecodeError,
@@ -37,7 +38,6 @@ from btfschema.errors import (
     NoBtfError,
     SourceError,
 )
-from btfschema.header import ByteOrder
 from btfschema.sources import (
     Source,
     atomic_write,

@@ -14,8 +14,8 @@ from example_passes import DropUnused, Everything, InDegree, Level
 from btfschema import Btf
 from btfschema.errors import RegistryError, SpecError
 from btfschema.framework import Context, Pass, PassResult
-from btfschema.options import options_of
-from btfschema.pipeline import Pipeline
+from btfschema.framework.options import options_of
+from btfschema.framework.pipeline import Pipeline
 
 
 @frozen

@@ -11,8 +11,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from btfschema import KINDS, Btf, Kind, loads, views
+from btfschema.codec.header import Header, read_header
 from btfschema.errors import BtfError
-from btfschema.header import Header, read_header
 from btfschema.testing import blobs, btfs, mutations, split_btfs
 from btfschema.testing.valid import KERNEL_KINDS
 

@@ -36,9 +36,9 @@ from btfschema import (
     views,
 )
 from btfschema.cli.verify import VERSIONS
-from btfschema.constraints import Constraints, Graph, NameRule, Target
 from btfschema.errors import BtfError, VerifyError
 from btfschema.schema import Kind
+from btfschema.schema.constraints import Constraints, Graph, NameRule, Target
 from btfschema.testing import blobs, btfs, mutations, split_btfs
 from btfschema.verification import KERNELS, LATEST, RULES, Kernel, Level, Violation
 

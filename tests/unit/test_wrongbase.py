@@ -10,7 +10,7 @@ import pytest
 from test_cli import btfschema
 
 from btfschema import Btf, Builder, dump, dumps, loads, views
-from btfschema.wrongbase import suspect_base
+from btfschema.model.wrongbase import suspect_base
 from btfschema_transforms.distill import distill
 
 

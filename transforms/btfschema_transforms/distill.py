@@ -18,15 +18,15 @@ from btfschema import Btf, Kind
 from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.ids import IdMap
-from btfschema.integrity import check_references
-from btfschema.joined import WORDS_TOGETHER, Joined, portions
-from btfschema.picking import pick_many
-from btfschema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
-from btfschema.types import TypeTable
-from btfschema_transforms.graph import COMPOSITES, Closures, Graph, graph_of, kind_mask
-from btfschema_transforms.rebasing import Offsets, require_base
+from btfschema.model.integrity import check_references
+from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
+from btfschema.tables.ids import IdMap
+from btfschema.tables.interning import pick_many
+from btfschema.tables.joined import WORDS_TOGETHER, Joined, portions
+from btfschema.tables.types import TypeTable
 from btfschema_transforms.references import needed, refuse_opaque
+from btfschema_transforms.relocation.bases import COMPOSITES, Closures, Graph, graph_of, kind_mask
+from btfschema_transforms.relocation.rebasing import Offsets, require_base
 
 __all__ = ["Distill", "distill", "distill_many"]
 

@@ -11,10 +11,10 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.ids import IdMap
-from btfschema_transforms.differences import differences, report
-from btfschema_transforms.identity import identity
-from btfschema_transforms.rebasing import (
+from btfschema.tables.ids import IdMap
+from btfschema_transforms.references import direct_references, refuse_opaque
+from btfschema_transforms.relocation.differences import differences, report
+from btfschema_transforms.relocation.rebasing import (
     Offsets,
     id_map,
     offsets_within,
@@ -23,7 +23,7 @@ from btfschema_transforms.rebasing import (
     require_base,
     require_same_byteorder,
 )
-from btfschema_transforms.references import direct_references, refuse_opaque
+from btfschema_transforms.sameness.identity import identity
 
 __all__ = ["Rebase", "rebase"]
 

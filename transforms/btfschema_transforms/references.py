@@ -13,8 +13,8 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
-from btfschema.joined import Joined
-from btfschema_transforms.graph import Closures, Graph, graph_of
+from btfschema.tables.joined import Joined
+from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
 
 __all__ = [
     "ReferenceReport",

@@ -15,21 +15,21 @@ from btfschema import Btf, Kind
 from btfschema.arrays import bounds_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import DISTILLED_KINDS, BaseState, Context, Needs, Pass, PassResult
-from btfschema.ids import IdMap
-from btfschema.integrity import check_references
-from btfschema.joined import Joined, portions
-from btfschema.strings import StringTable
-from btfschema_transforms.embedding import Embeddings
-from btfschema_transforms.explain import explain, report
-from btfschema_transforms.graph import COMPOSITES, kind_mask, named
-from btfschema_transforms.matching import Policy, WantedTypes, target_of
-from btfschema_transforms.rebasing import (
+from btfschema.model.integrity import check_references
+from btfschema.tables.ids import IdMap
+from btfschema.tables.joined import Joined, portions
+from btfschema.tables.strings import StringTable
+from btfschema_transforms.references import refuse_opaque
+from btfschema_transforms.relocation.bases import COMPOSITES, kind_mask, named
+from btfschema_transforms.relocation.explain import explain, report
+from btfschema_transforms.relocation.rebasing import (
     offsets_within,
     placed,
     require_base,
     require_same_byteorder,
 )
-from btfschema_transforms.references import refuse_opaque
+from btfschema_transforms.sameness.embedding import Embeddings
+from btfschema_transforms.sameness.matching import Policy, WantedTypes, target_of
 
 __all__ = ["Relocate", "Relocated", "relocate", "relocate_many"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from btfschema.container import Btf
+from btfschema.model.container import Btf
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.c.dialect import DIALECTS, Like
 from btfschema.render.c.emit import Emitter
 from btfschema.render.c.kfuncs import declare_kfuncs
 from btfschema.render.c.sort import sorted_ids
-from btfschema.render.c.walk import run
+from btfschema.render.c.trampoline import run
 
 __all__ = ["Like", "format_c", "write_c"]
 

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.container import Btf
 from btfschema.errors import UnresolvedError
-from btfschema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD
-from btfschema.roles import Role
-from btfschema.schema import MEMBER_BITFIELD, Kind
-from btfschema.types import Elements, Index
+from btfschema.model.container import Btf
+from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
+from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD
+from btfschema.schema.roles import Role
+from btfschema.tables.types import Elements, Index
 
 __all__ = [
     "CHAINED",

@@ -12,8 +12,8 @@ from btfschema.render.c.columns import COMPOSITE, ENUMS, QUALIFIERS, TypeColumns
 from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
-from btfschema.render.c.walk import Step
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Declarations"]
 

@@ -9,8 +9,8 @@ from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.order import Order
-from btfschema.render.c.walk import Step, run
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step, run
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Emitter"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.c.declare import Declarations
-from btfschema.render.c.walk import Step
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step
+from btfschema.schema.kinds import Kind
 
 __all__ = ["declare_kfuncs"]
 

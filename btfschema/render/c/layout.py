@@ -6,8 +6,8 @@ import numpy as np
 
 from btfschema.errors import EncodeError
 from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
-from btfschema.render.c.walk import Step, run
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step, run
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Layout", "round_up"]
 

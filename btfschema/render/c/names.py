@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btfschema.render.c.columns import ENUMS, TypeColumns
-from btfschema.schema import Kind
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Names"]
 

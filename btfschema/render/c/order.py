@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from btfschema.errors import UnresolvedError
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, TypeColumns
-from btfschema.render.c.walk import Step, run
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step, run
+from btfschema.schema.kinds import Kind
 
 __all__ = ["Order"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, Array, TypeColumns, follow
-from btfschema.render.c.walk import Step, run
-from btfschema.schema import Kind
+from btfschema.render.c.trampoline import Step, run
+from btfschema.schema.kinds import Kind
 
 __all__ = ["sorted_ids"]
 

@@ -1,0 +1,33 @@
+"""Packages that import what they show when it is first used, so that importing them is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+__all__ = ["door"]
+
+
+def door(
+    namespace: dict[str, Any], homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package.
+
+    Args:
+        namespace: the package's globals.
+        homes: the module that holds each public name.
+    """
+    package = namespace["__name__"]
+
+    def get(name: str) -> Any:
+        home = homes.get(name)
+        if home is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = namespace[name] = getattr(import_module(home), name)
+        return value
+
+    def names() -> list[str]:
+        return sorted(homes)
+
+    return get, names

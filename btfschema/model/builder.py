@@ -1,0 +1,238 @@
+"""New BTF from views: base or split, in either byte order."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from btfschema.codec.engines import Image, schema_layout
+from btfschema.codec.header import ByteOrder, canonical_header
+from btfschema.errors import EncodeError
+from btfschema.model.container import Btf
+from btfschema.model.views import TypeView
+from btfschema.schema.kinds import CLASSIC_INFO, KINDS, Kinds
+from btfschema.schema.plan import INFO_BITS, NAME_OFF, Field, KindPlan, plan_of
+from btfschema.schema.roles import Role
+from btfschema.tables.strings import StringTableBuilder
+from btfschema.tables.types import TypeTable
+
+__all__ = ["Builder", "Profile"]
+
+Profile = Literal["classic", "wide"]
+
+U32_MAX = 0xFFFFFFFF
+
+
+class Builder:
+    """Collects views and builds a container from them.
+
+    Ids are given in the order of :meth:`add` and never change; a view may refer to an id that will
+    be added later. Equal strings are stored once, and split BTF reuses its base's.
+
+    Args:
+        base: build split BTF over this; None for stand-alone BTF.
+        byteorder: of the result; the base's by default, else ``"little"``.
+        layout: write a 32-byte header with a layout section, which kernels before 7.1 refuse.
+        profile: ``"classic"`` holds vlen to 16 and kinds to 5 bits, as every kernel reads them;
+            ``"wide"`` allows the 24 and 7 bits of 2026. Which kinds a kernel knows is its own
+            matter: ``verify`` tells.
+        kinds: the schema.
+
+    Example:
+        >>> from btfschema import Builder, views
+        >>> b = Builder()
+        >>> u64 = b.add(views.Int("u64", 8))
+        >>> node = b.next_id
+        >>> ptr = b.add(views.Ptr(node + 1))
+        >>> b.add(views.Struct("node", 16, [
+        ...     views.Member("value", u64), views.Member("next", ptr, bit_offset=64)]))
+        3
+        >>> b.build()
+        <Btf 3 types (ids 1..3), little-endian>
+    """
+
+    def __init__(
+        self,
+        base: Btf | None = None,
+        *,
+        byteorder: ByteOrder | None = None,
+        layout: bool = False,
+        profile: Profile = "classic",
+        kinds: Kinds | None = None,
+    ) -> None:
+        if base is not None and byteorder not in (None, base.byteorder):
+            raise EncodeError(
+                f"split BTF has its base's byte order, {base.byteorder}-endian",
+                got=byteorder,
+                expected=base.byteorder,
+            )
+        self.base = base
+        self._byteorder: ByteOrder = byteorder or (base.byteorder if base else "little")
+        self._layout = layout
+        self._info = CLASSIC_INFO if profile == "classic" else INFO_BITS
+        self._profile = profile
+        default = base.kinds if base is not None else KINDS
+        self._plan = plan_of(kinds if kinds is not None else default)
+        self._strings = StringTableBuilder(base.strings if base is not None else None)
+        self._words: list[int] = []
+        self._starts: list[int] = []
+        self._first_id = base.end_id if base is not None else 1
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next view will have."""
+        return self._first_id + len(self._starts)
+
+    def add(self, view: TypeView) -> int:
+        """Add a type and return its id.
+
+        The view's type ids are ids of the container that is being built (or of its base),
+        wherever the view comes from.
+
+        Raises:
+            EncodeError: a value does not fit its field; nothing is added then.
+        """
+        if not isinstance(view, TypeView):
+            raise EncodeError(f"{view!r} is no view of a type", got=view, expected="a TypeView")
+        plan = self._plan.kinds.get(view.kind)
+        if plan is None or plan.spec is None:
+            raise EncodeError(
+                f"kind {view.kind} is not in the schema, so it can't be built",
+                got=view.kind,
+                expected=f"one of 1..{max(self._plan.schema)}",
+            )
+        mark = len(self._strings)
+        words: list[int] = []
+        try:
+            words = self._record(plan, view)
+        finally:
+            if not words:
+                self._strings.truncate(mark)
+        type_id = self.next_id
+        self._starts.append(len(self._words))
+        self._words += words
+        return type_id
+
+    def _record(self, plan: KindPlan, view: TypeView) -> list[int]:
+        """The words of a view's record; its strings are added on the way."""
+        raw = view._to_raw(plan)
+        where = f"type {self.next_id} ({plan.name} {raw.name!r})"
+        vlen = len(raw.columns[0]) if plan.stride else raw.vlen
+        info = {"vlen": vlen, "kind": plan.number, "kind_flag": int(raw.kind_flag)}
+        words = [self._string(NAME_OFF, raw.name, where), self._join(self._info, info, where), 0]
+        words[plan.third.word] = self._word(plan.third, raw.third, where)
+        words += [
+            self._word(field, value, where)
+            for field, value in zip(plan.fixed, raw.fixed, strict=True)
+        ]
+        words += self._element_words(plan, raw.columns, where)
+        return words
+
+    def _element_words(
+        self, plan: KindPlan, columns: tuple[list[Any], ...], where: str
+    ) -> list[int]:
+        words = []
+        singular = plan.spec.element_name if plan.spec is not None else ""
+        for number, values in enumerate(zip(*columns, strict=True)):
+            at = f"{where} {singular} {number}"
+            words += [
+                self._word(field, value, at)
+                for field, value in zip(plan.element, values, strict=True)
+            ]
+        return words
+
+    def _word(self, field: Field, value: Any, where: str) -> int:
+        """One value as an unsigned word."""
+        if field.role is Role.STRING_OFFSET:
+            return self._string(field, value, where)
+        if field.bits is not None:
+            return self._join(field.bits, value, where)
+        self._require_number(field.name, value, where)
+        low, high = (-(1 << 31), (1 << 31) - 1) if field.signed else (0, U32_MAX)
+        if not low <= value <= high:
+            raise EncodeError(
+                f"{where}: {field.name} {value} does not fit 32 bits ({low}..{high})",
+                type_id=self.next_id,
+                got=value,
+                expected=f"{low}..{high}",
+            )
+        return int(value) & U32_MAX
+
+    def _string(self, field: Field, text: Any, where: str) -> int:
+        if not isinstance(text, str):
+            raise EncodeError(
+                f"{where}: {field.attribute} {text!r} is no string",
+                type_id=self.next_id,
+                got=text,
+                expected="a string, empty for none",
+            )
+        try:
+            return self._strings.add(text)
+        except EncodeError as error:
+            raise EncodeError(
+                f"{where}: {field.name}: {error}",
+                type_id=self.next_id,
+                got=error.got,
+                expected=error.expected,
+            ) from None
+
+    def _require_number(self, name: str, value: Any, where: str) -> None:
+        if isinstance(value, int | np.integer):
+            return
+        hint = ""
+        if isinstance(value, TypeView):
+            hint = ": give the id that add() returned for it, not the view"
+        raise EncodeError(
+            f"{where}: {name} {value!r} is no whole number{hint}",
+            type_id=self.next_id,
+            got=value,
+            expected="a whole number",
+        )
+
+    def _join(self, bits: Any, values: dict[str, int], where: str) -> int:
+        for name, value in values.items():
+            self._require_number(name, value, where)
+        try:
+            word: int = bits.join(values)
+        except OverflowError as error:
+            hint = ""
+            if bits is CLASSIC_INFO:
+                hint = ' in the profile "classic"; kernels from 2026 on read profile "wide"'
+            raise EncodeError(f"{where}: {error}{hint}", type_id=self.next_id, got=values) from None
+        return word
+
+    def build(self) -> Btf:
+        """The container of all types so far.
+
+        Raises:
+            EncodeError: a type id that was used does not exist.
+        """
+        words = np.array(self._words, np.uint32)
+        starts = np.array(self._starts, np.int64)
+        table = TypeTable(words, starts, self._plan, self._first_id)
+        self._check_ids(table)
+        strings = self._strings.build()
+        layout = schema_layout(self._plan.schema) if self._layout else None
+        header = canonical_header(
+            self._byteorder, 4 * len(words), len(strings.data), len(layout or ())
+        )
+        return Btf(Image(header, table, strings, layout), self.base)
+
+    def _check_ids(self, table: TypeTable) -> None:
+        positions = table.type_id_positions
+        bad = np.flatnonzero(table.words[positions] >= table.end_id)
+        if len(bad):
+            position = int(positions[bad[0]])
+            row, value = table.row_at(position), int(table.words[position])
+            kind = self._plan.kinds[int(table.kinds[row])].name
+            raise EncodeError(
+                f"type {table.first_id + row} ({kind}) refers to type id {value}, "
+                f"the last id is {table.end_id - 1}",
+                type_id=table.first_id + row,
+                got=value,
+                expected=f"0..{table.end_id - 1}",
+            )

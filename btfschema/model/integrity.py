@@ -1,0 +1,90 @@
+"""Whether what a container's records refer to exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btfschema.arrays import sizes_of
+from btfschema.errors import DecodeError, MissingBaseError
+from btfschema.schema.plan import ROLE_CODES
+from btfschema.schema.roles import Role
+from btfschema.tables.joined import Joined, portions
+
+if TYPE_CHECKING:
+    from btfschema.model.container import Btf
+
+__all__ = ["check_references"]
+
+U32_MAX = 0xFFFFFFFF
+
+
+def check_references(*btfs: Btf) -> None:
+    """Every type id and string offset of these containers lies inside its chain.
+
+    Each is looked at once; that it is sound is kept with it.
+
+    Raises:
+        DecodeError: one does not; of several such containers this tells of one.
+        MissingBaseError: one does not, or the strings start like a split's, and there is no base.
+    """
+    fresh = [btf for btf in btfs if check_references not in btf.analyses]
+    for portion in portions(fresh, [len(btf.types.words) for btf in fresh]):
+        _check_together(portion)
+        for btf in portion:
+            btf.analyses[check_references] = True
+
+
+def _check_together(btfs: Sequence[Btf]) -> None:
+    for btf in btfs:
+        first = btf.strings.data[:1]
+        if btf.base is None and first not in (b"", b"\0"):
+            raise MissingBaseError(
+                "this is split BTF (its strings do not start with an empty one): pass the BTF that "
+                "it was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
+                offset=btf.image.header.sections[1][1],
+                got=first,
+                expected="NUL",
+            )
+    joined = Joined.of([btf.types for btf in btfs])
+    types, sizes = joined.types, sizes_of(joined.words)
+    for role, what, limits in (
+        (Role.TYPE_ID, "type id", [btf.end_id for btf in btfs]),
+        (Role.STRING_OFFSET, "string offset", [max(btf.strings.end, 1) for btf in btfs]),
+    ):
+        # Compared with every word: cheaper than to look for the few that have the role.
+        highest = np.minimum(np.array(limits) - 1, U32_MAX).astype(np.uint32)
+        wrong = types.words > highest.repeat(sizes)
+        wrong &= types.roles == ROLE_CODES[role]
+        if wrong.any():
+            position = int(wrong.argmax())
+            number = int(joined.words.searchsorted(position, side="right")) - 1
+            _raise_reference(btfs[number], position - int(joined.words[number]), what)
+
+
+def _raise_reference(btf: Btf, position: int, what: str) -> None:
+    past = f"the last id {btf.end_id - 1}"
+    if what == "string offset":
+        past = f"the end of the strings ({btf.strings.end} bytes)"
+    types = btf.types
+    row = types.row_at(position)
+    plan = types.plan.kinds[int(types.kinds[row])]
+    word = position - int(types.starts[row])
+    where = btf.describe(types.first_id + row).rsplit(" [", 1)[0]
+    if word >= plan.first_element and plan.spec is not None:
+        number = (word - plan.first_element) // plan.stride
+        where += f") {plan.spec.element_name} {number}"
+    else:
+        where += ")"
+    value = int(types.words[position])
+    error = DecodeError if btf.base is not None else MissingBaseError
+    hint = "; if this is split BTF, pass its base" if btf.base is None else ""
+    raise error(
+        f"type {types.first_id + row} ({where}: {what} {value} is past {past}{hint}",
+        type_id=types.first_id + row,
+        offset=btf.image.header.sections[0][1] + 4 * position,
+        got=value,
+        expected=f"within {past}",
+    )

@@ -1,0 +1,101 @@
+"""BTF from bytes and back: ``loads``, ``loads_many``, ``dumps``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from btfschema.codec.engines import Engine, decode_many, encode
+from btfschema.errors import DecodeError
+from btfschema.model.container import Btf
+from btfschema.model.integrity import check_references
+from btfschema.schema.kinds import KINDS, Kinds
+from btfschema.tables.joined import portions
+
+__all__ = ["dumps", "loads", "loads_many"]
+
+
+def loads(
+    data: bytes,
+    base: Btf | None = None,
+    *,
+    decoder: Engine = "bulk",
+    kinds: Kinds = KINDS,
+    check: bool = True,
+) -> Btf:
+    """Read BTF from bytes.
+
+    Args:
+        data: a raw BTF blob, in either byte order.
+        base: what it is split over; None for stand-alone BTF.
+        decoder: ``"bulk"`` (numpy) or ``"reference"`` (Construct, record by record).
+        kinds: the schema to read it with; by default its base's.
+        check: whether every type id and string offset must exist. Without, damaged BTF can be
+            looked at; following a bad reference then raises.
+
+    Raises:
+        DecodeError: the data is not BTF or is damaged.
+        MissingBaseError: it is split BTF and ``base`` is None.
+    """
+    return loads_many([data], base, decoder=decoder, kinds=kinds, check=check)[0]
+
+
+def loads_many(
+    blobs: Sequence[bytes],
+    base: Btf | Sequence[Btf | None] | None = None,
+    *,
+    decoder: Engine = "bulk",
+    kinds: Kinds = KINDS,
+    check: bool = True,
+) -> list[Btf]:
+    """Read many blobs at once, at a fraction of the time that :func:`loads` takes for each.
+
+    Args:
+        blobs: as for :func:`loads`.
+        base: what all of them are split over, or one base (or None) for each.
+        decoder: as for :func:`loads`.
+        kinds: the schema to read them with; by default that of each one's base.
+        check: whether every type id and string offset must exist.
+
+    Raises:
+        DecodeError: one of them is not BTF or is damaged; to find out which, read them one by one.
+        MissingBaseError: one of them is split BTF and has no base.
+    """
+    bases = [base] * len(blobs) if isinstance(base, Btf | None) else list(base)
+    found: list[Btf] = []
+    pairs = list(zip(map(bytes, blobs), bases, strict=True))
+    for portion in portions(pairs, [len(blob) // 4 for blob, _ in pairs]):
+        found += _read(portion, decoder, kinds, check)
+    return found
+
+
+def _read(
+    pairs: Sequence[tuple[bytes, Btf | None]], decoder: Engine, kinds: Kinds, check: bool
+) -> list[Btf]:
+    """Blobs with their bases, as many as are done together."""
+    images = decode_many(
+        [blob for blob, _ in pairs],
+        [base.image if base is not None else None for _, base in pairs],
+        engine=decoder,
+        kinds=kinds,
+    )
+    found = []
+    for image, (_, base) in zip(images, pairs, strict=True):
+        if base is not None and base.byteorder != image.header.byteorder:
+            raise DecodeError(
+                f"the BTF is {image.header.byteorder}-endian and its base {base.byteorder}-endian",
+                got=image.header.byteorder,
+                expected=base.byteorder,
+            )
+        found.append(Btf(image, base))
+    if check:
+        check_references(*found)
+    return found
+
+
+def dumps(btf: Btf, *, encoder: Engine = "bulk") -> bytes:
+    """The bytes of a container, without its base.
+
+    What was read and not changed comes back byte for byte; anything else is laid out as header,
+    types, layout, strings.
+    """
+    return encode(btf.image, engine=encoder)

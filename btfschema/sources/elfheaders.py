@@ -1,0 +1,276 @@
+"""The headers of an ELF file, declared and read, for writing it.
+
+Sources: ``<elf.h>`` and the System V ABI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import field, frozen
+from construct import Bytes, Construct, Struct
+
+from btfschema.codec.header import ByteOrder
+from btfschema.errors import SourceError
+from btfschema.schema.roles import U16, U32, UInt
+from btfschema.sources.elf import (
+    BYTE_ORDERS,
+    CLASSES,
+    ELF_MAGIC,
+    SHN_UNDEF,
+    SHN_XINDEX,
+    ElfClass,
+)
+
+__all__ = ["EHDR", "SHDR", "UNUSED", "ElfHeaders", "Extent", "Section", "read_headers"]
+
+U64 = UInt(8)
+
+
+def _header(address: UInt) -> Any:
+    """``Elf32_Ehdr`` and ``Elf64_Ehdr``, which differ in the length of addresses only."""
+    return Struct(
+        "e_ident" / Bytes(16),
+        "e_type" / U16,
+        "e_machine" / U16,
+        "e_version" / U32,
+        "e_entry" / address,
+        "e_phoff" / address,
+        "e_shoff" / address,
+        "e_flags" / U32,
+        "e_ehsize" / U16,
+        "e_phentsize" / U16,
+        "e_phnum" / U16,
+        "e_shentsize" / U16,
+        "e_shnum" / U16,
+        "e_shstrndx" / U16,
+    )
+
+
+def _section_header(address: UInt) -> Any:
+    """``Elf32_Shdr`` and ``Elf64_Shdr``."""
+    return Struct(
+        "sh_name" / U32,
+        "sh_type" / U32,
+        "sh_flags" / address,
+        "sh_addr" / address,
+        "sh_offset" / address,
+        "sh_size" / address,
+        "sh_link" / U32,
+        "sh_info" / U32,
+        "sh_addralign" / address,
+        "sh_entsize" / address,
+    )
+
+
+EHDR: dict[ElfClass, Any] = {32: _header(U32), 64: _header(U64)}
+SHDR: dict[ElfClass, Any] = {32: _section_header(U32), 64: _section_header(U64)}
+# Of Elf32_Phdr and Elf64_Phdr just what says which bytes of the file a segment maps.
+PHDR: dict[ElfClass, Any] = {
+    32: Struct(
+        "p_type" / U32,
+        "p_offset" / U32,
+        "p_vaddr" / U32,
+        "p_paddr" / U32,
+        "p_filesz" / U32,
+        "p_memsz" / U32,
+        "p_flags" / U32,
+        "p_align" / U32,
+    ),
+    64: Struct(
+        "p_type" / U32,
+        "p_flags" / U32,
+        "p_offset" / U64,
+        "p_vaddr" / U64,
+        "p_paddr" / U64,
+        "p_filesz" / U64,
+        "p_memsz" / U64,
+        "p_align" / U64,
+    ),
+}
+SHT_NULL, SHT_PROGBITS, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 0, 1, 3, 4, 8, 9
+SHT_CREL = 0x40000014
+SHF_ALLOC, SHF_COMPRESSED = 0x2, 0x800
+# From this count of sections on, the first section header says how many there are.
+SHN_LORESERVE = 0xFF00
+PN_XNUM = 0xFFFF
+
+# First byte and end.
+Extent = tuple[int, int]
+
+
+@frozen
+class Section:
+    """A section header's fields; those of an unused one by default."""
+
+    sh_name: int = 0
+    sh_type: int = SHT_NULL
+    sh_flags: int = 0
+    sh_addr: int = 0
+    sh_offset: int = 0
+    sh_size: int = 0
+    sh_link: int = 0
+    sh_info: int = 0
+    sh_addralign: int = 0
+    sh_entsize: int = 0
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it has a place in the file."""
+        return self.sh_type not in (SHT_NULL, SHT_NOBITS)
+
+    @property
+    def place(self) -> Extent:
+        """Its bytes in the file."""
+        return self.sh_offset, self.sh_offset + self.sh_size
+
+
+UNUSED = Section()
+
+
+@frozen
+class ElfHeaders:
+    """An ELF file and its headers; every section that is in the file lies inside it.
+
+    Attributes:
+        name: what the file is called, for messages.
+        data: the whole file.
+        elf_class: 32 or 64.
+        byteorder: of all its words.
+        header: the file header's fields.
+        sections: all section headers, the first one, which is none, included.
+        segments: the program header table's place, and those that its segments map.
+        names_index: which section holds the sections' names.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    elf_class: ElfClass
+    byteorder: ByteOrder
+    header: Any
+    sections: tuple[Section, ...]
+    segments: tuple[Extent, ...]
+    names_index: int
+
+    @property
+    def names(self) -> Section:
+        """The section that holds the sections' names."""
+        return self.sections[self.names_index]
+
+    @property
+    def section_table(self) -> Extent:
+        """The section header table's place."""
+        at: int = self.header.e_shoff
+        return at, at + len(self.sections) * SHDR[self.elf_class].sizeof()
+
+    def content(self, section: Section) -> bytes:
+        """A section's bytes as they are in the file; none for one that is not in it."""
+        return self.data[slice(*section.place)] if section.in_file else b""
+
+
+def read_headers(data: bytes, name: str) -> ElfHeaders:
+    """Read all headers of an ELF file that has sections.
+
+    Raises:
+        SourceError: the file is no ELF file, damaged, truncated, or has no section table.
+    """
+    if not data.startswith(ELF_MAGIC) or len(data) < len(ELF_MAGIC) + 2:
+        found = data[: len(ELF_MAGIC)]
+        raise SourceError(
+            f"{name}: begins with {found.hex(' ') or 'nothing'}, expected an ELF file",
+            offset=0,
+            got=found,
+            expected=ELF_MAGIC.hex(" "),
+        )
+    elf_class, byteorder = CLASSES.get(data[4]), BYTE_ORDERS.get(data[5])
+    if elf_class is None or byteorder is None:
+        raise SourceError(
+            f"{name}: ELF class {data[4]} and byte order {data[5]}, expected 1 or 2 each",
+            offset=4,
+            got=(data[4], data[5]),
+            expected="1 or 2 each",
+        )
+    reader = _Reader(name, data, byteorder)
+    header = reader.parse(EHDR[elf_class], 0, "header")
+    sections = reader.sections(header, SHDR[elf_class])
+    segments = reader.segments(header, PHDR[elf_class], sections[0])
+    index = header.e_shstrndx
+    index = sections[0].sh_link if index == SHN_XINDEX else index
+    if not SHN_UNDEF < index < len(sections):
+        raise SourceError(
+            f"{name}: its section name table is section {index}, it has {len(sections)} sections",
+            got=index,
+            expected=f"1..{len(sections) - 1}",
+        )
+    names = sections[index]
+    if names.sh_type != SHT_STRTAB or names.sh_flags & (SHF_ALLOC | SHF_COMPRESSED):
+        raise SourceError(
+            f"{name}: section {index}, the section name table, has type {names.sh_type} and flags "
+            f"{names.sh_flags:#x}, expected strings (3), neither loaded nor compressed",
+            got=(names.sh_type, names.sh_flags),
+            expected="type 3, without SHF_ALLOC and SHF_COMPRESSED",
+        )
+    return ElfHeaders(name, data, elf_class, byteorder, header, sections, segments, index)
+
+
+@frozen
+class _Reader:
+    """Parses structs, each checked to lie inside the file."""
+
+    name: str
+    data: bytes
+    byteorder: ByteOrder
+
+    def check_inside(self, what: str, at: int, length: int) -> None:
+        if at + length > len(self.data):
+            raise SourceError(
+                f"{self.name}: truncated ELF: the {what} is bytes {at}..{at + length}, "
+                f"the file has {len(self.data)} bytes",
+                offset=at,
+                got=len(self.data),
+                expected=f"at least {at + length}",
+            )
+
+    def parse(self, struct: Construct[Any, Any], at: int, what: str) -> Any:
+        size = struct.sizeof()
+        self.check_inside(what, at, size)
+        return struct.parse(self.data[at : at + size], byteorder=self.byteorder)
+
+    def table(self, struct: Any, at: int, count: int, entry: int, what: str) -> Iterator[Any]:
+        """``count`` structs, one after the other."""
+        size = struct.sizeof()
+        if entry != size:
+            raise SourceError(
+                f"{self.name}: ELF {what}s of {entry} bytes, expected {size}",
+                got=entry,
+                expected=f"{size}",
+            )
+        self.check_inside(f"{what} table", at, count * size)
+        return (self.parse(struct, at + i * size, what) for i in range(count))
+
+    def sections(self, header: Any, struct: Any) -> tuple[Section, ...]:
+        at, entry, what = header.e_shoff, header.e_shentsize, "section header"
+        if not at:
+            raise SourceError(f"{self.name}: the ELF file has no section table", expected="one")
+        (first,) = self.table(struct, at, 1, entry, what)
+        count = header.e_shnum or first.sh_size
+        if not count:
+            raise SourceError(f"{self.name}: the ELF file has 0 sections", expected="1 or more")
+        rows = self.table(struct, at, count, entry, what)
+        sections = tuple(
+            Section(**{k: v for k, v in row.items() if not k.startswith("_")}) for row in rows
+        )
+        for index, section in enumerate(sections):
+            if section.in_file:
+                self.check_inside(f"section {index}", section.sh_offset, section.sh_size)
+        return sections
+
+    def segments(self, header: Any, struct: Any, first: Section) -> tuple[Extent, ...]:
+        count = first.sh_info if header.e_phnum == PN_XNUM else header.e_phnum
+        if not count:
+            return ()
+        at, entry = header.e_phoff, header.e_phentsize
+        rows = self.table(struct, at, count, entry, "program header")
+        mapped = tuple((row.p_offset, row.p_offset + row.p_filesz) for row in rows)
+        return ((at, at + count * entry), *mapped)

@@ -1,0 +1,217 @@
+"""Writing BTF back into what it came from: ELF files and kernel modules, or raw files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from btfschema.errors import EncodeError, NoBtfError, SourceError
+from btfschema.model.loading import dumps
+from btfschema.sources import STDIN, Source, StrPath, compression, read_source
+from btfschema.sources.compression import Window, decompress
+from btfschema.sources.elf import BTF, BTF_BASE, BTF_EXT
+from btfschema.sources.elfsections import replace_sections, strip_signature
+from btfschema.sources.files import atomic_write_all
+
+if TYPE_CHECKING:
+    from btfschema.model.container import Btf
+
+__all__ = [
+    "extract_section",
+    "replace_sections",
+    "strip_signature",
+    "write_btf_file",
+]
+
+RAW_SUFFIX = ".btf"
+
+
+def write_btf_file(
+    source: Source | StrPath, target: StrPath, btf: Btf, *, with_base: bool | None = None
+) -> tuple[str, ...]:
+    """Write BTF that was derived from a file, in that file's form.
+
+    - From an ELF file (an object, a kernel module) comes that ELF file with other ``.BTF``,
+      ``.BTF.base`` and ``.BTF.ext`` sections
+      (:func:`btfschema.sources.elfsections.replace_sections`), without a module signature,
+      which would no longer hold.
+    - From raw BTF comes raw BTF, and ``TARGET.base`` beside it when the base is written. So it
+      does from any source when the target is named ``.btf``.
+
+    A target named ``.gz``, ``.xz`` or ``.zst`` is compressed, as the kernel's build does for
+    modules (``scripts/Makefile.modinst``). Targets are written whole or not at all, also when the
+    target is the source.
+
+    Args:
+        source: where ``btf`` came from, or its path. An ELF file is read again.
+        target: the file to write.
+        btf: what to write, with its ``.BTF.ext``.
+        with_base: whether ``btf.base`` belongs into the result. A distilled base does, and a
+            kernel's BTF does not: that is what None does. Without, a ``.BTF.base`` that the source
+            has is removed.
+
+    Returns:
+        What of the source could not be kept, a sentence each.
+
+    Raises:
+        OSError: a file can't be read or written; all are as they were.
+        SourceError: the source is damaged, or can be read just once.
+        EncodeError: the result can't be written in this form.
+    """
+    if with_base is None:
+        from btfschema.framework.passes import base_state
+
+        with_base = base_state(btf) == "distilled"
+    base = _own_base(btf) if with_base else None
+    name = Path(target)
+    compress = COMPRESSORS.get(name.suffix)
+    raw = (name if compress is None else name.with_suffix("")).suffix == RAW_SUFFIX
+    if not raw and not isinstance(source, Source):
+        _check_rereadable(os.fspath(source))
+        source = read_source(source)
+    notices: tuple[str, ...] = ()
+    if isinstance(source, Source) and not raw and source.format != "raw":
+        data, notices = _elf_file(source, btf, base)
+        contents = {name: data}
+    else:
+        contents = _raw_files(name, btf, base)
+        if btf.ext is not None:
+            notices = (f"a raw file has no place for {BTF_EXT}, which is not written",)
+    if compress is not None:
+        contents = {path: compress(data) for path, data in contents.items()}
+    atomic_write_all(contents)
+    return notices
+
+
+def extract_section(path: StrPath, section: str = BTF) -> bytes:
+    """One BTF section of a file, whatever holds it (:func:`btfschema.sources.read_source`).
+
+    Args:
+        path: the file; ``"-"`` for standard input.
+        section: ``.BTF``, ``.BTF.base`` or ``.BTF.ext``.
+
+    Raises:
+        OSError: the file can't be read.
+        SourceError: it is damaged, or no file that BTF comes in.
+        NoBtfError: it has no such section.
+    """
+    source = read_source(path)
+    found = {BTF: source.btf, BTF_BASE: source.base, BTF_EXT: source.ext}
+    data = found.get(section)
+    if data is None:
+        present = [name for name, content in found.items() if content is not None]
+        raise NoBtfError(
+            f"{source.name}: no {section} section; it has {', '.join(present)}",
+            got=present,
+            expected=f"a {section} section",
+        )
+    return data
+
+
+def _own_base(btf: Btf) -> bytes:
+    if btf.base is None or btf.base.base is not None:
+        found = "no base" if btf.base is None else "a base that is split itself"
+        raise EncodeError(
+            f"can't write {BTF_BASE}: the BTF has {found}, expected a stand-alone one",
+            got=found,
+            expected="a stand-alone base",
+        )
+    return dumps(btf.base)
+
+
+def _raw_files(target: Path, btf: Btf, base: bytes | None) -> dict[Path, bytes]:
+    """The contents of raw files; the base first, so that no new file meets an old base."""
+    beside = target.with_name(f"{target.name}{BTF_BASE.removeprefix(BTF)}")
+    if base is None:
+        if beside.exists():
+            raise EncodeError(
+                f"{beside}: exists, and would be taken for the base of {target}, which has another "
+                "one or none; remove it or choose another target",
+                got=str(beside),
+                expected="no such file",
+            )
+        return {target: dumps(btf)}
+    if target.exists() and not target.is_file():
+        raise EncodeError(
+            f"{target}: no regular file, and raw BTF with its base takes two files",
+            got=str(target),
+            expected="a regular file",
+        )
+    return {beside: base, target: dumps(btf)}
+
+
+def _elf_file(source: Source, btf: Btf, base: bytes | None) -> tuple[bytes, tuple[str, ...]]:
+    """The source's ELF file with the sections of ``btf``, and what could not be kept."""
+    ext = None
+    if btf.ext is not None:
+        from btfschema.model.ext import dumps_ext
+
+        ext = dumps_ext(btf.ext)
+    notices = []
+    data, signed = strip_signature(_payload(source), name=source.name)
+    if signed:
+        notices.append("the module's signature no longer holds and is dropped")
+    if ext is None and source.ext is not None:
+        notices.append(f"the source's {BTF_EXT} does not fit the new BTF and is dropped")
+    data = replace_sections(data, {BTF: dumps(btf), BTF_BASE: base, BTF_EXT: ext}, name=source.name)
+    return data, tuple(notices)
+
+
+def _payload(source: Source) -> bytes:
+    """The whole ELF file that a source's sections are from."""
+    codecs = {codec.name: codec for codec in compression.CODECS}
+    images = [layer for layer in source.layers if layer not in codecs]
+    if source.format == "image" or images:
+        what = ", ".join(images) or "Image"
+        raise EncodeError(
+            f"{source.name}: a kernel boot image ({what}) can't be written; "
+            f"name the target {RAW_SUFFIX} for raw BTF",
+            got=what,
+            expected=f"an ELF file, raw BTF or a target named {RAW_SUFFIX}",
+        )
+    _check_rereadable(source.path)
+    with Path(source.path).open("rb") as file:
+        stream: BinaryIO = file
+        for layer in source.layers:
+            size = stream.seek(0, os.SEEK_END)
+            stream = decompress(codecs[layer], Window(stream, 0, size), source.name)
+        stream.seek(0)
+        return stream.read()
+
+
+def _check_rereadable(path: str) -> None:
+    """Standard input and pipes were read up when their BTF was loaded."""
+    if path == STDIN or (Path(path).exists() and not Path(path).is_file()):
+        raise SourceError(
+            f"{'standard input' if path == STDIN else path}: can't be read a second time, for what "
+            f"is around its BTF; give a regular file, or name the target {RAW_SUFFIX} for raw BTF",
+            got=path,
+            expected="a regular file",
+        )
+
+
+def _gzip(data: bytes) -> bytes:
+    """As ``gzip -n`` does: without a name and a time."""
+    import zlib
+
+    return zlib.compress(data, wbits=zlib.MAX_WBITS | 16)
+
+
+def _xz(data: bytes) -> bytes:
+    """As ``xz --check=crc32 --lzma2=dict=1MiB`` does: the kernel knows no other check."""
+    import lzma
+
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": lzma.PRESET_DEFAULT, "dict_size": 1 << 20}]
+    return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
+
+
+def _zstd(data: bytes) -> bytes:
+    """As ``zstd`` does."""
+    import zstandard
+
+    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {".gz": _gzip, ".xz": _xz, ".zst": _zstd}

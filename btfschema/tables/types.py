@@ -1,0 +1,348 @@
+"""The type section as columns: what the bulk engine reads and passes work on.
+
+A :class:`TypeTable` is the section's u32 words and the word at which each record starts. Every
+question about all types at once (kinds, names, sizes, where the references are) is a numpy
+expression over the two, planned by :mod:`btfschema.schema.plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema.arrays import ranges, read_only
+from btfschema.errors import TypeIdError
+from btfschema.schema.plan import (
+    HEADER_WORDS,
+    INFO_WORD,
+    KIND_FLAG_SHIFT,
+    KIND_MASK,
+    KIND_SHIFT,
+    NAME_OFF,
+    ROLE_CODES,
+    THIRD,
+    VLEN_MASK,
+    KindPlan,
+    Plan,
+)
+from btfschema.schema.roles import Role
+from btfschema.tables.strings import StringTable
+
+__all__ = ["Elements", "TypeTable", "Words", "field_value", "split_info"]
+
+Words = npt.NDArray[np.uint32]
+Index = npt.NDArray[np.int64]
+
+
+@frozen(eq=False)
+class Elements:
+    """All repeated structs of one kind, in file order.
+
+    Attributes:
+        plan: the kind's plan.
+        rows: the types that have the kind, as row numbers of the table.
+        counts: elements of each of them.
+        starts: the word at which each element starts.
+        words: the section's words.
+    """
+
+    plan: KindPlan
+    rows: Index
+    counts: Index
+    starts: Index
+    words: Words
+
+    @property
+    def owners(self) -> Index:
+        """The row of the type that each element belongs to."""
+        return np.repeat(self.rows, self.counts)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One declared word of all elements, signed as declared."""
+        for field in self.plan.element:
+            if field.name == name:
+                return self.words[self.starts + field.word].view(field.dtype)
+        raise KeyError(name)
+
+
+class TypeTable:
+    """The types of one BTF blob, without those of its bases.
+
+    Rows count from 0; the type of row r has the id ``first_id + r``. Words are in the machine's
+    byte order whatever the file's is, and read-only.
+
+    Args:
+        words: the section as u32 words.
+        starts: the word at which each record starts.
+        plan: where everything is in a record.
+        first_id: the id of row 0: 1, or for split BTF the number of the base's types plus 1.
+        roles: what each word stands for, if that is known already; see :attr:`roles`.
+
+    Attributes:
+        strings: what the name offsets point into; None for a table that is in no container.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        starts: Index,
+        plan: Plan,
+        first_id: int = 1,
+        roles: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.words = read_only(words)
+        self.starts = read_only(starts)
+        self.plan = plan
+        self.first_id = first_id
+        self.strings: StringTable | None = None
+        self._known_roles = roles
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __repr__(self) -> str:
+        return f"TypeTable({len(self)} types from id {self.first_id})"
+
+    def with_strings(self, strings: StringTable) -> TypeTable:
+        """The same types, their names in ``strings``; this table stays as it is."""
+        # Not copy.copy, which takes as long as all else that a small module costs here.
+        table = TypeTable.__new__(TypeTable)
+        table.__dict__.update(self.__dict__)
+        table.strings = strings
+        return table
+
+    @property
+    def end_id(self) -> int:
+        """One past the last id."""
+        return self.first_id + len(self)
+
+    def row(self, type_id: int) -> int:
+        """The row of an id.
+
+        Raises:
+            TypeIdError: the id is not one of this table's.
+        """
+        if not self.first_id <= type_id < self.end_id:
+            raise TypeIdError(
+                f"type id {type_id} is not in {self.first_id}..{self.end_id - 1}",
+                type_id=type_id,
+                got=type_id,
+                expected=f"{self.first_id}..{self.end_id - 1}",
+            )
+        return type_id - self.first_id
+
+    @cached_property
+    def ends(self) -> Index:
+        """The word after each record."""
+        return read_only(np.append(self.starts[1:], len(self.words)))
+
+    @cached_property
+    def infos(self) -> Words:
+        """Each type's info word."""
+        return read_only(self.words[self.starts + INFO_WORD.word])
+
+    @cached_property
+    def kinds(self) -> npt.NDArray[np.uint8]:
+        """Each type's kind."""
+        return read_only(((self.infos >> KIND_SHIFT) & KIND_MASK).astype(np.uint8))
+
+    @cached_property
+    def vlens(self) -> Words:
+        """Each type's vlen."""
+        return read_only(self.infos & np.uint32(VLEN_MASK))
+
+    @cached_property
+    def kind_flags(self) -> npt.NDArray[np.bool_]:
+        """Each type's kind_flag."""
+        return read_only((self.infos >> KIND_FLAG_SHIFT).astype(np.bool_))
+
+    @cached_property
+    def name_offs(self) -> Words:
+        """Each type's name, as an offset into the strings."""
+        return read_only(self.words[self.starts + NAME_OFF.word])
+
+    @cached_property
+    def thirds(self) -> Words:
+        """Each type's third word: a size or a type id, as its kind has it."""
+        return read_only(self.words[self.starts + THIRD.word])
+
+    @cached_property
+    def present(self) -> tuple[KindPlan, ...]:
+        """The plans of the kinds that occur, by number."""
+        numbers = np.flatnonzero(np.bincount(self.kinds, minlength=1))
+        return tuple(self.plan.kinds[int(n)] for n in numbers)
+
+    def rows_of(self, *kinds: int) -> Index:
+        """The rows that have one of these kinds."""
+        if len(kinds) == 1:
+            return np.flatnonzero(self.kinds == kinds[0])
+        return np.flatnonzero(np.isin(self.kinds, kinds))
+
+    def named(self, names: str | Iterable[str]) -> npt.NDArray[np.bool_]:
+        """Whether each type has one of these names: a mask over the rows.
+
+        Raises:
+            ValueError: the table is in no container, so that its names are unknown.
+        """
+        if self.strings is None:
+            message = "a type table that is in no container has no strings to look names up in"
+            raise ValueError(message)
+        wanted = {names} if isinstance(names, str) else set(names)
+        offsets = [offset for name in wanted for offset in self.strings.find(name)]
+        if "" in wanted:
+            offsets.append(0)
+        return np.isin(self.name_offs, np.array(offsets, np.int64))
+
+    def elements(self, kind: int, rows: Index | None = None) -> Elements:
+        """The repeated structs of a kind; of some of its rows when given."""
+        plan = self.plan.kinds[kind]
+        rows = self.rows_of(kind) if rows is None else rows
+        counts = self.vlens[rows].astype(np.int64)
+        if not plan.stride:
+            counts = np.zeros_like(counts)
+        firsts = self.starts[rows] + plan.first_element
+        before = np.cumsum(counts) - counts
+        number = np.arange(int(counts.sum())) - np.repeat(before, counts)
+        starts = np.repeat(firsts, counts) + number * plan.stride
+        return Elements(plan, rows, counts, starts, self.words)
+
+    @cached_property
+    def roles(self) -> npt.NDArray[np.uint8]:
+        """What each word stands for, as ``ROLE_CODES`` has it.
+
+        Words of opaque kinds are unknown but for the common name; :meth:`opaque_rows` tells which.
+        """
+        if self._known_roles is not None:
+            return read_only(self._known_roles)
+        roles = np.zeros(len(self.words), np.uint8)
+        element_kinds, element_starts = self._all_elements()
+        for words, kinds, starts in (
+            (self.plan.role_words, self.kinds, self.starts),
+            (self.plan.element_role_words, element_kinds, element_starts),
+        ):
+            for word, by_kind in words:
+                codes = by_kind.take(kinds)
+                at = codes.nonzero()[0]
+                roles[starts.take(at) + word] = codes.take(at)
+        return read_only(roles)
+
+    @property
+    def known_roles(self) -> npt.NDArray[np.uint8] | None:
+        """The roles if they were worked out before."""
+        known: npt.NDArray[np.uint8] | None = self.__dict__.get("roles", self._known_roles)
+        return known
+
+    def positions(self, role: Role, rows: Index | None = None) -> Index:
+        """The words that have ``role``, in file order: of all types, or of some rows'."""
+        mask = self.roles == ROLE_CODES[role]
+        if rows is not None:
+            chosen = np.zeros(len(self), np.bool_)
+            chosen[rows] = True
+            mask &= np.repeat(chosen, self.ends - self.starts)
+        return np.flatnonzero(mask)
+
+    def _all_elements(self) -> tuple[npt.NDArray[np.uint8], Index]:
+        """The kind that each repeated struct belongs to, and the word at which it starts."""
+        rows = (self.plan.has_elements.take(self.kinds) & (self.vlens > 0)).nonzero()[0]
+        counts, kinds = self.vlens.take(rows).astype(np.int64), self.kinds.take(rows)
+        strides = self.plan.strides.take(kinds).astype(np.int64)
+        # The n-th element in the table is the (n - before)-th of its record.
+        ends = counts.cumsum()
+        firsts = self.starts.take(rows) + self.plan.fixed_words.take(kinds)
+        firsts -= (ends - counts) * strides
+        numbers = np.arange(ends[-1] if len(ends) else 0)
+        numbers *= strides.repeat(counts)
+        numbers += firsts.repeat(counts)
+        return kinds.repeat(counts), numbers
+
+    @cached_property
+    def type_id_positions(self) -> Index:
+        """Every word that holds a type id, in file order."""
+        return read_only(self.positions(Role.TYPE_ID))
+
+    @cached_property
+    def string_positions(self) -> Index:
+        """Every word that holds a string offset, in file order."""
+        return read_only(self.positions(Role.STRING_OFFSET))
+
+    def opaque_rows(self) -> Index:
+        """The rows whose kind only a layout section describes."""
+        if not self.plan.opaque:
+            return np.zeros(0, np.int64)
+        return self.rows_of(*self.plan.opaque)
+
+    def row_at(self, position: int) -> int:
+        """The row of the record that a word belongs to."""
+        return int(np.searchsorted(self.starts, position, side="right")) - 1
+
+    def references(self, row: int) -> list[int]:
+        """The type ids that a record refers to, in declared order."""
+        plan = self.plan.kinds[int(self.kinds[row])]
+        start = int(self.starts[row])
+        words = [start + word for word in plan.words_with(Role.TYPE_ID)]
+        if plan.stride:
+            first, last = start + plan.first_element, int(self.ends[row])
+            for element in range(first, last, plan.stride):
+                words += [element + word for word in plan.element_words_with(Role.TYPE_ID)]
+        return [int(self.words[word]) for word in words]
+
+    def record(self, row: int) -> dict[str, Any]:
+        """One record by the schema's names, as the reference engine would read it."""
+        plan = self.plan.kinds[int(self.kinds[row])]
+        words = self.words[int(self.starts[row]) : int(self.ends[row])]
+        values = {
+            NAME_OFF.name: int(words[NAME_OFF.word]),
+            INFO_WORD.name: split_info(int(words[INFO_WORD.word])),
+        }
+        for field in (plan.third, *plan.fixed):
+            values[field.name] = field_value(field, int(words[field.word]))
+        if plan.is_opaque:
+            values["payload"] = words[HEADER_WORDS:].tobytes()
+        if plan.stride and not plan.is_opaque:
+            table = words[plan.first_element :].view(plan.element_dtype)
+            values["elements"] = [
+                {f.name: field_value(f, int(row[f.name])) for f in plan.element} for row in table
+            ]
+        return values
+
+    def rewritten(
+        self, replacements: Iterable[tuple[Index, npt.ArrayLike]], first_id: int | None = None
+    ) -> TypeTable:
+        """A copy in which the words at each array of positions have new values.
+
+        No info word may be among them: records keep their kinds and lengths.
+        """
+        words = self.words.copy()
+        for positions, values in replacements:
+            words[positions] = values
+        first_id = first_id or self.first_id
+        return TypeTable(words, self.starts, self.plan, first_id, self.known_roles)
+
+    def take(self, rows: Index, first_id: int = 1) -> TypeTable:
+        """Copies of some records, in the given order, as a table of their own.
+
+        The cost is that of the records, not of the table.
+        """
+        firsts = self.starts.take(rows)
+        sizes = self.ends.take(rows) - firsts
+        at = ranges(firsts, sizes)
+        starts = sizes.cumsum() - sizes
+        return TypeTable(self.words.take(at), starts, self.plan, first_id, self.roles.take(at))
+
+
+def split_info(word: int) -> dict[str, int]:
+    """The bit fields of an info word."""
+    return field_value(INFO_WORD, word)  # type: ignore[no-any-return]
+
+
+def field_value(field: Any, word: int) -> Any:
+    """A word's value as declared: its bit fields, or a number with the right sign."""
+    word &= 0xFFFFFFFF
+    if field.bits is not None:
+        return field.bits.split(word)
+    return word - (word >> 31 << 32) if field.signed else word

@@ -1,0 +1,96 @@
+"""Whether members fit their structs: the kernel's ``check_member`` functions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from btfschema.schema.constraints import Graph
+from btfschema.schema.kinds import Kind
+from btfschema.verification.doubts import Doubts
+from btfschema.verification.findings import Findings, Ints, Mask
+from btfschema.verification.records import member_places
+from btfschema.verification.resolution import (
+    MISSING,
+    U32_MAX,
+    UNKNOWN_SIZE,
+    Resolution,
+    is_regular,
+    kinds_with,
+    pointer_size,
+)
+from btfschema.verification.rules import MAX_INT_BITS
+
+__all__ = ["check_members"]
+
+ENUM_BITS = 32
+
+
+def _bytes(bits: Ints) -> Ints:
+    """Bytes that hold so many bits."""
+    return -(-bits // 8)
+
+
+def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: Doubts) -> None:
+    """All members of the structs, or of the unions, of a container."""
+    if findings.btf is None:
+        return
+    types = findings.btf.types
+    members = types.elements(kind)
+    ids = members.column("type_id").astype(np.int64)
+    roots = kinds_with(findings.btf.kinds, Graph.ROOT)
+    finals = np.where(np.isin(resolved.kinds_of(ids), roots), -1, resolved.finals_of(ids))
+    kinds = resolved.of_finals("kinds", finals, MISSING)
+    sizes = resolved.of_finals("sizes", finals, UNKNOWN_SIZE)
+    data = resolved.of_finals("extra", finals, 0).astype(np.int64)
+    flags = np.repeat(types.kind_flags[members.rows], members.counts)
+    room = np.repeat(types.thirds[members.rows].astype(np.int64), members.counts)
+    offsets, bits = member_places(types, members)
+    # What starts behind the struct is said already.
+    fine = (sizes != UNKNOWN_SIZE) & (_bytes(offsets) <= room)
+    integer = fine & (kinds == Kind.INT)
+    number = fine & np.isin(kinds, (Kind.ENUM, Kind.ENUM64))
+    other = fine & ~integer & ~number
+    words = {field.name: field.word for field in members.plan.element}
+
+    def say(rule: str, which: Mask, got: Ints, expected: str) -> None:
+        findings.elements(rule, members, which, got, expected, words["offset"])
+
+    say(
+        "member.integer",
+        integer & flags & ~is_regular(data),
+        data & 0xFF,
+        "8, 16, 32, 64 or 128 bits without an offset",
+    )
+    widest = np.where(integer, data & 0xFF, np.where(number, ENUM_BITS, 0))
+    say("member.bitfield", fine & (bits > widest), bits, "0, or at most the type's bits")
+    float_unit = 8 * np.clip(sizes, 1, pointer_size(findings.btf))
+    unit = np.where(kinds == Kind.FLOAT, float_unit, 8)
+    aligned = number & (bits == 0) | other | integer & flags & (bits == 0)
+    say("member.alignment", aligned & (offsets % unit != 0), offsets, "a multiple of the unit")
+    starts = offsets + np.where(integer & ~flags, data >> 16 & 0xFF, 0)
+    taken = _taken_bits(integer, number & flags, flags, bits, data, sizes)
+    copied = taken + starts % 8
+    say("member.bits", integer & (copied > MAX_INT_BITS), copied, f"at most {MAX_INT_BITS}")
+    beyond = fine & ((starts // 8 + _bytes(copied) > room) | (starts > U32_MAX))
+    array = beyond & (kinds == Kind.ARRAY)
+    findings.elements(
+        "member.end",
+        members,
+        beyond & ~array,
+        starts // 8 + _bytes(copied),
+        lambda n: f"at most {room[n]} bytes",
+        words["offset"],
+    )
+    left = room - starts // 8
+    doubts.add("member.end", members, array, left, words["offset"], types.first_id)
+
+
+def _taken_bits(
+    integer: Mask, enum_with_flag: Mask, flags: Mask, bits: Ints, data: Ints, sizes: Ints
+) -> Ints:
+    """Bits of a member: of an integer its own, of a bit field that of the field, else its type's.
+
+    With kind_flag the kernel takes an enum that is no bit field for 32 bits, whatever its size.
+    """
+    whole = np.where(integer, data & 0xFF, np.where(enum_with_flag, ENUM_BITS, 8 * sizes))
+    return np.where(flags & (bits > 0) & (integer | enum_with_flag), bits, whole)

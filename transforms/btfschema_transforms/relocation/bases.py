@@ -1,0 +1,201 @@
+"""What is worked out once for a container that many splits share.
+
+Each function takes a container that serves as a base, and keeps its answer for as long as the
+container lives, so that the cost for one split is that of the split alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema import Btf, Kind
+from btfschema.arrays import bounds_of, ranges
+from btfschema.framework import DISTILLED_KINDS
+from btfschema.schema.plan import KIND_MASK
+
+__all__ = ["COMPOSITES", "NAMED_IN_BASE", "Closures", "Graph", "graph_of", "named", "per_container"]
+
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+COMPOSITES = (Kind.STRUCT, Kind.UNION)
+
+# What a distilled base may hold; ENUM64 stands there as a plain ENUM.
+NAMED_IN_BASE = (*DISTILLED_KINDS, Kind.ENUM64)
+
+# Definitions of code and data: they can't be repeated in a split that refers to them.
+UNREPEATABLE = (Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG, Kind.LOCSEC)
+
+Answer = TypeVar("Answer")
+
+# From so many types on, numpy finds what they refer to in less time than a loop.
+FEW = 32
+
+
+def kind_mask(kinds: Iterable[int]) -> Mask:
+    """A mask over all kinds, to be indexed with a column of kinds."""
+    mask = np.zeros(KIND_MASK + 1, np.bool_)
+    mask[list(kinds)] = True
+    mask.flags.writeable = False
+    return mask
+
+
+def per_container(work: Callable[[Btf], Answer]) -> Callable[[Btf], Answer]:
+    """Keep ``work``'s answer for a container with it."""
+
+    @wraps(work)
+    def answer(btf: Btf) -> Answer:
+        known = btf.analyses
+        if work not in known:
+            known[work] = work(btf)
+        found: Answer = known[work]
+        return found
+
+    return answer
+
+
+def named(btf: Btf, rows: Index | slice = slice(None)) -> Mask:
+    """Whether types of the chain, by row of ``all_types``, have a name that is not empty."""
+    return ~btf.strings.empty(btf.all_types.name_offs[rows])
+
+
+@frozen(eq=False)
+class Graph:
+    """What the types of a base refer to, as far as a distilled base has to follow it.
+
+    Attributes:
+        starts: by id, where what the type refers to starts in ``targets``; one more at the end.
+        targets: the references, in the schema's order. A named STRUCT or UNION refers to nothing
+            here: its name stands for it.
+        refused: by id, whether the type can be neither distilled nor repeated.
+        distilled: by id, whether the type belongs in a distilled base.
+    """
+
+    starts: Index
+    targets: Index
+    refused: Mask
+    distilled: Mask
+
+    def references(self, type_id: int) -> list[int]:
+        """The ids that a type refers to."""
+        first, end = self.starts[type_id : type_id + 2].tolist()
+        found: list[int] = self.targets[first:end].tolist()
+        return found
+
+    def closure(self, ids: Index) -> Index:
+        """``ids`` and all that they lead to, ascending, without void."""
+        found = self.reached(ids)
+        return found[found > 0]
+
+    def reached(self, ids: Index) -> Index:
+        """``ids`` and all that they lead to, ascending."""
+        return _reached(self.starts, self.targets, len(self.refused), ids)
+
+    def closures(self, ids: Index, owners: Index, count: int, used: Index) -> Closures:
+        """What each of several splits over the base needs.
+
+        Args:
+            ids: of types that they refer to, void perhaps among them.
+            owners: by id, the number of the split that refers to it.
+            count: of the splits; memory grows with that times ``used``.
+            used: what the ids lead to, whatever split they are of: see :meth:`reached`.
+        """
+        # What any of them needs is numbered anew, so that what is said of each fits the cache.
+        places = np.zeros(len(self.refused), np.int64)
+        places[used] = np.arange(len(used))
+        keys = places.take(used)
+        if count > 1:
+            sizes = self.starts.take(used + 1) - self.starts.take(used)
+            targets = places.take(self.targets.take(ranges(self.starts.take(used), sizes)))
+            keys = owners * len(used) + places.take(ids)
+            keys = _reached(bounds_of(sizes), targets, len(used) * count, keys)
+        found = used.take(keys % max(len(used), 1))
+        keys, found = keys[found > 0], found[found > 0]
+        rows = np.full(len(used) * count, len(keys))
+        rows[keys] = np.arange(len(keys))
+        bounds = keys.searchsorted(np.arange(count + 1) * len(used))
+        return Closures(found, bounds, places, rows, len(used))
+
+
+@frozen(eq=False)
+class Closures:
+    """The ids that each of several splits needs, void aside.
+
+    Attributes:
+        ids: ascending for each split, split after split.
+        bounds: where those of each split start, and those of the last one end.
+    """
+
+    ids: Index
+    bounds: Index
+    _places: Index
+    _rows: Index
+    _width: int
+
+    def rows(self, ids: npt.NDArray[Any], owners: Index) -> Index:
+        """Where an id that a split needs stands in ``ids``; for void the length of that."""
+        return self._rows.take(owners * self._width + self._places.take(ids))
+
+
+def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
+    """``keys`` and what they lead to, ascending.
+
+    Args:
+        starts: where what each node refers to starts in ``targets``; one more at the end.
+        targets: nodes.
+        size: nodes, or several times as many: of several graphs that are alike.
+        keys: nodes, counted through all the graphs.
+    """
+    nodes = max(len(starts) - 1, 1)
+    marks = np.zeros(size, np.bool_)
+    marks[keys] = True
+    fresh = marks.nonzero()[0]
+    while len(fresh) > FEW:
+        node = fresh % nodes
+        firsts = starts.take(node)
+        counts = starts.take(node + 1) - firsts
+        nexts = targets.take(ranges(firsts, counts))
+        nexts += (fresh - node).repeat(counts)
+        fresh = np.unique(nexts[~marks.take(nexts)])
+        marks[fresh] = True
+    # A few are followed faster one by one: a long chain has one at each step.
+    waiting, first_of, target, seen = fresh.tolist(), starts.data, targets.data, marks.data
+    while waiting:
+        key = waiting.pop()
+        at = key % nodes
+        for place in range(first_of[at], first_of[at + 1]):
+            other = target[place] + key - at
+            if not seen[other]:
+                seen[other] = True
+                waiting.append(other)
+    return marks.nonzero()[0]
+
+
+@per_container
+def graph_of(base: Btf) -> Graph:
+    """The reference graph of a base and its own bases."""
+    types = base.all_types
+    has_name = named(base)
+    opaque = [plan.number for plan in types.present if plan.is_opaque]
+    refused = kind_mask([*UNREPEATABLE, *opaque])[types.kinds]
+    ends = (kind_mask(COMPOSITES)[types.kinds] & has_name) | refused
+    positions = types.type_id_positions
+    firsts = np.searchsorted(positions, np.append(types.starts, len(types.words)))
+    counts = np.diff(firsts)
+    followed = ~np.repeat(ends, counts)
+    counts[ends] = 0
+    starts = np.zeros(len(types) + 2, np.int64)
+    np.cumsum(counts, out=starts[2:])
+    targets = types.words[positions[followed]].astype(np.int64)
+    return Graph(
+        starts,
+        targets,
+        np.append(False, refused),
+        np.append(False, kind_mask(NAMED_IN_BASE)[types.kinds] & has_name),
+    )

@@ -1,0 +1,1 @@
+"""Which types are the same, and which a split holds by value."""

@@ -1,0 +1,208 @@
+"""Which types of a base a split holds by value, so that their sizes are part of its own layout."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema import Btf, Kind
+from btfschema.arrays import bounds_of, spread
+from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
+from btfschema.schema.roles import Role
+from btfschema.tables.joined import Joined
+from btfschema_transforms.relocation.bases import COMPOSITES, kind_mask
+from btfschema_transforms.sameness.matching import Policy
+
+__all__ = ["Embedding", "Embeddings", "User", "embedding"]
+
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# Types that are as large as the one that they refer to.
+TRANSPARENT = kind_mask([Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG])
+
+# Whose references are by value. libbpf and the kernel look at members only.
+HOLDERS: dict[Policy, Mask] = {
+    "kernel": kind_mask(COMPOSITES),
+    "strict": kind_mask([*COMPOSITES, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO]),
+}
+
+# Holders whose word for a name means nothing.
+UNNAMED = (Kind.ARRAY, Kind.FUNC_PROTO)
+
+
+@frozen
+class User:
+    """A type of the split that holds a base type by value.
+
+    Attributes:
+        id: its id in the split.
+        kind: its kind's name.
+        name: its name, or an empty string.
+        members: the members in question, for a struct or union.
+    """
+
+    id: int
+    kind: str
+    name: str
+    members: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "members": list(self.members),
+        }
+
+    def __str__(self) -> str:
+        if self.kind in ("STRUCT", "UNION"):
+            name = self.name or f"[{self.id}]"
+            members = f" ({', '.join(self.members)})" if any(self.members) else ""
+            return f"{self.kind.lower()} {name}{members}"
+        what = {"VAR": "variable", "ARRAY": "array type", "FUNC_PROTO": "function prototype"}
+        return f"{what.get(self.kind, self.kind)} {self.name or f'[{self.id}]'}"
+
+
+@frozen(eq=False, slots=False)
+class Embedding:
+    """The uses by value in a split over a distilled base.
+
+    Attributes:
+        split: the split BTF.
+        rows: the split's row that each use stands in.
+        positions: the word that each use stands in.
+        held: the type that each use leads to, through modifiers, typedefs and arrays.
+    """
+
+    split: Btf
+    rows: Index
+    positions: Index
+    held: Index
+
+    def users(self, type_id: int) -> tuple[User, ...]:
+        """Who holds a type of the base by value, in id order."""
+        order, held = self._by_held
+        first = bisect_left(held, type_id)
+        end = bisect_right(held, type_id, first)
+        if first == end:
+            return ()
+        at = order[first:end]
+        uses: dict[int, list[int]] = {}
+        for row, position in zip(self.rows[at].tolist(), self.positions[at].tolist(), strict=True):
+            uses.setdefault(row, []).append(position)
+        return tuple(starmap(self._user, uses.items()))
+
+    def _user(self, row: int, positions: list[int]) -> User:
+        """One type of the split, with the members whose types stand at these words.
+
+        Its words are read without a view, which would decode all members of a large struct.
+        """
+        types, name_at = self.split.types, self.split.strings.lookup
+        word, start, type_id = types.words.item, types.starts.item(row), types.first_id + row
+        kind = word(start + INFO_WORD.word) >> KIND_SHIFT & KIND_MASK
+        plan = types.plan.kinds[kind]
+        name = "" if kind in UNNAMED else name_at(word(start + NAME_OFF.word))
+        if kind not in COMPOSITES:
+            return User(type_id, plan.name, name)
+        (name_word,) = plan.element_words_with(Role.STRING_OFFSET)
+        (type_word,) = plan.element_words_with(Role.TYPE_ID)
+        members = [name_at(word(at - type_word + name_word)) for at in positions]
+        return User(type_id, plan.name, name, tuple(members))
+
+    @cached_property
+    def _by_held(self) -> tuple[Index, list[int]]:
+        """The uses of types of the base, by the type, and these types."""
+        uses = (self.held < self.split.first_id).nonzero()[0]
+        order = uses[self.held[uses].argsort(kind="stable")]
+        return order, self.held[order].tolist()
+
+
+@frozen(eq=False)
+class Embeddings:
+    """The uses by value in many splits.
+
+    Attributes:
+        splits: the splits, as many as there are parts.
+        own: their own types.
+        ids: where the ids of each split start, void first, when all are counted through.
+        rows: the row of ``own`` that each use stands in.
+        positions: the word that each use stands in.
+        held: the type that each use leads to, counted through.
+    """
+
+    splits: Sequence[Btf]
+    own: Joined
+    ids: Index
+    rows: Index
+    positions: Index
+    held: Index
+
+    @classmethod
+    def of(cls, splits: Sequence[Btf], policy: Policy) -> Embeddings:
+        """Find what splits over (small) distilled bases hold by value, as the policy sees it."""
+        own = Joined.of([split.types for split in splits])
+        ids = bounds_of([split.end_id for split in splits])
+        types = own.types
+        positions = types.type_id_positions
+        rows = spread(positions.searchsorted(np.append(types.starts, len(types.words))))
+        by_value = HOLDERS[policy].take(types.kinds).take(rows)
+        rows, positions = rows[by_value], positions[by_value]
+        owners = np.arange(len(splits)).repeat(own.counts(positions))
+        held = types.words.take(positions) + ids.take(owners)
+        return cls(splits, own, ids, rows, positions, _value_types(splits, own, ids).take(held))
+
+    @property
+    def mask(self) -> Mask:
+        """By id, counted through all splits, whether the split holds that type by value."""
+        found = np.zeros(int(self.ids[-1]), np.bool_)
+        found[self.held] = True
+        return found
+
+    def __getitem__(self, number: int) -> Embedding:
+        """The uses in one split."""
+        word, end = self.own.words[number : number + 2].tolist()
+        part = slice(*self.positions.searchsorted([word, end]).tolist())
+        return Embedding(
+            self.splits[number],
+            self.rows[part] - self.own.rows[number],
+            self.positions[part] - word,
+            self.held[part] - self.ids[number],
+        )
+
+
+def embedding(split: Btf, policy: Policy) -> Embedding:
+    """Find what one split over a (small) distilled base holds by value."""
+    return Embeddings.of([split], policy)[0]
+
+
+def _value_types(splits: Sequence[Btf], own: Joined, ids: Index) -> Index:
+    """For each id, the type whose value it holds: itself, or what modifiers and arrays lead to."""
+    types = own.types
+    # Where the ids of each split's own types start, less where its rows do.
+    firsts = ids[:-1] + [split.first_id for split in splits] - own.rows[:-1]
+    owners = spread(own.rows)
+    value = np.arange(int(ids[-1]))
+    rows = TRANSPARENT.take(types.kinds).nonzero()[0]
+    leads_to = types.thirds.take(rows)
+    arrays = types.rows_of(Kind.ARRAY)
+    element = next(f for f in types.plan.kinds[Kind.ARRAY].fixed if f.name == "type_id")
+    elements = types.words.take(types.starts.take(arrays) + element.word)
+    rows, leads_to = np.append(rows, arrays), np.append(leads_to, elements)
+    owners = owners.take(rows)
+    value[rows + firsts.take(owners)] = leads_to + ids.take(owners)
+    # Each round doubles the steps taken; a circle of typedefs ends with the rounds.
+    for _ in range(len(value).bit_length()):
+        further = value.take(value)
+        if np.array_equal(further, value):
+            break
+        value = further
+    return value

@@ -1,0 +1,408 @@
+"""Finding the types of a distilled base in a target: the two policies of ``relocate``."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from attrs import field, frozen
+
+from btfschema import Btf, Kind
+from btfschema.arrays import spread
+from btfschema.render.jsonlines import LISTED
+from btfschema.tables.joined import Joined
+from btfschema.tables.types import TypeTable
+from btfschema_transforms.relocation.bases import (
+    COMPOSITES,
+    NAMED_IN_BASE,
+    kind_mask,
+    named,
+    per_container,
+)
+
+__all__ = [
+    "Candidate",
+    "Namesakes",
+    "Partners",
+    "Policy",
+    "Target",
+    "Wanted",
+    "WantedTypes",
+    "memo",
+    "target_of",
+]
+
+Policy = Literal["strict", "kernel"]
+Mask = npt.NDArray[np.bool_]
+
+Index = npt.NDArray[np.int64]
+
+# A large odd number, so that different things seldom share a hash.
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+ENUMS = (Kind.ENUM, Kind.ENUM64)
+
+# How many answers to what other files ask a base keeps: several times what the modules of a whole
+# kernel ask for, and some ten megabytes.
+REMEMBERED = 100_000
+
+
+def memo(memos: dict[Any, dict[Any, Any]], name: Hashable) -> dict[Any, Any]:
+    """The answers that are kept under a name, begun anew when there are too many.
+
+    Those that are in use stay as they are, so that nobody misses what was just put there.
+    """
+    known = memos.get(name)
+    if known is None or len(known) > REMEMBERED:
+        known = memos[name] = {}
+    return known
+
+
+class Wanted(NamedTuple):
+    """What is known of a distilled type.
+
+    ``size`` is the third word (0 for a FWD), ``encoding`` what follows an INT, and ``sized`` says
+    whether a struct's or union's size must be found again.
+    """
+
+    name: str
+    kind: int
+    kind_flag: bool
+    size: int
+    encoding: int
+    sized: bool
+
+    @property
+    def defined_by(self) -> int:
+        """The kind that defines what a FWD declares."""
+        return Kind.UNION if self.kind_flag else Kind.STRUCT
+
+
+class Candidate(NamedTuple):
+    """A named type of a target; the fields are those of :class:`Wanted`."""
+
+    id: int
+    kind: int
+    kind_flag: bool
+    size: int
+    encoding: int
+    vlen: int
+    name_off: int
+
+
+class Partners(NamedTuple):
+    """The types of a target that would do for a distilled one; a match finds exactly one.
+
+    Attributes:
+        total: how many they are.
+        ids: of the first of them, at most :data:`~btfschema.render.jsonlines.LISTED`, in id order.
+    """
+
+    total: int
+    ids: tuple[int, ...]
+
+    @property
+    def only(self) -> int:
+        """The only one, or 0 for none or several."""
+        return self.ids[0] if self.total == 1 else 0
+
+    @classmethod
+    def of(cls, found: Sequence[Candidate]) -> Partners:
+        """These."""
+        return cls(len(found), tuple(one.id for one in found[:LISTED]))
+
+    @classmethod
+    def in_either(
+        cls, some: Sequence[Candidate], others: Sequence[Candidate], start: int
+    ) -> Partners:
+        """Those in one of two lists in id order, of ``others`` from a place on.
+
+        What is done grows with ``some`` only: each size of a name has its own, all have the others.
+        """
+        twice = sum(_holds(others, one, start) for one in some)
+        first = {*some[:LISTED], *others[start : start + LISTED]}
+        return cls(
+            len(some) + len(others) - start - twice,
+            tuple(one.id for one in sorted(first)[:LISTED]),
+        )
+
+
+def _holds(ordered: Sequence[Candidate], one: Candidate, start: int) -> bool:
+    place = bisect_left(ordered, one, start)
+    return place < len(ordered) and ordered[place] == one
+
+
+def _encodings(types: TypeTable) -> npt.NDArray[np.uint32]:
+    """The word that follows each INT, 0 for other kinds."""
+    words = np.zeros(len(types), np.uint32)
+    rows = types.rows_of(Kind.INT)
+    words[rows] = types.words[types.starts[rows] + types.plan.kinds[Kind.INT].fixed[0].word]
+    return words
+
+
+@frozen(eq=False)
+class WantedTypes:
+    """The types of many distilled bases, in id order, base after base.
+
+    Attributes:
+        names: their names.
+        kinds: their kinds.
+        flags: their kind_flags.
+        sizes: their third words.
+        encodings: what follows an INT.
+        sized: whether a struct's or union's size must be found again.
+    """
+
+    names: list[str]
+    kinds: npt.NDArray[np.uint8]
+    flags: Mask
+    sizes: npt.NDArray[np.uint32]
+    encodings: npt.NDArray[np.uint32]
+    sized: Mask
+
+    @classmethod
+    def of(cls, bases: Joined, names: list[str], embedded: Mask, policy: Policy) -> WantedTypes:
+        """What is known of them.
+
+        Args:
+            bases: the types.
+            names: of the types.
+            embedded: whether the split holds each by value.
+            policy: ``"strict"`` also goes by size where a base has two of one name and kind.
+        """
+        types = bases.types
+        sized = embedded | _repeated(bases, names) if policy == "strict" else embedded
+        encodings = _encodings(types)
+        return cls(names, types.kinds, types.kind_flags, types.thirds, encodings, sized)
+
+    def __getitem__(self, row: int) -> Wanted:
+        return Wanted(
+            self.names[row],
+            self.kinds.item(row),
+            self.flags.item(row),
+            self.sizes.item(row),
+            self.encodings.item(row),
+            self.sized.item(row),
+        )
+
+    def partners(self, target: Target, policy: Policy) -> Index:
+        """For each the only partner that the policy accepts, or 0 for none or several."""
+        # Everything but the name in two numbers, by which a partner that was found is found again.
+        looks = self.kinds.astype(np.int64) << 2 | self.flags.astype(np.int64) << 1 | self.sized
+        words = self.sizes.astype(np.int64) << 32 | self.encodings
+        keys = list(zip(self.names, looks.tolist(), words.tolist(), strict=True))
+        known, there = memo(target.memos, policy), target.ids
+        # That a target lacks a name is found as quickly as it is remembered.
+        fresh = {k: row for row, k in enumerate(keys) if k not in known and k[0] in there}
+        for key, row in fresh.items():
+            known[key] = target.partners(self[row], policy).only
+        return np.fromiter(map(known.get, keys, repeat(0)), np.int64, len(keys))
+
+
+def _repeated(bases: Joined, names: list[str]) -> Mask:
+    """Whether a base has another type of the name and kind."""
+    found = np.zeros(len(names), np.bool_)
+    # Texts keep their hashes, so that this takes little beside the look-ups that follow.
+    hashes = np.fromiter(map(hash, names), np.int64, len(names)).view(np.uint64)
+    mixed = spread(bases.rows) << 8 | bases.types.kinds
+    hashes ^= mixed.view(np.uint64) * FACTOR
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return found
+    keys = list(zip(names, mixed.tolist(), strict=True))
+    counts = Counter(keys)
+    found[[row for row, key in enumerate(keys) if counts[key] > 1]] = True
+    return found
+
+
+@frozen(eq=False, slots=False)
+class Namesakes:
+    """The types of a base that have one name, which may be many, by what a search goes by.
+
+    Attributes:
+        all: in id order.
+        encoding_of: takes an INT's encoding from the word that follows it.
+    """
+
+    all: tuple[Candidate, ...]
+    encoding_of: Callable[[int], int]
+
+    @cached_property
+    def kinds(self) -> dict[int, list[Candidate]]:
+        """By kind, in id order."""
+        found: dict[int, list[Candidate]] = {}
+        for one in self.all:
+            found.setdefault(one.kind, []).append(one)
+        return found
+
+    @cached_property
+    def sizes(self) -> dict[tuple[int, int], list[Candidate]]:
+        """By kind and size, in id order."""
+        found: dict[tuple[int, int], list[Candidate]] = {}
+        for one in self.all:
+            found.setdefault((one.kind, one.size), []).append(one)
+        return found
+
+    @cached_property
+    def records(self) -> dict[tuple[int, int, int], Candidate]:
+        """The first of each kind, size and encoding."""
+        return {(one.kind, one.size, one.encoding): one for one in reversed(self.all)}
+
+    @cached_property
+    def integers(self) -> dict[tuple[int, int], list[Candidate]]:
+        """The INTs by size and encoding, whatever the rest of the word says, in id order."""
+        found: dict[tuple[int, int], list[Candidate]] = {}
+        for one in self.kinds.get(Kind.INT, ()):
+            found.setdefault((one.size, self.encoding_of(one.encoding)), []).append(one)
+        return found
+
+    @cached_property
+    def flags(self) -> set[tuple[int, bool]]:
+        """Which kinds there are, with which kind_flag."""
+        return {(one.kind, one.kind_flag) for one in self.all}
+
+    @cached_property
+    def unsized(self) -> list[Candidate]:
+        """Those whose size the kernel compares only if the wanted type is embedded.
+
+        Composites are counted by name offset there, not by name.
+        """
+        composites = [one for kind in COMPOSITES for one in self.kinds.get(kind, ())]
+        counts = Counter(one.name_off for one in composites)
+        free = [one for one in composites if counts[one.name_off] == 1]
+        return sorted([*free, *self.kinds.get(Kind.FWD, ())])
+
+    @cached_property
+    def declared(self) -> dict[bool, list[Candidate]]:
+        """Those of :attr:`unsized` that the kernel takes for a FWD, by its kind_flag."""
+        return {flag: _declared(self.unsized, flag) for flag in (False, True)}
+
+    def of_size(self, kinds: Iterable[int], size: int) -> list[Candidate]:
+        """Those of these kinds and this size, in id order."""
+        return sorted(one for kind in kinds for one in self.sizes.get((kind, size), ()))
+
+    def has_related(self, wanted: Wanted) -> bool:
+        """Whether one is of the kind that the distilled type stands for."""
+        if wanted.kind == Kind.FWD:
+            declared = (Kind.FWD, wanted.kind_flag) in self.flags
+            return declared or wanted.defined_by in self.kinds
+        kinds = ENUMS if wanted.kind == Kind.ENUM else (wanted.kind,)
+        return any(kind in self.kinds for kind in kinds)
+
+
+@frozen(eq=False)
+class Target:
+    """The named types of a base, and what was found out about them so far.
+
+    What others look for is remembered only where a type has its name, and no more than
+    :data:`REMEMBERED` of it: a base may serve other people's files for years.
+
+    Attributes:
+        ids: of the types that a distilled base may name, by name.
+        known: the namesakes of names that several have.
+        memos: answers about the base, in dicts that :func:`memo` gives.
+    """
+
+    ids: dict[str, list[int]]
+    columns: tuple[Any, ...]
+    encoding_of: Callable[[int], int]
+    known: dict[str, Namesakes] = field(factory=dict)
+    memos: dict[Any, dict[Any, Any]] = field(factory=dict)
+
+    def namesakes(self, name: str) -> Namesakes:
+        """All named types of that name which a distilled base could mean."""
+        known = self.known.get(name)
+        if known is None:
+            ids = self.ids.get(name, ())
+            candidates = [
+                Candidate(type_id, *[column.item(type_id - 1) for column in self.columns])
+                for type_id in ids
+            ]
+            known = Namesakes(tuple(candidates), self.encoding_of)
+            # One alone is found as quickly as it is remembered.
+            if len(ids) > 1:
+                self.known[name] = known
+        return known
+
+    def partners(self, wanted: Wanted, policy: Policy) -> Partners:
+        """Those that the policy accepts."""
+        there = self.namesakes(wanted.name)
+        return Partners.of(_strict(wanted, there)) if policy == "strict" else _kernel(wanted, there)
+
+
+def _kernel(wanted: Wanted, there: Namesakes) -> Partners:
+    """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
+    start = 0
+    match wanted.kind:
+        case Kind.INT:
+            encoding = there.encoding_of(wanted.encoding)
+            return Partners.of(there.integers.get((wanted.size, encoding), []))
+        case Kind.STRUCT | Kind.UNION:
+            sized, unsized = there.of_size(there.kinds, wanted.size), there.unsized
+            # That a type is embedded is forgotten there once it has a partner.
+            if wanted.sized:
+                start = bisect_left(unsized, sized[0]) if sized else len(unsized)
+        case Kind.FWD:
+            sized = there.of_size([Kind.FWD, *COMPOSITES], wanted.size)
+            sized = _declared(sized, wanted.kind_flag)
+            unsized = there.declared[wanted.kind_flag]
+        case _:
+            kinds = ENUMS if wanted.kind == Kind.ENUM else (wanted.kind,)
+            return Partners.of(there.of_size(kinds, wanted.size))
+    return Partners.in_either(sized, unsized, start)
+
+
+def _declared(candidates: Iterable[Candidate], kind_flag: bool) -> list[Candidate]:
+    """Those that the kernel takes for a FWD with this kind_flag."""
+    # A struct's kind_flag means bit fields; it is compared with a FWD's all the same.
+    taken = {(Kind.FWD, kind_flag), (Kind.STRUCT, False), (Kind.UNION, True)}
+    return [one for one in candidates if (one.kind, one.kind_flag) in taken]
+
+
+def _strict(wanted: Wanted, there: Namesakes) -> list[Candidate]:
+    """Never another kind, and no guess among different types."""
+    match wanted.kind:
+        case Kind.INT | Kind.FLOAT:
+            # The record is there in full, so that equal ones are interchangeable: the first.
+            equal = there.records.get((wanted.kind, wanted.size, wanted.encoding))
+            return [equal] if equal else []
+        case Kind.ENUM:
+            sized = there.of_size(ENUMS, wanted.size)
+            return [one for one in sized if one.vlen] or sized
+        case Kind.FWD:
+            definitions = there.kinds.get(wanted.defined_by, [])
+            forwards = there.kinds.get(Kind.FWD, [])
+            declarations = [one for one in forwards if one.kind_flag == wanted.kind_flag]
+            return definitions if len(definitions) == 1 else declarations[:1] or definitions
+    same = there.kinds.get(wanted.kind, [])
+    if wanted.sized or len(same) > 1:
+        return there.sizes.get((wanted.kind, wanted.size), [])
+    return same
+
+
+@per_container
+def target_of(btf: Btf) -> Target:
+    """The name index of a base and its own bases."""
+    types = btf.all_types
+    rows = np.flatnonzero(kind_mask(NAMED_IN_BASE)[types.kinds])
+    rows = rows[named(btf, rows)]
+    ids: dict[str, list[int]] = {}
+    names = btf.strings.names(types.name_offs[rows])
+    for name, type_id in zip(names, (rows + 1).tolist(), strict=True):
+        ids.setdefault(name, []).append(type_id)
+    columns = (
+        types.kinds,
+        types.kind_flags,
+        types.thirds,
+        _encodings(types),
+        types.vlens,
+        types.name_offs,
+    )
+    bits: Any = types.plan.kinds[Kind.INT].fixed[0].bits
+    return Target(ids, columns, lambda word: int(bits.split(word)["encoding"]))
