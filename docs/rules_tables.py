@@ -27,8 +27,23 @@ def _kernel(kernel: Kernel) -> str:
         _yes(kernel.attributes),
         "printable" if kernel.free_section_names else "identifier",
         _yes(kernel.special_fields),
+        _narrower(kernel),
+        _yes(kernel.checked),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _narrower(kernel: Kernel) -> str:
+    """In what it takes less than the table of kinds says."""
+    kinds = plan_of().kinds
+    parts = [] if kernel.dotted_names else ["no dots in identifiers"]
+    parts += [] if kernel.name_length == 512 else [f"names of at most {kernel.name_length} bytes"]
+    for number, less in kernel.narrower.items():
+        for what, value in less.items():
+            shown = value.value if isinstance(value, FlagRule) else value
+            shown = ", ".join(map(str, shown)) if isinstance(shown, tuple) else shown
+            parts.append(f"{kinds[number].name}: {what.removeprefix('max_')} {shown}")
+    return "<br>".join(parts) or "-"
 
 
 def _targets(plan: KindPlan, wants: Constraints) -> str:
@@ -77,8 +92,12 @@ def tables() -> str:
         if wants is not None:
             lines.append(_kind(plan, wants))
     lines += ["", "## In what kernels differ", ""]
-    lines += ["| kernel | info word | kinds | layouts | attributes | section names | fields |"]
-    lines += ["|---|---|---|---|---|---|---|", *map(_kernel, KERNELS.values())]
+    lines += [
+        "| kernel | info word | kinds | layouts | attributes | section names | fields "
+        "| takes less | checked |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *map(_kernel, KERNELS.values()),
+    ]
     return "\n".join(lines) + "\n"
 
 

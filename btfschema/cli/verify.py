@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 # Known without importing the package's verifier, for the help text; a test compares them.
-VERSIONS = ("6.1", "6.12", "6.18", "7.1")
+VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from btfschema.codec.engines import Image, schema_layout
 from btfschema.codec.header import ByteOrder, canonical_header
@@ -96,6 +97,18 @@ class Builder:
         Raises:
             EncodeError: a value does not fit its field; nothing is added then.
         """
+        words = self.words_of(view)
+        type_id = self.next_id
+        self._starts.append(len(self._words))
+        self._words += words
+        return type_id
+
+    def words_of(self, view: TypeView) -> list[int]:
+        """The words of a view's record, which is not added; its strings are.
+
+        Raises:
+            EncodeError: a value does not fit its field; no string is added then.
+        """
         if not isinstance(view, TypeView):
             raise EncodeError(f"{view!r} is no view of a type", got=view, expected="a TypeView")
         plan = self._plan.kinds.get(view.kind)
@@ -112,10 +125,18 @@ class Builder:
         finally:
             if not words:
                 self._strings.truncate(mark)
-        type_id = self.next_id
-        self._starts.append(len(self._words))
-        self._words += words
-        return type_id
+        return words
+
+    @property
+    def strings_data(self) -> bytes:
+        """The strings so far, without the base's."""
+        return self._strings.build().data
+
+    @property
+    def records(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """The words of the types so far, and how many words each has."""
+        bounds = np.array([*self._starts, len(self._words)], np.int64)
+        return np.array(self._words, np.uint32), bounds[1:] - bounds[:-1]
 
     def _record(self, plan: KindPlan, view: TypeView) -> list[int]:
         """The words of a view's record; its strings are added on the way."""

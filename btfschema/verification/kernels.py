@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from btfschema.schema.kinds import CLASSIC_INFO, INFO, Kind
+from btfschema.schema.constraints import Constraints, FlagRule
+from btfschema.schema.kinds import CLASSIC_INFO, INFO, Kind, KindSpec
 from btfschema.schema.roles import Bits
 
 __all__ = ["KERNELS", "LATEST", "Kernel", "kernel_of"]
@@ -19,33 +21,75 @@ class Kernel:
 
     Attributes:
         version: such as ``"6.12"``.
+        checked: whether this table was compared with the verdicts of a real kernel of that version.
         info: how it reads the info word; bits that it calls reserved must be zero.
         last_kind: the highest kind that it knows.
         layout: whether it knows layout sections, and with them headers of 32 bytes.
         attributes: whether a tag's kind_flag may be 1.
         free_section_names: whether a DATASEC may have any printable name; only identifiers before.
         special_fields: whether structs that hold ``bpf_spin_lock`` and the like are looked into.
+        name_length: the most bytes of an identifier (``KSYM_NAME_LEN``).
+        dotted_names: whether an identifier may hold dots.
+        narrower: in what it takes less than the schema's constraints say, by kind.
     """
 
     version: str
+    checked: bool = True
     info: Bits = CLASSIC_INFO
     last_kind: int = Kind.ENUM64
     layout: bool = False
     attributes: bool = False
     free_section_names: bool = True
     special_fields: bool = True
+    name_length: int = 512
+    dotted_names: bool = True
+    narrower: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+
+    def wants(self, spec: KindSpec | None) -> Constraints | None:
+        """What this kernel wants of a kind, or None when it does not know the kind."""
+        if spec is None or spec.constraints is None or spec.number > self.last_kind:
+            return None
+        return evolve(spec.constraints, **self.narrower.get(spec.number, {}))
+
+
+_UNSIGNED = {"kind_flag": FlagRule.UNSET}
+_FOUR_BYTES = {**_UNSIGNED, "sizes": (4,)}
+_NO_LINKAGE = {"max_vlen": 0}
+# The info word before kind_flag (Linux 5.0).
+_NO_FLAG = Bits(vlen=16, reserved=8, kind=5, reserved1=3)
+
+
+def _old(version: str, last_kind: int, **more: Any) -> Kernel:
+    """A kernel before ENUM64; neither a source nor an image of one is at hand."""
+    return Kernel(
+        version,
+        checked=False,
+        last_kind=last_kind,
+        free_section_names=False,
+        special_fields=False,
+        name_length=128,
+        dotted_names=False,
+        **more,
+    )
 
 
 # kernel/bpf/btf.c of Debian's linux-source-6.1 and -6.12; kind_flag on tags came with 6.15, layout
-# sections and a vlen of 24 bits with 7.1.
+# sections and a vlen of 24 bits with 7.1. What older kernels lack is what libbpf asks them for
+# (tools/lib/bpf/features.c): FUNC came with 5.0, DATASEC with 5.2, a FUNC's linkage with 5.6, FLOAT
+# with 5.13, DECL_TAG with 5.16, TYPE_TAG with 5.17, ENUM64 and signed enums with 6.0; enums of
+# other sizes than 4 came with 5.5, kind_flag on structs with 5.0, names of 511 bytes with 6.1.
 KERNELS: Mapping[str, Kernel] = MappingProxyType(
     {
         kernel.version: kernel
         for kernel in (
+            _old("4.19", Kind.RESTRICT, info=_NO_FLAG, narrower={Kind.ENUM: _FOUR_BYTES}),
+            _old("5.4", Kind.DATASEC, narrower={Kind.ENUM: _FOUR_BYTES, Kind.FUNC: _NO_LINKAGE}),
+            _old("5.10", Kind.DATASEC, narrower={Kind.ENUM: _UNSIGNED}),
+            _old("5.15", Kind.FLOAT, narrower={Kind.ENUM: _UNSIGNED}),
             Kernel("6.1", free_section_names=False, special_fields=False),
             Kernel("6.12"),
             Kernel("6.18", attributes=True),
-            Kernel("7.1", info=INFO, layout=True, attributes=True),
+            Kernel("7.1", checked=False, info=INFO, layout=True, attributes=True),
         )
     }
 )

@@ -11,7 +11,7 @@ from btfschema.framework.passes import Analysis
 from btfschema.model.container import Btf
 from btfschema.schema.constraints import NameRule
 from btfschema.verification.findings import Ints, Mask
-from btfschema.verification.rules import MAX_NAME_LENGTH
+from btfschema.verification.kernels import Kernel
 
 __all__ = ["NameClasses", "name_classes"]
 
@@ -28,6 +28,7 @@ def _table(codes: list[int]) -> Mask:
     return table
 
 
+DOT = ord(".")
 FIRST = _table(_LETTERS)
 REST = _table(_LETTERS + _DIGITS)
 PRINTABLE = _table(_PRINTABLE)
@@ -43,6 +44,7 @@ class NameClasses:
         ends: where each of them has its NUL.
         no_identifier: how many bytes before each are none of an identifier.
         not_printable: how many bytes before each are not printable.
+        dots: how many dots are before each.
         base: the same for the base.
     """
 
@@ -51,36 +53,40 @@ class NameClasses:
     ends: Ints
     no_identifier: Ints
     not_printable: Ints
+    dots: Ints
     base: NameClasses | None
 
-    def valid(self, offsets: Ints, rule: NameRule, *, free_sections: bool) -> Mask:
+    def valid(self, offsets: Ints, rule: NameRule, kernel: Kernel) -> Mask:
         """Which of the names at these offsets, all inside the strings, a rule takes."""
         if rule is NameRule.FREE:
             return np.ones(len(offsets), np.bool_)
         if rule is NameRule.NONE:
             return np.asarray(offsets == 0)
-        if rule is NameRule.SECTION and not free_sections:
-            rule = NameRule.IDENTIFIER
-        valid = self._valid(offsets.astype(np.int64), rule)
+        dots = kernel.dotted_names
+        if rule is NameRule.SECTION and not kernel.free_section_names:
+            rule, dots = NameRule.IDENTIFIER, True
+        valid = self._valid(offsets.astype(np.int64), rule, kernel.name_length, dots)
         valid = valid | (offsets == 0) if rule is NameRule.OPTIONAL else valid & (offsets != 0)
         return np.asarray(valid)
 
-    def _valid(self, offsets: Ints, rule: NameRule) -> Mask:
+    def _valid(self, offsets: Ints, rule: NameRule, longest: int, dots: bool) -> Mask:
         found = np.zeros(len(offsets), np.bool_)
         own = offsets >= self.start
         if self.base is not None and not own.all():
-            found[~own] = self.base._valid(offsets[~own], rule)
+            found[~own] = self.base._valid(offsets[~own], rule, longest, dots)
         if len(self.data):
-            found[own] = self._own(offsets[own] - self.start, rule)
+            found[own] = self._own(offsets[own] - self.start, rule, longest, dots)
         return found
 
-    def _own(self, at: Ints, rule: NameRule) -> Mask:
+    def _own(self, at: Ints, rule: NameRule, longest: int, dots: bool) -> Mask:
         first = self.data[at]
         if rule is NameRule.TEXT:
             return np.asarray(first != 0)
         ends = self.ends[np.searchsorted(self.ends, at)]
         wrong = self.not_printable if rule is NameRule.SECTION else self.no_identifier
-        fine = (wrong[ends] == wrong[at]) & (ends - at <= MAX_NAME_LENGTH)
+        fine = (wrong[ends] == wrong[at]) & (ends - at <= longest)
+        if not dots:
+            fine &= self.dots[ends] == self.dots[at]
         return np.asarray(fine & (first != 0 if rule is NameRule.SECTION else FIRST[first]))
 
 
@@ -97,6 +103,7 @@ class _NameClassesOf(Analysis[NameClasses]):
             np.flatnonzero(data == 0),
             _before(~REST[data]),
             _before(~PRINTABLE[data]),
+            _before(data == DOT),
             name_classes(btf.base) if btf.base is not None else None,
         )
 

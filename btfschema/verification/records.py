@@ -81,8 +81,8 @@ def check_records(findings: Findings, types: TypeTable, kernel: Kernel) -> None:
         return
     classes = name_classes(findings.btf)
     for plan in types.present:
-        wants = plan.spec.constraints if plan.spec is not None else None
-        if wants is None or plan.number > kernel.last_kind:
+        wants = kernel.wants(plan.spec)
+        if wants is None:
             continue
         rows = types.rows_of(plan.number)
         _check_common_words(findings, types, plan, wants, rows, kernel)
@@ -148,11 +148,10 @@ def _check_names(
     kernel: Kernel,
 ) -> None:
     """The names of a kind's types and of their repeated structs, where there are such names."""
-    free = kernel.free_section_names
     end = findings.btf.strings.end if findings.btf is not None else 0
     offsets = types.name_offs[rows]
     inside = np.flatnonzero(offsets < end)
-    bad = inside[~classes.valid(offsets[inside], wants.name, free_sections=free)]
+    bad = inside[~classes.valid(offsets[inside], wants.name, kernel)]
     wrong = offsets[bad]
     findings.rows(
         "record.name",
@@ -167,7 +166,7 @@ def _check_names(
     offsets = elements.words[elements.starts + word]
     which = np.zeros(len(offsets), np.bool_)
     inside = np.flatnonzero(offsets < end)
-    which[inside] = ~classes.valid(offsets[inside], wants.element_name, free_sections=free)
+    which[inside] = ~classes.valid(offsets[inside], wants.element_name, kernel)
     if plan.number == Kind.FUNC_PROTO:
         # A last parameter of type void is asked another question.
         which &= ~is_last_of_void(elements)

@@ -92,8 +92,8 @@ class References:
     def check(self) -> Doubts:
         """Check everything; what depends on the order of visits is returned."""
         for plan in self.types.present:
-            wants = plan.spec.constraints if plan.spec is not None else None
-            if wants is not None and plan.number <= self.kernel.last_kind:
+            wants = self.kernel.wants(plan.spec)
+            if wants is not None:
                 self._check_targets(plan, wants)
         self._check_functions()
         self._check_varargs()
