@@ -15,6 +15,7 @@ __all__ = [
     "AmbiguousNameError",
     "BrokenPassError",
     "BtfError",
+    "CoreError",
     "DecodeError",
     "EncodeError",
     "Failure",
@@ -127,6 +128,10 @@ class MatchError(PassError):
     def __init__(self, message: str, *, mismatches: tuple[Any, ...] = (), **parts: Any) -> None:
         super().__init__(message, **parts)
         self.mismatches = mismatches
+
+
+class CoreError(BtfError):
+    """A CO-RE relocation can't be resolved: libbpf would refuse the program."""
 
 
 class BrokenPassError(PassError):

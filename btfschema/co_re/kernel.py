@@ -1,0 +1,165 @@
+"""The kernel that a program is to run on: its BTF, that of its modules, and the search by name."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import field, frozen
+
+from btfschema.co_re.names import essential_name
+from btfschema.co_re.types import Types
+from btfschema.errors import RequirementError
+from btfschema.model.container import Btf
+from btfschema.model.views import TypeView
+from btfschema.tables.strings import StringTable
+
+__all__ = ["Candidate", "Kernel"]
+
+VMLINUX = "vmlinux"
+
+
+def _read_only(modules: Mapping[str, Btf]) -> Mapping[str, Btf]:
+    return MappingProxyType(dict(modules))
+
+
+@frozen
+class Candidate:
+    """A type of a kernel that a program's type may mean.
+
+    Attributes:
+        type_id: its id, which is a module's own where a module has it.
+        module: that module; ``"vmlinux"`` for the kernel itself.
+        types: where it is.
+    """
+
+    type_id: int
+    module: str
+    types: Types = field(repr=False)
+
+    @property
+    def view(self) -> TypeView:
+        """The type."""
+        return self.types[self.type_id]
+
+
+@frozen(eq=False, slots=False)
+class Kernel:
+    """A kernel's BTF, and the BTF of the modules that are loaded.
+
+    Attributes:
+        vmlinux: the kernel's own.
+        modules: split BTF over it, by the modules' names; searched in this order.
+    """
+
+    vmlinux: Btf
+    modules: Mapping[str, Btf] = field(factory=dict, converter=_read_only)
+
+    def __attrs_post_init__(self) -> None:
+        for name, btf in self.modules.items():
+            if btf.base is None or btf.base.end_id != self.vmlinux.end_id:
+                raise RequirementError(
+                    f"module {name} is not split over this kernel's BTF",
+                    got="another base" if btf.base is not None else "no base",
+                    expected="split BTF over vmlinux",
+                )
+
+    def candidates(self, local: TypeView, name: str) -> list[Candidate]:
+        """The types that a program's type may mean: of its name, whatever flavour, and its kind.
+
+        As libbpf does, modules are searched only when the kernel itself has none.
+
+        Args:
+            local: the program's type.
+            name: its name.
+        """
+        wanted = essential_name(name)
+        found = list(self._of(VMLINUX, self.vmlinux, local, wanted))
+        if not found:
+            for module, btf in self.modules.items():
+                found += self._of(module, btf, local, wanted)
+        return found
+
+    def _of(self, module: str, btf: Btf, local: TypeView, name: str) -> Iterator[Candidate]:
+        types = Types.of(btf)
+        for type_id in _Names.of(btf).ids(name):
+            if types.alike(int(btf.types.kinds[type_id - btf.first_id]), local.kind):
+                yield Candidate(type_id, module, types)
+
+
+@frozen(eq=False, slots=False)
+class _Names:
+    """Finds a container's own types by name, whatever their flavour."""
+
+    btf: Btf
+    _ids: dict[str, list[int]] = field(factory=dict)
+    _offsets: dict[str, list[int]] = field(factory=dict)
+
+    @classmethod
+    def of(cls, btf: Btf) -> _Names:
+        """The finder of a container, which stays with it."""
+        known = btf.analyses
+        if cls not in known:
+            known[cls] = cls(btf)
+        found: _Names = known[cls]
+        return found
+
+    @cached_property
+    def used(self) -> Container[int]:
+        """The offsets at which the types' names start."""
+        names = self.btf.types.name_offs
+        if self.btf.base is not None:
+            return frozenset(names.tolist())
+        used = bytearray(self.btf.strings.end + 1)
+        np.frombuffer(used, np.uint8)[names] = 1
+        return _Marked(used)
+
+    def offsets(self, name: str) -> list[int]:
+        """Where strings start that mean ``name``, here and in the bases."""
+        if name not in self._offsets:
+            base = self.btf.base
+            before = _Names.of(base).offsets(name) if base is not None else []
+            self._offsets[name] = [*before, *_meaning(self.btf.strings, name)]
+        return self._offsets[name]
+
+    def ids(self, name: str) -> list[int]:
+        """The ids of the types whose names mean ``name``, ascending."""
+        if name not in self._ids:
+            used, names = self.used, self.btf.types.name_offs
+            rows: npt.NDArray[Any] = np.zeros(len(names), np.bool_)
+            for offset in self.offsets(name):
+                if offset in used:
+                    rows |= names == offset
+            self._ids[name] = (np.flatnonzero(rows) + self.btf.first_id).tolist()
+        return self._ids[name]
+
+
+@frozen(eq=False)
+class _Marked:
+    """The numbers that are marked, a byte each; for a kernel's names less work than a set."""
+
+    marks: bytearray
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and bool(self.marks[number])
+
+
+def _meaning(table: StringTable, name: str) -> Iterable[int]:
+    """The offsets of a table at which strings start that mean ``name``."""
+    data, text = table.data, name.encode("utf-8", "surrogateescape")
+    plain = text + b"\0"
+    at = data.find(plain)
+    while at >= 0:
+        yield table.start + at
+        at = data.find(plain, at + 1)
+    flavoured = text + b"___"
+    at = data.find(flavoured)
+    while at >= 0:
+        whole = data[at : data.find(b"\0", at)].decode("utf-8", "surrogateescape")
+        if essential_name(whole) == name:
+            yield table.start + at
+        at = data.find(flavoured, at + 1)

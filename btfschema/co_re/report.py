@@ -1,0 +1,167 @@
+"""Will this object load on that kernel, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from btfschema.co_re.insns import POISON, Insn, patched
+from btfschema.co_re.kernel import Kernel
+from btfschema.co_re.paths import access_path
+from btfschema.co_re.program import BpfObject, Relocation
+from btfschema.co_re.reach import reached
+from btfschema.co_re.reasons import Reason, explain
+from btfschema.co_re.resolve import Resolution, Resolver, kind_name
+from btfschema.errors import CoreError
+
+__all__ = ["Finding", "Report", "check_object"]
+
+
+@frozen(eq=False)
+class Finding:
+    """A relocation of an object on a kernel.
+
+    Attributes:
+        relocation: where it stands in the object.
+        resolution: what it comes to.
+        poison: whether its instruction becomes an invalid one.
+        error: why libbpf would refuse the whole object, or None.
+        guarded: of a poisoned instruction, whether it can't be reached on this kernel, so that it
+            harms nobody; None for all others.
+        reason: why it fails, or None where it does not.
+    """
+
+    relocation: Relocation
+    resolution: Resolution
+    poison: bool
+    error: CoreError | None = None
+    guarded: bool | None = None
+    reason: Reason | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether the object does not load because of this."""
+        return self.error is not None or (self.poison and not self.guarded)
+
+    @property
+    def value(self) -> int | None:
+        """What the instruction holds on the kernel; None where it is poison, or an error."""
+        return None if self.poison or self.error is not None else self.resolution.value
+
+    @property
+    def path(self) -> str:
+        """The access as C: ``task_struct.thread_pid``."""
+        local, relo = self.resolution.local, self.relocation.relo
+        if local is None:
+            return f"[{relo.type_id}] + {relo.access_str}"
+        return access_path(local, relo.kind)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as JSON has it."""
+        one, candidate, line = self.relocation, self.resolution.candidate, self.relocation.line
+        return {
+            "program": one.program,
+            "section": one.section,
+            "index": one.index,
+            "insn": one.insn - one.first_insn,
+            "kind": kind_name(one.relo.kind),
+            "path": self.path,
+            "candidate": candidate.type_id if candidate is not None else None,
+            "module": candidate.module if candidate is not None else None,
+            "value": self.value,
+            "poison": self.poison,
+            "reason": self.reason.text if self.reason is not None else None,
+            "cause": self.reason.cause if self.reason is not None else None,
+            "instead": list(self.reason.instead) if self.reason is not None else [],
+            "guarded": self.guarded,
+            "file": line.file_name if line is not None else None,
+            "line": line.line_num if line is not None else None,
+            "source": line.line.strip() if line is not None else None,
+        }
+
+    def __str__(self) -> str:
+        """Two lines: what is asked and where; what becomes of it."""
+        one, line = self.relocation, self.relocation.line
+        where = f"{line.file_name}:{line.line_num}: {line.line.strip()}" if line else one.section
+        guard = ""
+        if self.poison:
+            guard = " (guarded: never reached here)" if self.guarded else " (not guarded)"
+        said = self.reason.text if self.reason is not None else f"{self.value}"
+        head = f"{one.program} #{one.index} {kind_name(one.relo.kind)} {self.path}"
+        return f"{head}: {said}{guard}\n    {where}"
+
+
+@frozen(eq=False)
+class Report:
+    """All relocations of an object on a kernel.
+
+    Attributes:
+        findings: in the order in which libbpf takes them.
+    """
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def failing(self) -> tuple[Finding, ...]:
+        """Those that keep the object from loading."""
+        return tuple(finding for finding in self.findings if finding.fails)
+
+    @property
+    def loads(self) -> bool:
+        """Whether the object's relocations let it load: no error, no poison that is reached."""
+        return not self.failing
+
+
+def check_object(program: BpfObject, kernel: Kernel) -> Report:
+    """Resolve all relocations of an object on a kernel, and say what becomes of each.
+
+    Raises:
+        RequirementError: the object is for a machine of the other byte order.
+    """
+    resolver = Resolver.of(program.btf, kernel)
+    found = [(one, resolver.resolve(one.relo)) for one in program.relocations]
+    code = {section: list(insns) for section, insns in program.code.items()}
+    outcomes = [_written(code, one, resolution) for one, resolution in found]
+    live = {section: reached(insns, program.functions(section)) for section, insns in code.items()}
+    rows = zip(found, outcomes, strict=True)
+    return Report(tuple(_findings(rows, live, kernel)))
+
+
+Outcome = tuple[bool, CoreError | None]
+
+
+def _written(
+    code: Mapping[str, list[Insn]], relocation: Relocation, resolution: Resolution
+) -> Outcome:
+    """Patch the instruction; says whether it is poison, and why libbpf refuses to."""
+    if resolution.patch is None:
+        return False, resolution.error
+    insns = code.get(relocation.section)
+    if insns is None:
+        return resolution.poison, None
+    try:
+        new = patched(insns, relocation.insn, resolution.patch)
+    except CoreError as error:
+        return False, error
+    insns[relocation.insn : relocation.insn + len(new)] = new
+    return new[0] is POISON, None
+
+
+def _findings(
+    rows: Iterator[tuple[tuple[Relocation, Resolution], Outcome]],
+    live: Mapping[str, frozenset[int]],
+    kernel: Kernel,
+) -> Iterator[Finding]:
+    for (relocation, resolution), (poison, error) in rows:
+        reason, guarded = None, None
+        if error is not None:
+            reason = Reason("refused", str(error))
+        elif poison:
+            reason = explain(resolution, kernel)
+            reachable: Sequence[int] | frozenset[int] = live.get(
+                relocation.section, (relocation.insn,)
+            )
+            guarded = relocation.insn not in reachable
+        yield Finding(relocation, resolution, poison, error, guarded, reason)
