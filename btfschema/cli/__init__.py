@@ -20,6 +20,7 @@ COMMANDS = {
     "info": ("info", "Show header, counts and sizes of a file's BTF."),
     "show": ("show", "Show types as C with offsets, sizes and holes."),
     "graph": ("graph", "Draw what a type leads to."),
+    "tables": ("tables", "Write types, members and all else as tables: Parquet, CSV, SQLite."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
     "verify": ("verify", "Say what a kernel, or a reader, would refuse of a file's BTF."),
     "check": ("check", "Say whether modules' BTF fits a kernel, and if not, why."),

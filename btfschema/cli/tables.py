@@ -1,0 +1,211 @@
+"""``btfschema tables``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from btfschema.cli.inputs import base_option
+
+if TYPE_CHECKING:
+    from btfschema.errors import Failure
+    from btfschema.model.container import Btf
+
+__all__ = ["tables"]
+
+DATABASES = (".sqlite", ".sqlite3", ".db")
+# Files that are read before the first of them is written.
+TOGETHER = 32
+
+
+@click.command()
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
+@click.option(
+    "--all",
+    "trees",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="All modules and .btf files below DIR.",
+)
+@base_option
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE|DIR",
+    help="TABLE.parquet or TABLE.csv for one table, FILE.sqlite for all, DIR/ for a dataset of all "
+    "that is partitioned by kernel; - prints CSV.",
+)
+@click.option("--table", metavar="NAME", help="The table of a .parquet or .csv file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Of a dataset's files.",
+)
+@click.option("--kernel", metavar="RELEASE", help="What the column kernel says.")
+def tables(
+    files: tuple[str, ...],
+    trees: tuple[str, ...],
+    base_btf: str | None,
+    output: str,
+    table: str | None,
+    form: str,
+    kernel: str | None,
+) -> None:
+    """Write types, members, enumerators, params, variables, references and tags as tables.
+
+    Each has a row a thing, with names, C spelling, sizes, offsets, and the file and kernel that it
+    is from; the kernel's release is taken from the file's path unless --kernel gives it. A split's
+    tables hold its own types. Parquet needs the extra btfschema[tables].
+
+    \b
+    Examples:
+      btfschema tables vmlinux -o types.parquet
+      btfschema tables vmlinux nf_tables.ko -B vmlinux -o kernel.sqlite
+      btfschema tables --all /lib/modules/6.12.1 -B vmlinux -o dataset/
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.cli.tree import gather
+
+    found = gather(files, trees)
+    _refuse_inputs(output, [*found.paths, base_btf])
+    loaded = _loaded(found.paths, base_btf)
+    failed = _Failures(keep_going=found.walked)
+    opened = failed.left_out(loaded)
+    path = Path(output)
+    if path.suffix in DATABASES:
+        _write_database(opened, output, kernel)
+    elif output != "-" and (output.endswith("/") or not path.suffix or path.is_dir()):
+        _write_dataset(opened, Path(output), form, kernel)
+    else:
+        _write_table(opened, output, table, kernel)
+    if failed.count:
+        click.echo(f"btfschema: {failed.count} files could not be read", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _refuse_inputs(output: str, inputs: Sequence[str | None]) -> None:
+    """Refuse an output that is one of the files that are read.
+
+    Raises:
+        click.UsageError: it is.
+    """
+    for one in inputs:
+        if one is not None and Path(output).is_file() and _same(one, output):
+            raise click.UsageError(f"-o {output} is the same file as {one}, which is read")
+
+
+def _loaded(paths: Sequence[str], base_btf: str | None) -> Iterator[tuple[str, Btf | Failure]]:
+    """The containers, some read together, over the base; the base itself may be among them."""
+    from btfschema.sources import load, load_many
+
+    base = load(base_btf) if base_btf is not None else None
+    for first in range(0, len(paths), TOGETHER):
+        portion = paths[first : first + TOGETHER]
+        rest = [path for path in portion if base_btf is None or not _same(path, base_btf)]
+        found = dict(zip(rest, load_many(rest, base), strict=True))
+        for path in portion:
+            if path in found:
+                yield path, found[path]
+            elif base is not None:
+                yield path, base
+
+
+def _same(path: str, other: str) -> bool:
+    return path == other or (
+        Path(path).exists() and Path(other).exists() and Path(path).samefile(other)
+    )
+
+
+class _Failures:
+    """Tells of files that could not be read, and goes on or stops.
+
+    Args:
+        keep_going: whether to go on.
+    """
+
+    def __init__(self, *, keep_going: bool) -> None:
+        self.keep_going, self.count = keep_going, 0
+
+    def left_out(self, loaded: Iterable[tuple[str, Btf | Failure]]) -> Iterator[tuple[str, Btf]]:
+        """The files that could be read."""
+        for path, one in loaded:
+            if not isinstance(one, Exception):
+                yield path, one
+                continue
+            if not self.keep_going:
+                raise one
+            self.count += 1
+            click.echo(f"btfschema: {path}: {one}", err=True)
+
+
+def _kernel(path: str, kernel: str | None) -> str:
+    from btfschema.questions.writing import kernel_release
+
+    return kernel if kernel is not None else kernel_release(path)
+
+
+def _write_database(opened: Iterable[tuple[str, Btf]], output: str, kernel: str | None) -> None:
+    from btfschema.questions.tables import tables_of
+    from btfschema.questions.writing import SqliteFile
+    from btfschema.sources import atomic_write
+
+    database = SqliteFile()
+    try:
+        for path, btf in opened:
+            database.add(tables_of(btf, path, _kernel(path, kernel)))
+        atomic_write(output, database.content())
+    finally:
+        database.close()
+
+
+def _write_dataset(
+    opened: Iterable[tuple[str, Btf]], output: Path, form: str, kernel: str | None
+) -> None:
+    from btfschema.questions.tables import tables_of
+    from btfschema.questions.writing import Dataset
+
+    dataset = Dataset(output, form)
+    for path, btf in opened:
+        release = _kernel(path, kernel)
+        dataset.add(tables_of(btf, path, release), release)
+    dataset.close()
+
+
+def _write_table(
+    opened: Iterable[tuple[str, Btf]], output: str, name: str | None, kernel: str | None
+) -> None:
+    """One table as Parquet or CSV."""
+    from btfschema.questions.columns import arrow
+    from btfschema.questions.tables import TABLES, tables_of
+    from btfschema.questions.writing import csv_bytes, parquet_bytes
+    from btfschema.sources import atomic_write
+
+    path = Path(output)
+    if name is None:
+        name = path.stem if path.stem in TABLES else "types"
+    if output != "-" and path.suffix not in (".parquet", ".csv"):
+        raise click.UsageError(
+            f"-o {output}: a file ends in .parquet, .csv or {', '.join(DATABASES)}"
+        )
+    parts = []
+    for file, btf in opened:
+        found = tables_of(btf, file, _kernel(file, kernel))
+        if name not in found:
+            raise click.UsageError(f"--table {name}: there are {', '.join(found)}")
+        parts.append(found[name])
+    if path.suffix == ".parquet":
+        whole = arrow().concat_tables([part.arrow() for part in parts], promote_options="default")
+        atomic_write(output, parquet_bytes(whole.unify_dictionaries()))
+        return
+    data = b"".join(csv_bytes(part, header=not number) for number, part in enumerate(parts))
+    if output == "-":
+        click.echo(data, nl=False)
+    else:
+        atomic_write(output, data)

@@ -1,0 +1,48 @@
+"""Questions about whole containers: lists of types, differences, offsets, tables.
+
+Each works on all types at once and answers with values; the commands only print them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from btfschema._doors import door
+
+if TYPE_CHECKING:
+    from btfschema.questions.catalog import Catalog, catalog_of
+    from btfschema.questions.columns import Column, Table
+    from btfschema.questions.rebuilding import from_tables
+    from btfschema.questions.tables import arrow_tables, tables_of
+    from btfschema.questions.writing import Dataset, SqliteFile, csv_bytes, parquet_bytes
+
+__all__ = [
+    "Catalog",
+    "Column",
+    "Dataset",
+    "SqliteFile",
+    "Table",
+    "arrow_tables",
+    "catalog_of",
+    "csv_bytes",
+    "from_tables",
+    "parquet_bytes",
+    "tables_of",
+]
+
+__getattr__, __dir__ = door(
+    globals(),
+    {
+        "Catalog": "btfschema.questions.catalog",
+        "Column": "btfschema.questions.columns",
+        "Dataset": "btfschema.questions.writing",
+        "SqliteFile": "btfschema.questions.writing",
+        "Table": "btfschema.questions.columns",
+        "arrow_tables": "btfschema.questions.tables",
+        "catalog_of": "btfschema.questions.catalog",
+        "csv_bytes": "btfschema.questions.writing",
+        "from_tables": "btfschema.questions.rebuilding",
+        "parquet_bytes": "btfschema.questions.writing",
+        "tables_of": "btfschema.questions.tables",
+    },
+)
