@@ -22,6 +22,7 @@ __all__ = [
     "MatchError",
     "MissingBaseError",
     "NoBtfError",
+    "NoMemberError",
     "PassError",
     "RegistryError",
     "RequirementError",
@@ -96,6 +97,10 @@ class TypeIdError(BtfError, IndexError):
 
 class UnknownNameError(BtfError, LookupError):
     """No type has this name."""
+
+
+class NoMemberError(UnknownNameError, AttributeError):
+    """A value has no member of this name, or a path is none."""
 
 
 class AmbiguousNameError(BtfError, LookupError):

@@ -19,6 +19,7 @@ COMMANDS = {
     "dump": ("dump", "Print the types of a file, as bpftool does."),
     "info": ("info", "Show header, counts and sizes of a file's BTF."),
     "show": ("show", "Show types as C with offsets, sizes and holes."),
+    "value": ("value", "Print bytes as a value of a type."),
     "graph": ("graph", "Draw what a type leads to."),
     "tables": ("tables", "Write types, members and all else as tables: Parquet, CSV, SQLite."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),

@@ -40,6 +40,9 @@ from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
     from btfschema.model.ext import BtfExt
+    from btfschema.values.layouts import AnyType
+    from btfschema.values.memory import Data
+    from btfschema.values.value import Value
 
 __all__ = ["Btf"]
 
@@ -328,6 +331,20 @@ class Btf:
                 references run in a circle.
         """
         return size_of(self, type_id)
+
+    def read(
+        self, type_: AnyType, data: Data, offset: int = 0, *, count: int | None = None
+    ) -> Value:
+        """Read a value of a type from memory, lazily: see :func:`btfschema.values.read`."""
+        from btfschema.values.value import read
+
+        return read(self, type_, data, offset, count=count)
+
+    def write(self, type_: AnyType, value: object, *, onto: Data | None = None) -> bytes:
+        """The bytes of a value of a type: see :func:`btfschema.values.write`."""
+        from btfschema.values.writing import write
+
+        return write(self, type_, value, onto=onto)
 
     def describe(self, type_id: int) -> str:
         """A type in a few words for messages: ``STRUCT "sk_buff" [4711]``."""

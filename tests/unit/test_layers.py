@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 CODEC = sorted((ROOT / "btfschema").rglob("*.py"))
 PASSES = sorted((ROOT / "transforms").rglob("*.py"))
 # Where Construct may be imported: the declarations, and what runs them.
-CONSTRUCT = {"roles", "kinds", "plan", "engines", "ext", "elfheaders", "elfsections"}
+CONSTRUCT = {"roles", "kinds", "plan", "engines", "ext", "elfheaders", "elfsections", "constructs"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
