@@ -28,9 +28,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from refinement import refined
 
 from btfschema import Btf, Kind, views
-from btfschema_transforms.sameness.refinement import refined
 
 __all__ = ["Declared", "differences", "enumerator_assertions"]
 

@@ -19,7 +19,7 @@ from btfschema.arrays import bounds_of, parts_of, spread
 from btfschema.errors import EncodeError
 from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
 
-__all__ = ["Picked", "pick", "pick_many"]
+__all__ = ["Picked", "pick", "pick_many", "same_texts"]
 
 Index = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
@@ -122,6 +122,20 @@ def pick_many(
         for first in range(0, len(pieces), a_table)
     ]
     return sections, places.take(same).take(used.inverse)
+
+
+def same_texts(table: StringTable, offsets: Index) -> Index:
+    """For each offset the first one at which the same text stands.
+
+    Args:
+        table: where the strings are; offsets may lie in its bases, and inside a longer string.
+        offsets: each once, ascending.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+    """
+    used = _used([table], offsets, np.zeros(len(offsets), np.int64))
+    return offsets.take(_same_texts([table], used))
 
 
 def _check_sizes(tables: Sequence[StringTable], sizes: npt.NDArray[Any]) -> None:

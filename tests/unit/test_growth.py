@@ -16,9 +16,9 @@ from building import built
 from btfschema import Btf, views
 from btfschema.errors import MatchError
 from btfschema.views import TypeView
+from btfschema_transforms.dedup import dedup
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.relocate import relocate
-from btfschema_transforms.sameness import identity as comparing
 from btfschema_transforms.sameness.identity import identity
 from btfschema_transforms.sameness.matching import Policy
 
@@ -52,6 +52,12 @@ def assert_linear(make: Callable[[int], Callable[[], object]], small: int = 150)
     assert costs[1] < 8 * costs[0]
 
 
+def assert_logarithmic(make: Callable[[int], Callable[[], object]], small: int = 150) -> None:
+    """Sixteen times as much input costs less than twice as much, but for reading it."""
+    costs = [lines_run(make(count)) for count in (small, 16 * small)]
+    assert costs[1] < 2 * costs[0]
+
+
 def chain(count: int, size: int = 4) -> list[TypeView]:
     return [views.Int("i", size), *(views.Typedef("a", row + 1) for row in range(count))]
 
@@ -60,23 +66,69 @@ def pointing(base: Btf, ids: Iterable[int]) -> Btf:
     return built(*map(views.Ptr, ids), base=base)
 
 
-def test_telling_the_links_of_a_chain_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds over all types are few, and what follows goes along the chain."""
-    rounds = []
-    numbered = comparing._numbered
-
-    def counted(hashes: Any) -> Any:
-        rounds.append(len(hashes))
-        return numbered(hashes)
-
-    monkeypatch.setattr(comparing, "_numbered", counted)
+def test_telling_the_links_of_a_chain_apart() -> None:
+    """A chain as long as the file takes rounds by the logarithm of its length."""
 
     def make(count: int) -> Callable[[], object]:
         old, new = built(*chain(count)), built(*chain(count))
         return lambda: identity(old, new)
 
-    assert_linear(make, 4 * comparing.ROUNDS)
-    assert len(rounds) == 2 * (comparing.ROUNDS + 1)
+    assert_logarithmic(make)
+
+
+def ladder(count: int) -> list[TypeView]:
+    """Each type refers to two others, so that there is no chain to go along."""
+    steps = [
+        views.Struct("a", 8, [views.Member("x", 2 * row + 1), views.Member("y", 2 * row + 2)])
+        for row in range(count)
+        for _ in range(2)
+    ]
+    return [views.Int("i", 4), views.Int("j", 4), *steps]
+
+
+def test_a_ladder_of_equal_types() -> None:
+    """What changes is told to what refers to it, once for each step of the ladder."""
+
+    def make(count: int) -> Callable[[], object]:
+        btf = built(*ladder(count))
+        return lambda: dedup(btf)
+
+    assert_linear(make)
+
+
+def test_one_struct_with_all_types_for_members() -> None:
+    """Twice, over a chain whose links are told apart one by one."""
+
+    def make(count: int) -> Callable[[], object]:
+        links = ladder(count)
+        members = [views.Member("m", one + 1) for one in range(len(links))]
+        btf = built(*links, views.Struct("s", 8, members), views.Struct("s", 8, members))
+        return lambda: dedup(btf)
+
+    assert_linear(make)
+
+
+def test_a_declaration_at_the_end_of_a_chain() -> None:
+    """Of a name with two definitions, so that it is looked for who tells which is meant."""
+
+    def make(count: int) -> Callable[[], object]:
+        names = [views.Struct("f", 4), views.Struct("f", 8), views.Fwd("f")]
+        pointers = [views.Ptr(3 + row) for row in range(count)]
+        btf = built(*names, *pointers, views.Struct("s", 8, [views.Member("m", 3 + count)]))
+        return lambda: dedup(btf)
+
+    assert_linear(make)
+
+
+def test_one_name_for_all_types_some_only_declared() -> None:
+    def make(count: int) -> Callable[[], object]:
+        types: list[TypeView] = [views.Fwd("f"), views.Ptr(1)]
+        for row in range(count):
+            types.append(views.Struct("f", 4 + row, [views.Member("m", 2)]))
+        btf = built(*types)
+        return lambda: dedup(btf)
+
+    assert_linear(make)
 
 
 @pytest.mark.parametrize("step", [1, -1])

@@ -1,0 +1,82 @@
+"""Which types only declare a name, and which define it; which are never the same as another.
+
+The one place in which ``dedup`` asks what a kind is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema.schema.constraints import Graph, Target
+from btfschema.schema.kinds import Kind, Kinds
+from btfschema.schema.plan import KIND_MASK
+from btfschema.tables.types import TypeTable
+
+__all__ = ["ENUM_SPACE", "SPACES", "Declared", "of_its_own", "says_itself"]
+
+# What a forward declaration stands for, by its kind_flag; and the kinds of enums, which need no
+# kind to be declared: an enum without values is a declaration.
+TAGS = (Kind.STRUCT, Kind.UNION)
+ENUMS = (Kind.ENUM, Kind.ENUM64)
+ENUM_SPACE = len(TAGS)
+SPACES = ENUM_SPACE + 1
+
+
+def _mask(numbers: list[int]) -> npt.NDArray[np.bool_]:
+    return np.isin(np.arange(KIND_MASK + 1), numbers)
+
+
+def of_its_own(types: TypeTable) -> npt.NDArray[np.bool_]:
+    """Whether each type is a thing and not a kind of thing: a variable, a section of variables.
+
+    Two variables of one name and type are two variables all the same.
+    """
+    return _own_kinds(types.plan.schema).take(types.kinds)
+
+
+def _own_kinds(kinds: Kinds) -> npt.NDArray[np.bool_]:
+    found = []
+    for number, spec in kinds.items():
+        wants = spec.constraints
+        if wants and wants.graph is Graph.ROOT and wants.target is not Target.TAGGED:
+            found.append(number)
+    return _mask(found)
+
+
+def says_itself(types: TypeTable) -> npt.NDArray[np.bool_]:
+    """Whether each type says more than what it refers to: it has a name, or a size of its own."""
+    found = []
+    for number, spec in types.plan.schema.items():
+        wants = spec.constraints
+        if wants is None or wants.graph in (Graph.DATA, Graph.COMPOSITE):
+            found.append(number)
+    named = types.name_offs > 0
+    return named | _mask(found).take(types.kinds)
+
+
+@frozen(eq=False)
+class Declared:
+    """For each type of a table, the name that it declares or defines.
+
+    Attributes:
+        spaces: 0 for a struct's name, 1 for a union's, 2 for an enum's; -1 for all other types.
+        forward: whether the type only declares it.
+    """
+
+    spaces: npt.NDArray[np.int64]
+    forward: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, types: TypeTable) -> Declared:
+        """Look at all types of a table."""
+        kinds, vlens = types.kinds, types.vlens
+        spaces = np.full(len(types), -1)
+        forward = kinds == Kind.FWD
+        for space, tag in enumerate(TAGS):
+            spaces[kinds == tag] = space
+            spaces[forward & (types.kind_flags == bool(space))] = space
+        enums = _mask(list(ENUMS)).take(kinds)
+        spaces[enums] = ENUM_SPACE
+        return cls(spaces, forward | (enums & (vlens == 0)))

@@ -1,0 +1,57 @@
+"""64-bit hashes of many things at once.
+
+Whoever uses them checks afterwards that what has one hash really is equal, so that a seed decides
+how long something takes and never what comes out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Hashes", "Index", "mixed", "salted", "sums"]
+
+Index = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+# A large odd number: no two words of 41 bits differ by a small multiple of it.
+STEP = np.uint64(0x9E3779B97F4A7C15)
+
+BLOCK = 1 << 14
+STEPS = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
+LAST = np.uint64(31)
+
+
+def mixed(values: Hashes) -> Hashes:
+    """Spread 64-bit words over all bits (the finaliser of splitmix64)."""
+    found = values.copy()
+    # In blocks that stay in the processor's cache, this takes a third of the time.
+    scratch = np.empty(min(BLOCK, len(found)), np.uint64)
+    for first in range(0, len(found), BLOCK):
+        block = found[first : first + BLOCK]
+        spare = scratch[: len(block)]
+        for shift, factor in STEPS:
+            np.right_shift(block, shift, out=spare)
+            np.bitwise_xor(block, spare, out=block)
+            np.multiply(block, factor, out=block)
+        np.right_shift(block, LAST, out=spare)
+        np.bitwise_xor(block, spare, out=block)
+    return found
+
+
+def salted(places: Hashes, seed: int) -> Hashes:
+    """What to add to words, by their places, before they are mixed and summed up."""
+    salts = places * STEP
+    salts += np.uint64(seed)
+    return salts
+
+
+def sums(values: Hashes, firsts: Index) -> Hashes:
+    """Sum each stretch of ``values`` that starts at one of ``firsts``."""
+    if not len(firsts):
+        return np.zeros(0, np.uint64)
+    found: Hashes = np.add.reduceat(values, firsts)
+    return found

@@ -1,0 +1,169 @@
+"""The records of containers in words that can be compared, and the classes of equal ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from btfschema import Btf
+from btfschema.arrays import ranges
+from btfschema.tables.types import TypeTable
+from btfschema_transforms.sameness.hashing import Hashes, Index, mixed, salted, sums
+from btfschema_transforms.sameness.partition import Graph, Partition
+from btfschema_transforms.sameness.rebuilding import first_places
+
+__all__ = ["Records"]
+
+# A record that is like no other has a number of its own in its first word, above all texts'.
+ALONE = 1 << 40
+
+
+@frozen(eq=False)
+class Records:
+    """The records of some containers, one after the other. Node 0 is void, record r is node r + 1.
+
+    Attributes:
+        words: 64-bit words: numbers as they are, texts by number, type ids 0.
+        starts: the word at which each record starts, and where the last one ends.
+        refs: the words that hold type ids.
+        users: the node that each of them belongs to.
+        targets: the node that it refers to.
+    """
+
+    words: Hashes
+    starts: Index
+    refs: Index
+    users: Index
+    targets: Index
+
+    @classmethod
+    def of(
+        cls,
+        btfs: Sequence[Btf],
+        alone: Callable[[TypeTable], npt.NDArray[np.bool_]] | None = None,
+    ) -> Records:
+        """The records of containers, those of their bases included.
+
+        Args:
+            btfs: the containers.
+            alone: tells for each record of a table whether it is the same as no other. Records of
+                kinds that the schema does not declare always are: what they refer to is unknown.
+        """
+        texts: dict[str, int] | None = {} if len(btfs) > 1 else None
+        words, starts, refs, targets = [], [], [], []
+        at = first = 0
+        for btf in btfs:
+            types = btf.all_types
+            values = types.words.astype(np.uint64)
+            values[types.string_positions] = _text_numbers(btf, texts)
+            positions = types.type_id_positions
+            ids = types.words.take(positions).astype(np.int64)
+            values[positions] = 0
+            single = np.zeros(len(types), np.bool_) if alone is None else alone(types)
+            single[types.opaque_rows()] = True
+            lone = types.starts[single]
+            values[lone] = np.uint64(ALONE + first) + np.arange(len(lone), dtype=np.uint64)
+            words.append(values)
+            starts.append(types.starts + at)
+            refs.append(positions + at)
+            targets.append(np.where(ids, ids + first, 0))
+            at, first = at + len(values), first + len(types)
+        all_starts = np.concatenate([*starts, np.array([at])])
+        all_refs = np.concatenate(refs)
+        users = all_starts.searchsorted(all_refs, side="right")
+        return cls(np.concatenate(words), all_starts, all_refs, users, np.concatenate(targets))
+
+    def __len__(self) -> int:
+        """How many nodes there are, void included."""
+        return len(self.starts)
+
+    def graph(self, seed: int) -> Graph:
+        """The records as nodes, labelled by what they say themselves."""
+        sizes = np.diff(self.starts)
+        places = np.arange(len(self.words), dtype=np.uint64)
+        places -= self.starts[:-1].astype(np.uint64).repeat(sizes)
+        salts = salted(places, seed)
+        labels = np.empty(len(self), np.uint64)
+        labels[0] = seed
+        of_refs = mixed(salts.take(self.refs))
+        salts += self.words
+        labels[1:] = sums(mixed(salts), self.starts[:-1])
+        return Graph(labels, self.users, of_refs, self.targets)
+
+    def classes(self) -> tuple[Index, Index]:
+        """The class of each node: by itself, and by all that it leads to; that of void is 0."""
+        seeds = np.random.default_rng()
+        while True:
+            graph = self.graph(int(seeds.integers(1, 1 << 63)))
+            _, records = np.unique(graph.labels, return_inverse=True)
+            classes = Partition(graph).classes
+            everything = np.arange(len(self))
+            referred = classes.take(self.targets)
+            if self.holds(records, everything) and self.holds(classes, everything, referred):
+                return _from_void(records.astype(np.int64)), _from_void(classes)
+
+    def holds(self, classes: Index, nodes: Index, referred: Index | None = None) -> bool:
+        """Whether those of the nodes that are of one class really are equal.
+
+        Args:
+            classes: by node; void must be alone in its own.
+            nodes: those that are compared.
+            referred: by reference, a number that references at the same place must share; None
+                when it does not matter what is referred to.
+        """
+        nodes = nodes[nodes > 0]
+        chosen = np.zeros(int(classes.max(initial=0)) + 1, np.int64)
+        of_node = classes.take(nodes)
+        chosen[of_node] = nodes
+        like = chosen.take(of_node)
+        if bool((of_node == classes[0]).any()):
+            return False
+        differs = (like != nodes).nonzero()[0]
+        ones, others = nodes.take(differs) - 1, like.take(differs) - 1
+        sizes = np.diff(self.starts)
+        lengths = sizes.take(ones)
+        if not np.array_equal(lengths, sizes.take(others)):
+            return False
+        words = self.words
+        if referred is not None:
+            words = words.copy()
+            words[self.refs] = referred.astype(np.uint64)
+        return np.array_equal(
+            words.take(ranges(self.starts.take(ones), lengths)),
+            words.take(ranges(self.starts.take(others), lengths)),
+        )
+
+
+def _from_void(classes: Index) -> Index:
+    """The classes numbered so that void's is 0."""
+    void = int(classes[0])
+    if not void:
+        return classes
+    numbers = np.arange(int(classes.max()) + 1)
+    numbers[[0, void]] = void, 0
+    return numbers.take(classes)
+
+
+def _text_numbers(btf: Btf, texts: dict[str, int] | None) -> Index:
+    """A number for each string that the chain's records use; equal texts have equal numbers.
+
+    Args:
+        btf: the container.
+        texts: the numbers so far, which are added to; None when there is no other container.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+    """
+    types = btf.all_types
+    uses = types.words.take(types.string_positions).astype(np.int64)
+    numbers = first_places(btf.strings, uses)
+    if texts is not None:
+        firsts = numbers.take(uses)
+        offsets = np.unique(firsts)
+        names = btf.strings.names(offsets)
+        numbers[offsets] = [texts.setdefault(name, len(texts)) for name in names]
+        return numbers.take(firsts)
+    return numbers.take(uses)
