@@ -32,6 +32,7 @@ __all__ = [
     "UnknownNameError",
     "UnresolvedError",
     "VerifyError",
+    "WrongKeyError",
     "attempt",
 ]
 
@@ -93,6 +94,10 @@ class EncodeError(BtfError, ValueError):
 
 class TypeIdError(BtfError, IndexError):
     """No type has this id."""
+
+
+class WrongKeyError(BtfError, TypeError):
+    """A container is asked for something that is no id, name, slice or view."""
 
 
 class UnknownNameError(BtfError, LookupError):

@@ -44,7 +44,7 @@ def by_definition(btf: Btf, type_id: int, data: bytes, at: int = 0, width: int =
             inner = {member.name: one} if member.name else one if isinstance(one, dict) else {}
             found |= {name: value for name, value in inner.items() if name not in found}
         return found
-    size = width or 8 * (btf.pointer_size if isinstance(view, views.Ptr) else view.size)  # type: ignore[attr-defined]  # pyright: ignore
+    size = width or 8 * (btf.pointer_size if isinstance(view, views.Ptr) else view.size)  # type: ignore[union-attr]  # pyright: ignore
     bits = _bits(data, btf.byteorder)[at : at + size]
     if btf.byteorder == "little":
         bits = bits[::-1]

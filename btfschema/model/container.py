@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema.codec.engines import Image
 from btfschema.codec.header import ByteOrder, canonical_header
-from btfschema.errors import (
-    AmbiguousNameError,
-    DecodeError,
-    TypeIdError,
-    UnknownNameError,
-)
+from btfschema.errors import DecodeError, TypeIdError
+from btfschema.model.lookups import Lookups
 from btfschema.model.sizes import pointer_size_of, size_of
-from btfschema.model.views import VIEWS, Opaque, TypeView, Void
+from btfschema.model.views import TypeView, Void, view_class
+from btfschema.model.views.base import attached
+from btfschema.model.views.making import Records
 from btfschema.schema.kinds import Kinds
 from btfschema.schema.plan import (
     HEADER_WORDS,
@@ -31,28 +30,31 @@ from btfschema.schema.plan import (
     VLEN_MASK,
     Field,
     KindPlan,
-    RawRecord,
 )
 from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined
 from btfschema.tables.strings import StringTable
-from btfschema.tables.types import TypeTable
+from btfschema.tables.types import Index, TypeTable
 
 if TYPE_CHECKING:
     from btfschema.model.ext import BtfExt
+    from btfschema.model.views import AnyView
     from btfschema.values.layouts import AnyType
     from btfschema.values.memory import Data
     from btfschema.values.value import Value
 
 __all__ = ["Btf"]
 
-# Views are made in runs of this many types when all are asked for: enough to make numpy's cost per
-# call vanish, few enough to keep the copies small.
-RUN = 4096
+# Views are made in runs when all are asked for: short ones first, for those who want a few, then
+# of so many types that numpy's cost per call vanishes.
+FIRST_RUN = 64
+RUN = 16384
+# Up to so many are made one by one.
+FEW = 16
 
 
 @frozen(eq=False, repr=False, slots=False)
-class Btf:
+class Btf(Lookups):
     """BTF, stand-alone or split over a base, which may itself be split.
 
     ``len`` and iteration cover the container's own types; ``btf[id]`` also finds its bases' types,
@@ -153,26 +155,35 @@ class Btf:
     def __bool__(self) -> bool:
         return True
 
-    def __contains__(self, type_id: object) -> bool:
-        return isinstance(type_id, int) and 0 <= type_id < self.end_id
-
-    def __iter__(self) -> Iterator[TypeView]:
+    def __iter__(self) -> Iterator[AnyView]:
         """The container's own types, in id order."""
-        types, plans = self.types, self.types.plan.kinds
-        ends = types.ends
-        for first in range(0, len(types), RUN):
-            rows = slice(first, first + RUN)
-            starts = types.starts[rows]
-            begin, end = int(starts[0]), int(ends[rows][-1])
-            words = types.words[begin:end].tolist()
-            at = (starts - begin).tolist()
-            at.append(end - begin)
-            kinds = types.kinds[rows].tolist()
-            for i, kind in enumerate(kinds):
-                record = words[at[i] : at[i + 1]]
-                yield self._view(record, plans[kind], types.first_id + first + i)
+        run = FIRST_RUN
+        first, end = self.first_id, self.end_id
+        while first < end:
+            yield from self._own_views(np.arange(first, min(first + run, end)) - self.first_id)
+            first += run
+            run = min(4 * run, RUN)
 
-    def __getitem__(self, type_id: int) -> TypeView:
+    def views(self, ids: Iterable[int]) -> list[AnyView]:
+        """The types with these ids, here or in a base, at less cost than one by one.
+
+        Raises:
+            TypeIdError: there is no such id.
+        """
+        wanted = np.fromiter(ids, np.int64)
+        if len(wanted) < FEW:
+            return [self.view(type_id) for type_id in wanted.tolist()]
+        found = np.empty(len(wanted), object)
+        left = np.ones(len(wanted), np.bool_)
+        for owner in self.chain:
+            at = np.flatnonzero((wanted >= owner.first_id) & (wanted < owner.end_id))
+            found[at] = owner._own_views(wanted[at] - owner.first_id)
+            left[at] = False
+        for other in np.flatnonzero(left).tolist():
+            found[other] = self.view(int(wanted[other]))
+        return list(found)
+
+    def view(self, type_id: int) -> AnyView:
         """The type with this id, here or in a base.
 
         Raises:
@@ -183,15 +194,29 @@ class Btf:
             return self._from_base(type_id)
         row = type_id - types.first_id
         end = types.starts[row + 1] if row + 1 < len(types) else len(types.words)
-        record = types.words[types.starts[row] : end].tolist()
-        kind = record[INFO_WORD.word] >> KIND_SHIFT & KIND_MASK
-        return self._view(record, types.plan.kinds[kind], type_id)
+        words = types.words[types.starts[row] : end].tolist()
+        info = words[INFO_WORD.word]
+        plan = types.plan.kinds[info >> KIND_SHIFT & KIND_MASK]
+        first, stride = plan.first_element, plan.stride
+        known = plan.spec is not None
+        records = Records(
+            plan,
+            [type_id],
+            [self.strings.lookup(words[NAME_OFF.word])],
+            [info & VLEN_MASK],
+            [bool(info >> KIND_FLAG_SHIFT)],
+            [words[THIRD.word]],
+            tuple([self._decoded(f, [words[f.word]]) for f in plan.fixed]),
+            tuple([self._decoded(f, words[first + f.word :: stride]) for f in plan.element]),
+            () if known else (tuple(words[HEADER_WORDS:]),),
+        )
+        return view_class(plan)._many(records, self)[0]  # type: ignore[return-value]
 
-    def _from_base(self, type_id: int) -> TypeView:
+    def _from_base(self, type_id: int) -> AnyView:
         if type_id == 0:
-            return Void(btf=self)
+            return cast(Void, attached(Void(), self))
         if 0 < type_id < self.first_id:
-            return self.owner(type_id)[type_id]
+            return self.owner(type_id).view(type_id)
         raise TypeIdError(
             f"type id {type_id} is past the last id {self.end_id - 1}"
             if type_id > 0
@@ -201,31 +226,51 @@ class Btf:
             expected=f"0..{self.end_id - 1}",
         )
 
-    def _view(self, words: list[int], plan: KindPlan, type_id: int) -> TypeView:
-        """A view of a record given as unsigned words."""
-        info = words[INFO_WORD.word]
-        name = self.image.strings.lookup(words[NAME_OFF.word])
-        vlen, flag, third = info & VLEN_MASK, bool(info >> KIND_FLAG_SHIFT), words[THIRD.word]
-        if plan.spec is None:
-            payload = tuple(words[HEADER_WORDS:])
-            return Opaque(plan.number, name, vlen, flag, third, payload, id=type_id, btf=self)
-        fixed: tuple[Any, ...] = ()
-        columns: tuple[list[Any], ...] = ()
-        if plan.fixed:
-            fixed = tuple([self._column(f, [words[f.word]])[0] for f in plan.fixed])
-        if plan.stride:
-            first, stride = plan.first_element, plan.stride
-            columns = tuple(
-                [self._column(f, words[first + f.word :: stride]) for f in plan.element]
-            )
-        raw = RawRecord(name, vlen, flag, third, fixed, columns)
-        view: type[TypeView] = plan.spec.view or VIEWS[plan.number]
-        return view._from_raw(raw, plan, self, type_id)
+    def _own_views(self, rows: Index) -> list[AnyView]:
+        """The views of some of the container's own records, kind by kind."""
+        types = self.types
+        found = np.empty(len(rows), object)
+        kinds = types.kinds[rows]
+        for kind in np.flatnonzero(np.bincount(kinds, minlength=1)).tolist():
+            at = np.flatnonzero(kinds == kind)
+            plan = types.plan.kinds[kind]
+            found[at] = view_class(plan)._many(self._records(plan, rows[at]), self)
+        return list(found)
 
-    def _column(self, word: Field, values: list[int]) -> list[Any]:
-        """Words of one field: strings resolved, bits split, signs applied."""
+    def _records(self, plan: KindPlan, rows: Index) -> Records:
+        """Some records of one kind by column."""
+        types = self.types
+        starts, words = types.starts[rows], types.words
+        elements = types.elements(plan.number, rows).starts if plan.spec and plan.stride else rows
+        payloads: tuple[tuple[int, ...], ...] = ()
+        if plan.spec is None:
+            ends = types.ends[rows].tolist()
+            firsts = (starts + HEADER_WORDS).tolist()
+            spans = zip(firsts, ends, strict=True)
+            payloads = tuple(tuple(words[begin:end].tolist()) for begin, end in spans)
+        return Records(
+            plan,
+            (rows + types.first_id).tolist(),
+            self.strings.names(types.name_offs[rows]),
+            types.vlens[rows].tolist(),
+            types.kind_flags[rows].tolist(),
+            types.thirds[rows].tolist(),
+            tuple([self._column(f, words[starts + f.word]) for f in plan.fixed]),
+            tuple([self._column(f, words[elements + f.word]) for f in plan.element]),
+            payloads,
+        )
+
+    def _column(self, word: Field, values: npt.NDArray[np.uint32]) -> list[Any]:
+        """One word of many records: strings resolved, bits split, signs applied."""
         if word.role is Role.STRING_OFFSET:
-            return list(map(self.image.strings.lookup, values))
+            return self.strings.names(values)
+        found: list[Any] = (values.view(np.int32) if word.signed else values).tolist()
+        return found if word.bits is None else [word.bits.split(value) for value in found]
+
+    def _decoded(self, word: Field, values: list[int]) -> list[Any]:
+        """The same for one record, where numpy's cost per call counts."""
+        if word.role is Role.STRING_OFFSET:
+            return list(map(self.strings.lookup, values))
         if word.bits is not None:
             return [word.bits.split(value) for value in values]
         if word.signed:
@@ -256,17 +301,7 @@ class Btf:
             btf = btf.base if type_id < btf.first_id else None
         raise TypeIdError(f"type id {type_id} is not in 1..{self.end_id - 1}", type_id=type_id)
 
-    def find_ids(self, name: str, kind: int | None = None) -> list[int]:
-        """The ids of all types with this name, the bases' included, in order."""
-        found: list[int] = []
-        for btf in self.chain:
-            rows = btf._rows_named(name)
-            if kind is not None:
-                rows = rows[btf.types.kinds[rows] == kind]
-            found += (rows + btf.first_id).tolist()
-        return found
-
-    def _rows_named(self, name: str) -> Any:
+    def rows_named(self, name: str) -> Index:
         """The container's own rows with this name, ascending."""
         offsets = self.strings.find(name)
         if not name:
@@ -276,38 +311,14 @@ class Btf:
         lows = np.searchsorted(sorted_offs, wanted, side="left")
         counts = np.searchsorted(sorted_offs, wanted, side="right") - lows
         at = np.repeat(lows - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        return np.sort(order[at])
+        found: Index = np.sort(order[at])
+        return found
 
     @cached_property
     def _by_name(self) -> tuple[Any, Any]:
         """Rows ordered by name offset, and these offsets."""
         order = np.argsort(self.types.name_offs, kind="stable")
         return order, self.types.name_offs[order].astype(np.int64)
-
-    def find_all(self, name: str, kind: int | None = None) -> list[TypeView]:
-        """All types with this name (and kind), the bases' included, in id order."""
-        return [self[type_id] for type_id in self.find_ids(name, kind)]
-
-    def find(self, name: str, kind: int | None = None) -> TypeView:
-        """The one type with this name (and kind), here or in a base.
-
-        Raises:
-            UnknownNameError: there is none.
-            AmbiguousNameError: there are several; ``got`` holds their ids.
-        """
-        ids = self.find_ids(name, kind)
-        what = f"{self.kinds.name(kind)} {name!r}" if kind is not None else f"type {name!r}"
-        if not ids:
-            raise UnknownNameError(f"no {what}", got=name, expected="a name in this BTF")
-        if len(ids) > 1:
-            listed = ", ".join(f"[{i}] {self.kinds.name(self[i].kind)}" for i in ids[:8])
-            more = f" and {len(ids) - 8} more" if len(ids) > 8 else ""
-            raise AmbiguousNameError(
-                f"{len(ids)} matches for {what}: {listed}{more}; give a kind or use find_all",
-                got=ids,
-                expected="one match",
-            )
-        return self[ids[0]]
 
     @cached_property
     def analyses(self) -> dict[Any, Any]:

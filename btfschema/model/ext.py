@@ -25,6 +25,7 @@ from btfschema.arrays import read_only
 from btfschema.codec.engines import Engine, run_construct
 from btfschema.codec.header import ByteOrder, byteorder_of, check_bounds, word_dtype
 from btfschema.errors import BtfError, DecodeError, EncodeError
+from btfschema.model.views.base import attached
 from btfschema.model.views.ext import CoreRelo, CoreReloKind, ExtSection, FuncInfo, LineInfo
 from btfschema.schema.kinds import (
     BTF_EXT_CORE_FIELDS,
@@ -61,8 +62,8 @@ SECTION_WORDS = len(BTF_EXT_INFO_SEC.subcons)
 Values = npt.NDArray[Any]
 
 
-def _line_info(insn_off: int, file_name: str, line: str, place: Any, btf: Btf) -> LineInfo:
-    return LineInfo(insn_off, file_name, line, place["line"], place["column"], btf=btf)
+def _line_info(insn_off: int, file_name: str, line: str, place: Any) -> LineInfo:
+    return LineInfo(insn_off, file_name, line, place["line"], place["column"])
 
 
 _RECORDS: dict[str, Callable[..., Any]] = {
@@ -140,7 +141,7 @@ class ExtInfo:
         strings = self._btf.strings
         columns = [self._column(f) for f in _FIELDS[self.name]]
         make = _RECORDS[self.name]
-        records = [make(*values, btf=self._btf) for values in zip(*columns, strict=True)]
+        records = [attached(make(*values), self._btf) for values in zip(*columns, strict=True)]
         ends = np.cumsum(self.counts).tolist()
         names = self.words[self.section_starts + SECTION_NAME.word].tolist()
         return tuple(

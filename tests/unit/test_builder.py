@@ -32,7 +32,7 @@ class TestIds:
         builder.add(views.Struct("node", 8, [views.Member("next", 1)]))
         node = builder.build()[2]
         assert isinstance(node, views.Struct)
-        assert node.members[0].type.type.id == 2  # type: ignore[attr-defined]  # pyright: ignore
+        assert node.members[0].type.references == [2]
 
     def test_that_nobody_added_are_named(self) -> None:
         builder = Builder()
@@ -65,7 +65,7 @@ class TestStrings:
     def test_split_reuses_its_bases(self) -> None:
         split = tiny(tiny())
         assert split.strings.data == b""
-        assert [view.name for view in split] == ["int", "", "s"]  # type: ignore[attr-defined]  # pyright: ignore
+        assert [view.name for view in split] == ["int", "", "s"]
 
     def test_split_reuses_all_its_bases(self) -> None:
         middle = Builder(tiny())
@@ -74,7 +74,7 @@ class TestStrings:
         for name in ("int", "middle", "last"):
             last.add(views.Fwd(name))
         assert last.build().strings.data == b"last\0"
-        assert [view.name for view in last.build()] == ["int", "middle", "last"]  # type: ignore[attr-defined]  # pyright: ignore
+        assert [view.name for view in last.build()] == ["int", "middle", "last"]
 
     def test_any_bytes_survive(self) -> None:
         text = b"caf\xc3\xa9\xff".decode("utf-8", "surrogateescape")

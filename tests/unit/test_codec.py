@@ -355,7 +355,7 @@ class TestReferences:
         assert len(read) == 3
         assert dumps(read) == data
         with pytest.raises(TypeIdError, match="type id 99 is past the last id 3"):
-            read[2].type  # type: ignore[attr-defined]  # noqa: B018  # pyright: ignore
+            read.find("", views.Ptr).type  # noqa: B018
         with pytest.raises(DecodeError, match="string offset 11 is past the end"):
             read[3]
 

@@ -122,8 +122,8 @@ class TestViews:
 
     def test_references_resolve_into_bases(self) -> None:
         last = built(views.Ptr(3), views.Typedef("t", 6), base=tiny(tiny()))
-        assert last[7].type.id == 3  # type: ignore[attr-defined]  # pyright: ignore
-        assert last[8].type.name == "s"  # type: ignore[attr-defined]  # pyright: ignore
+        assert last.find_all("", views.Ptr)[-1].type.id == 3
+        assert last.find("t", views.Typedef).type.name == "s"
         assert last[5].btf is last.base
 
     def test_of_nothing_resolves_nothing(self) -> None:
@@ -153,7 +153,7 @@ class TestViews:
         assert isinstance(wide, views.Enum64)
         assert (state.signed, state.values[1].value) == (True, -1)
         assert (wide.signed, wide.values[0].value) == (False, (1 << 64) - 1)
-        assert btf[1].signed  # type: ignore[attr-defined]  # pyright: ignore
+        assert btf.find("int", views.Int).signed
 
     def test_bitfields(self) -> None:
         flags = every_kind()[20]
@@ -272,7 +272,7 @@ class TestNothingCanBeChanged:
 
     def test_views(self) -> None:
         with pytest.raises(FrozenInstanceError):
-            tiny().find("s").size = 3  # type: ignore[attr-defined]  # pyright: ignore
+            tiny().find("s", views.Struct).size = 3  # type: ignore[misc]  # pyright: ignore
 
     @pytest.mark.parametrize("data", [b"", dumps(tiny())])
     def test_words(self, data: bytes) -> None:

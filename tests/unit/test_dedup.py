@@ -167,8 +167,9 @@ def test_a_base_keeps_what_it_declares() -> None:
     result = dedup(btf)
 
     assert dumps(base) == dumps(result.btf.base or base)
-    pointer = result.btf[result.btf.find("pointer").type_id]  # type: ignore[attr-defined]
-    assert result.btf[pointer.type_id].kind == Kind.STRUCT  # type: ignore[attr-defined]
+    pointer = result.btf.find("pointer", views.Typedef).type
+    assert isinstance(pointer, views.Ptr)
+    assert pointer.type.kind == Kind.STRUCT
     assert result.ids[7] == 3
 
 

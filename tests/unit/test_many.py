@@ -206,7 +206,7 @@ class TestRelocating:
         inside = Btf.assemble(
             named.types.rewritten(words), named.strings.data, like=named, base=base
         )
-        assert [member.name for member in inside.find("a").members] == ["ice"]  # type: ignore[attr-defined]
+        assert [member.name for member in inside.find("a", views.Struct).members] == ["ice"]
         target = built(views.Int("id", 4), views.Struct("device", 4))
         # The same text, used by the ``.BTF.ext`` alone.
         through_ext = with_ext(named, types=[3], names=[at])

@@ -139,7 +139,7 @@ class TestAddedKind:
 
     def test_is_viewed(self, engine: Engine) -> None:
         read = loads(self.build(), decoder=engine, kinds=KINDS_40)
-        assert read[2] == Alias("alias", "origin", 1, 7)
+        assert read.find("alias", Alias) == Alias("alias", "origin", 1, 7)
         assert list(read) == [KERNEL_VIEWS[0], Alias("alias", "origin", 1, 7)]
         assert read.kinds.name(40) == "ALIAS"
         assert read.describe(2) == 'ALIAS "alias" [2]'
@@ -147,7 +147,7 @@ class TestAddedKind:
     def test_shows_its_references(self) -> None:
         read = loads(self.build(), kinds=KINDS_40)
         assert read[2].references == [1]
-        assert read.find("alias", 40).type == read[1]  # type: ignore[attr-defined]
+        assert read.find("alias", Alias).type == read[1]
         assert read.types.type_id_positions.tolist() == [4 + 4]
         assert len(read.types.string_positions) == 3
 
@@ -163,7 +163,7 @@ class TestAddedKind:
         builder.add(Alias("alias", "origin", 1, 7))
         opaque = loads(dumps(builder.build()))[2]
         assert opaque.kind == 40
-        assert opaque.name == "alias"  # type: ignore[attr-defined]
+        assert opaque.name == "alias"
 
     def test_the_shipped_schema_stays_as_it_is(self) -> None:
         assert 40 not in KINDS

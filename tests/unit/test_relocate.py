@@ -286,7 +286,7 @@ class TestSplitTarget:
         assert list(moved) == [
             views.Struct("user", 8, [views.Member("bus", 3), views.Member("s", 2)])
         ]
-        assert [moved[i].name for i in (2, 3)] == ["s", "bus"]  # type: ignore[attr-defined]
+        assert [moved[i].name for i in (2, 3)] == ["s", "bus"]
         assert list(ids) == [0, 3, 2, 5]
 
     def test_is_refused_under_kernel(self) -> None:

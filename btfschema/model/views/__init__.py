@@ -8,7 +8,9 @@ equal when their contents are, wherever they come from.
 Everything here is written by hand, for readable names; that it covers the schema is tested.
 """
 
-from btfschema.model.views.base import Opaque, TypeView, Void
+from typing import TypeAlias
+
+from btfschema.model.views.base import DeclaredView, Modifier, Opaque, TypeView, Void
 from btfschema.model.views.code import (
     Datasec,
     DeclTag,
@@ -27,9 +29,11 @@ from btfschema.model.views.code import (
 )
 from btfschema.model.views.data import (
     Array,
+    Composite,
     Const,
     Enum,
     Enum64,
+    EnumBase,
     Enumerator,
     Float,
     Fwd,
@@ -43,15 +47,20 @@ from btfschema.model.views.data import (
     Union,
     Volatile,
 )
+from btfschema.schema.plan import KindPlan
 
 __all__ = [
     "VIEWS",
+    "AnyView",
     "Array",
+    "Composite",
     "Const",
     "Datasec",
     "DeclTag",
+    "DeclaredView",
     "Enum",
     "Enum64",
+    "EnumBase",
     "Enumerator",
     "Float",
     "Func",
@@ -66,6 +75,7 @@ __all__ = [
     "LocProto",
     "LocSec",
     "Member",
+    "Modifier",
     "Opaque",
     "Param",
     "Ptr",
@@ -79,6 +89,7 @@ __all__ = [
     "VarSecinfo",
     "Void",
     "Volatile",
+    "view_class",
 ]
 
 VIEWS: dict[int, type[TypeView]] = {
@@ -108,3 +119,43 @@ VIEWS: dict[int, type[TypeView]] = {
         LocSec,
     )
 }
+
+
+def view_class(plan: KindPlan) -> type[TypeView]:
+    """The class of the views of a kind."""
+    if plan.spec is None:
+        return Opaque
+    found: type[TypeView] = plan.spec.view or VIEWS[plan.number]
+    return found
+
+
+AnyView: TypeAlias = (
+    Void
+    | Int
+    | Ptr
+    | Array
+    | Struct
+    | Union
+    | Enum
+    | Fwd
+    | Typedef
+    | Volatile
+    | Const
+    | Restrict
+    | Func
+    | FuncProto
+    | Var
+    | Datasec
+    | Float
+    | DeclTag
+    | TypeTag
+    | Enum64
+    | LocParam
+    | LocProto
+    | LocSec
+    | Opaque
+)
+"""Any type of a container, for ``isinstance`` and ``match`` to tell which.
+
+Types of kinds that were added from outside are instances of their own classes.
+"""

@@ -2,46 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
-from attrs import field, fields_dict, frozen
+from attrs import field, fields, fields_dict, frozen
 
 from btfschema.errors import UnresolvedError
+from btfschema.model.views.making import Records, container_setter, grouped, made
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan, RawRecord
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.model.views import AnyView
 
-__all__ = ["Attached", "Modifier", "Opaque", "Refers", "TypeView", "Void"]
+__all__ = [
+    "Attached",
+    "DeclaredView",
+    "Modifier",
+    "Opaque",
+    "Refers",
+    "TypeView",
+    "Void",
+    "attached",
+    "numbered",
+]
 
 
-@frozen
 class Attached:
-    """Something that may belong to a container."""
+    """Something that may belong to a container.
 
-    _btf: Btf | None = field(default=None, kw_only=True, eq=False, repr=False, alias="btf")
+    The container is no attrs field: ``attrs.fields`` and ``attrs.asdict`` tell what the file says,
+    and equality is about that alone.
+    """
 
-    def _resolve(self, type_id: int) -> TypeView:
-        if self._btf is None:
+    __slots__ = ("__weakref__", "_btf")
+
+    if TYPE_CHECKING:
+        _btf: Btf
+
+    @property
+    def btf(self) -> Btf | None:
+        """The container that this was read from, or None."""
+        return getattr(self, "_btf", None)
+
+    def _resolve(self, type_id: int) -> AnyView:
+        btf = self.btf
+        if btf is None:
             message = (
                 f"type id {type_id} can't be resolved: this {type(self).__name__} was not read "
                 "from a container"
             )
             raise UnresolvedError(message, got=type_id, expected="a view from btf[id]")
-        return self._btf[type_id]
+        return btf[type_id]
+
+    def __copy__(self) -> Self:
+        """Itself: it can't change."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Itself: it can't change, and neither can its container."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its fields and its container, which goes into a pickle once."""
+        values = {one.name: getattr(self, one.name) for one in fields(cast(Any, type(self)))}
+        return _revived, (type(self), values, self.btf)
 
 
-@frozen
+_OWN = container_setter(Attached)
+
+
+def attached(one: Any, btf: Btf) -> Any:
+    """``one``, a new instance, which belongs to this container from now on."""
+    _OWN(one, btf)
+    return one
+
+
+def _revived(cls: type[Any], values: dict[str, Any], btf: Btf | None) -> Any:
+    """What was pickled."""
+    one = cls(**values)
+    return one if btf is None else attached(one, btf)
+
+
+def numbered(items: tuple[Any, ...]) -> str:
+    """How a repr shows the elements of a type: how many there are, unless there are few."""
+    return repr(items) if len(items) < 2 else f"<{len(items)} of {type(items[0]).__name__}>"
+
+
 class Refers(Attached):
     """Something with one type id."""
 
-    # Every subclass declares the field ``type_id``.
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        # Every subclass declares it as a field.
+        @property
+        def type_id(self) -> int:
+            """The type that this refers to."""
+
     @property
-    def type(self) -> TypeView:
+    def type(self) -> AnyView:
         """The type that ``type_id`` refers to."""
-        return self._resolve(self.type_id)  # type: ignore[attr-defined]  # pyright: ignore
+        return self._resolve(self.type_id)
 
 
 @frozen
@@ -55,6 +118,8 @@ class TypeView(Attached):
     KIND: ClassVar[int]
     # The class of the repeated structs, and the field that holds them.
     ELEMENT: ClassVar[Any] = None
+    # The word that C writes before a name of this kind: "struct", "union", "enum".
+    KEYWORD: ClassVar[str] = ""
 
     id: int = field(kw_only=True, eq=False, default=0)
 
@@ -64,37 +129,66 @@ class TypeView(Attached):
         return self.KIND
 
     @property
-    def btf(self) -> Btf | None:
-        """The container that the view was read from."""
-        return self._btf
-
-    @property
     def references(self) -> list[int]:
         """The ids that this type refers to, in the schema's order.
 
         Raises:
             UnresolvedError: the view was not read from a container.
         """
-        if self._btf is None:
+        btf = self.btf
+        if btf is None:
             raise UnresolvedError(f"this {type(self).__name__} was not read from a container")
-        return self._btf.references(self.id)
+        return btf.references(self.id)
+
+    @property
+    def stripped(self) -> AnyView:
+        """What is left without typedefs, qualifiers and type tags: itself for any other kind.
+
+        Raises:
+            UnresolvedError: the view was not read from a container, or it leads back to itself.
+        """
+        from btfschema.model.paths import stripped
+
+        return stripped(self)
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        """Make a view of a record; kinds whose view has other names than the schema override it."""
-        known = fields_dict(cls)
-        values: dict[str, Any] = {"name": raw.name, "kind_flag": raw.kind_flag, "vlen": raw.vlen}
-        values[plan.third.name] = raw.third
-        values.update(zip((f.attribute for f in plan.fixed), raw.fixed, strict=True))
+    def _many(cls, records: Records, btf: Btf) -> list[Self]:
+        """The views of some records, at little cost for each."""
+        columns = {**cls._columns(records, btf), "id": records.ids}
+        return made(cls, columns, len(records.ids), (_OWN, btf))
+
+    @classmethod
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        """The values of each field; kinds whose view has other names than the schema override it.
+
+        Fields that have a converter get what it takes.
+        """
+        plan = records.plan
+        values: dict[str, Any] = {
+            "name": records.names,
+            "kind_flag": records.flags,
+            "vlen": records.vlens,
+            plan.third.name: records.thirds,
+        }
+        values.update(zip((f.attribute for f in plan.fixed), records.fixed, strict=True))
         if plan.spec is not None and plan.stride:
-            element = cls.ELEMENT
-            values[plan.spec.elements] = tuple(
-                element(*words, btf=btf) for words in zip(*raw.columns, strict=True)
-            )
-        return cls(**{k: v for k, v in values.items() if k in known}, id=type_id, btf=btf)
+            names = (f.attribute for f in plan.element)
+            elements = dict(zip(names, records.columns, strict=True))
+            values[plan.spec.elements] = cls._elements(elements, records, btf)
+        known = fields_dict(cls)
+        return {name: column for name, column in values.items() if name in known}
+
+    @classmethod
+    def _elements(
+        cls, columns: Mapping[str, list[Any]], records: Records, btf: Btf
+    ) -> list[tuple[Any, ...]]:
+        """The elements of each record."""
+        owner = (_OWN, btf) if issubclass(cls.ELEMENT, Attached) else None
+        items = made(cls.ELEMENT, columns, sum(records.vlens), owner)
+        return grouped(items, records.vlens)
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
-        """The record of this view; the inverse of ``_from_raw``."""
+        """The record of this view; the inverse of ``_columns``."""
         elements: Iterable[Any] = ()
         if plan.spec is not None and plan.stride:
             elements = getattr(self, plan.spec.elements)
@@ -109,7 +203,19 @@ class TypeView(Attached):
 
 
 @frozen
-class Void(TypeView):
+class DeclaredView(TypeView):
+    """Base of the views of the kinds that this package declares."""
+
+    KIND: ClassVar[Kind]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind."""
+        return self.KIND
+
+
+@frozen
+class Void(DeclaredView):
     """``void``, the type with id 0; it has no record."""
 
     KIND = Kind.VOID
@@ -128,21 +234,28 @@ class Opaque(TypeView):
     vlen: int
     kind_flag: bool
     size_or_type: int
-    payload: tuple[int, ...]
+    payload: tuple[int, ...] = field(repr=numbered)
 
     @property
     def kind(self) -> int:
         """The kind's number."""
         return self.number
 
+    @classmethod
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        return {
+            "number": [records.plan.number] * len(records.ids),
+            "name": records.names,
+            "vlen": records.vlens,
+            "kind_flag": records.flags,
+            "size_or_type": records.thirds,
+            "payload": records.payloads,
+        }
+
 
 @frozen
-class Modifier(TypeView, Refers):
+class Modifier(DeclaredView, Refers):
     """A pointer or a qualifier: nothing but the type that it stands before."""
 
     type_id: int
     name: str = field(default="", kw_only=True)
-
-    @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        return cls(raw.third, name=raw.name, id=type_id, btf=btf)

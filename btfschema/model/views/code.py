@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from btfschema.model.views.base import Attached, Refers, TypeView
+from btfschema.errors import UnresolvedError
+from btfschema.model.views.base import Attached, DeclaredView, Refers, numbered
+from btfschema.model.views.making import Records, grouped
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan, RawRecord
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.model.views import AnyView
 
 
 class Linkage(IntEnum):
@@ -33,7 +36,7 @@ def to_linkage(value: int) -> int:
 
 
 @frozen
-class Func(TypeView, Refers):
+class Func(DeclaredView, Refers):
     """A function (``BTF_KIND_FUNC``); its type is a :class:`FuncProto`."""
 
     KIND = Kind.FUNC
@@ -42,11 +45,27 @@ class Func(TypeView, Refers):
     linkage: int = field(default=Linkage.STATIC, converter=to_linkage)
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        return cls(raw.name, raw.third, raw.vlen, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        return {"name": records.names, "type_id": records.thirds, "linkage": records.vlens}
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         return RawRecord(self.name, self.linkage, False, self.type_id)
+
+    @property
+    def prototype(self) -> FuncProto:
+        """What it takes and returns.
+
+        Raises:
+            UnresolvedError: the view was not read from a container, or its type is no prototype.
+        """
+        found = self.type
+        if not isinstance(found, FuncProto):
+            raise UnresolvedError(
+                f"the type of FUNC {self.name!r} is no FUNC_PROTO but {found!r}",
+                type_id=self.id or None,
+                got=self.type_id,
+            )
+        return found
 
 
 @frozen
@@ -62,22 +81,17 @@ def _params(items: Iterable[Param]) -> tuple[Param, ...]:
 
 
 @frozen
-class FuncProto(TypeView, Refers):
+class FuncProto(DeclaredView, Refers):
     """A function's type (``BTF_KIND_FUNC_PROTO``); ``type`` is what it returns."""
 
     KIND = Kind.FUNC_PROTO
     ELEMENT = Param
     type_id: int
-    params: tuple[Param, ...] = field(default=(), converter=_params)
+    params: tuple[Param, ...] = field(default=(), converter=_params, repr=numbered)
     name: str = field(default="", kw_only=True)
 
-    @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        params = [Param(name, ref, btf=btf) for name, ref in zip(*raw.columns, strict=True)]
-        return cls(raw.third, params, name=raw.name, id=type_id, btf=btf)
-
     @property
-    def return_type(self) -> TypeView:
+    def return_type(self) -> AnyView:
         """The type that the function returns."""
         return self.type
 
@@ -88,7 +102,7 @@ class FuncProto(TypeView, Refers):
 
 
 @frozen
-class Var(TypeView, Refers):
+class Var(DeclaredView, Refers):
     """A variable (``struct btf_var``)."""
 
     KIND = Kind.VAR
@@ -111,18 +125,18 @@ def _varsecinfos(items: Iterable[VarSecinfo]) -> tuple[VarSecinfo, ...]:
 
 
 @frozen
-class Datasec(TypeView):
+class Datasec(DeclaredView):
     """A section of variables (``BTF_KIND_DATASEC``); size in bytes."""
 
     KIND = Kind.DATASEC
     ELEMENT = VarSecinfo
     name: str
     size: int
-    variables: tuple[VarSecinfo, ...] = field(default=(), converter=_varsecinfos)
+    variables: tuple[VarSecinfo, ...] = field(default=(), converter=_varsecinfos, repr=numbered)
 
 
 @frozen
-class DeclTag(TypeView, Refers):
+class DeclTag(DeclaredView, Refers):
     """``btf_decl_tag`` (``struct btf_decl_tag``).
 
     Attributes:
@@ -140,7 +154,7 @@ class DeclTag(TypeView, Refers):
 
 
 @frozen
-class TypeTag(TypeView, Refers):
+class TypeTag(DeclaredView, Refers):
     """``btf_type_tag`` (``BTF_KIND_TYPE_TAG``); ``kind_flag`` as for :class:`DeclTag`."""
 
     KIND = Kind.TYPE_TAG
@@ -166,36 +180,41 @@ def _ints(items: Iterable[int]) -> tuple[int, ...]:
 
 
 @frozen
-class LocParam(TypeView):
+class LocParam(DeclaredView):
     """Where a parameter's value is at an inlined call (``BTF_KIND_LOC_PARAM``)."""
 
     KIND = Kind.LOC_PARAM
     size: int
     flags: int = field(default=LocFlags.NONE, converter=LocFlags)
-    values: tuple[int, ...] = field(default=(), converter=_ints)
+    values: tuple[int, ...] = field(default=(), converter=_ints, repr=numbered)
     name: str = field(default="", kw_only=True)
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        (flags,), (values,) = raw.fixed, raw.columns
-        return cls(raw.third, flags, values, name=raw.name, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        (flags,), (values,) = records.fixed, records.columns
+        return {
+            "size": records.thirds,
+            "flags": flags,
+            "values": grouped(values, records.vlens),
+            "name": records.names,
+        }
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         return RawRecord(self.name, 0, False, self.size, (int(self.flags),), (list(self.values),))
 
 
 @frozen
-class LocProto(TypeView):
+class LocProto(DeclaredView):
     """The parameters of an inlined call, as ids of LOC_PARAMs (``BTF_KIND_LOC_PROTO``)."""
 
     KIND = Kind.LOC_PROTO
-    params: tuple[int, ...] = field(default=(), converter=_ints)
+    params: tuple[int, ...] = field(default=(), converter=_ints, repr=numbered)
     name: str = field(default="", kw_only=True)
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        (params,) = raw.columns
-        return cls(params, name=raw.name, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        (params,) = records.columns
+        return {"params": grouped(params, records.vlens), "name": records.names}
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         return RawRecord(self.name, 0, False, 0, (), (list(self.params),))
@@ -210,12 +229,12 @@ class LocEntry(Attached):
     offset: int
 
     @property
-    def func(self) -> TypeView:
+    def func(self) -> AnyView:
         """The function that was inlined."""
         return self._resolve(self.func_type_id)
 
     @property
-    def loc_proto(self) -> TypeView:
+    def loc_proto(self) -> AnyView:
         """Where its parameters are."""
         return self._resolve(self.loc_proto_type_id)
 
@@ -225,10 +244,10 @@ def _locentrys(items: Iterable[LocEntry]) -> tuple[LocEntry, ...]:
 
 
 @frozen
-class LocSec(TypeView):
+class LocSec(DeclaredView):
     """Inlined calls of a section (``BTF_KIND_LOCSEC``)."""
 
     KIND = Kind.LOCSEC
     ELEMENT = LocEntry
     name: str
-    entries: tuple[LocEntry, ...] = field(default=(), converter=_locentrys)
+    entries: tuple[LocEntry, ...] = field(default=(), converter=_locentrys, repr=numbered)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntFlag
-from typing import TYPE_CHECKING, Self
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, field, frozen
 
-from btfschema.errors import EncodeError, UnknownNameError
-from btfschema.model.views.base import Modifier, Refers, TypeView
+from btfschema.errors import EncodeError, UnknownNameError, UnresolvedError
+from btfschema.model.views.base import DeclaredView, Modifier, Refers, numbered
+from btfschema.model.views.making import Records
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
 from btfschema.schema.plan import KindPlan, RawRecord
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.model.views import AnyView
 
 BIT_OFFSET_MASK = (1 << MEMBER_BITFIELD.fields["bit_offset"][1]) - 1
 BITFIELD_SHIFT = MEMBER_BITFIELD.fields["bitfield_size"][0]
+U32_MAX = 0xFFFFFFFF
 
 
 class IntEncoding(IntFlag):
@@ -30,7 +34,7 @@ class IntEncoding(IntFlag):
 
 
 @frozen
-class Int(TypeView):
+class Int(DeclaredView):
     """An integer (``BTF_KIND_INT``).
 
     Attributes:
@@ -54,17 +58,15 @@ class Int(TypeView):
         return bool(self.encoding & IntEncoding.SIGNED)
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        (data,) = raw.fixed
-        return cls(
-            raw.name,
-            raw.third,
-            data["encoding"],
-            data["bits"],
-            data["bit_offset"],
-            id=type_id,
-            btf=btf,
-        )
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        (data,) = records.fixed
+        return {
+            "name": records.names,
+            "size": records.thirds,
+            "encoding": [word["encoding"] for word in data],
+            "bits": [word["bits"] for word in data],
+            "bit_offset": [word["bit_offset"] for word in data],
+        }
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         data = {
@@ -104,7 +106,7 @@ class Restrict(Modifier):
 
 
 @frozen
-class Array(TypeView, Refers):
+class Array(DeclaredView, Refers):
     """An array of ``nelems`` elements (``struct btf_array``)."""
 
     KIND = Kind.ARRAY
@@ -114,7 +116,7 @@ class Array(TypeView, Refers):
     name: str = field(default="", kw_only=True)
 
     @property
-    def index_type(self) -> TypeView:
+    def index_type(self) -> AnyView:
         """The type of the index."""
         return self._resolve(self.index_type_id)
 
@@ -135,13 +137,28 @@ class Member(Refers):
     bit_offset: int = 0
     bitfield_size: int = 0
 
+    @property
+    def byte_offset(self) -> int:
+        """Bytes from the start of the struct.
+
+        Raises:
+            UnresolvedError: it is a bit field, which has a ``bit_offset`` only.
+        """
+        if self.bitfield_size or self.bit_offset % 8:
+            raise UnresolvedError(
+                f"member {self.name!r} is a bit field at bit {self.bit_offset}: it has a "
+                "bit_offset, and no offset in bytes",
+                got=self.bit_offset,
+            )
+        return self.bit_offset // 8
+
 
 def _members(items: Iterable[Member]) -> tuple[Member, ...]:
     return tuple(items)
 
 
 @frozen
-class Composite(TypeView):
+class Composite(DeclaredView):
     """A struct or union.
 
     Attributes:
@@ -155,35 +172,61 @@ class Composite(TypeView):
     ELEMENT = Member
     name: str
     size: int
-    members: tuple[Member, ...] = field(default=(), converter=_members)
+    members: tuple[Member, ...] = field(default=(), converter=_members, repr=numbered)
     kind_flag: bool = field(
         default=Factory(lambda self: any(m.bitfield_size for m in self.members), takes_self=True),
         kw_only=True,
     )
 
-    def member(self, name: str) -> Member:
-        """The member with this name.
+    def member(self, path: str) -> Member:
+        """The member at a path: ``"pid"``, ``"se.avg.load_avg"``, ``"pid_links[2].next"``.
+
+        Members of anonymous members are members too, and typedefs and qualifiers on the way are
+        looked through. The offset of what is found counts from the start of *this* type.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is none, or the way would lead through a pointer.
+            UnresolvedError: the path leads into another type, and the view was not read from a
+                container.
         """
-        for member in self.members:
-            if member.name == name:
-                return member
-        raise UnknownNameError(f"{Kind(self.KIND).name} {self.name!r} has no member {name!r}")
+        from btfschema.model.paths import member_at
+
+        return member_at(self, path)
+
+    def walk(self, *, nested: bool = False) -> Iterator[tuple[str, Member]]:
+        """All members with the paths to them, in order; offsets count from the start of this type.
+
+        Those of anonymous members stand in their place.
+
+        Args:
+            nested: after a member that is a struct or union, its members too. Those of structs in
+                arrays and behind pointers are left out.
+
+        Raises:
+            UnresolvedError: a struct holds itself.
+        """
+        from btfschema.model.paths import walk
+
+        return walk(self, nested)
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        if raw.kind_flag:
-            members = tuple(
-                Member(name, ref, at & BIT_OFFSET_MASK, at >> BITFIELD_SHIFT, btf=btf)
-                for name, ref, at in zip(*raw.columns, strict=True)
-            )
-        else:
-            members = tuple(
-                Member(name, ref, at, btf=btf) for name, ref, at in zip(*raw.columns, strict=True)
-            )
-        return cls(raw.name, raw.third, members, kind_flag=raw.kind_flag, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        names, ids, offsets = records.columns
+        widths = [0] * len(names)
+        if any(records.flags):
+            ends = accumulate(records.vlens)
+            for flag, vlen, end in zip(records.flags, records.vlens, ends, strict=True):
+                if flag:
+                    part = slice(end - vlen, end)
+                    widths[part] = [word >> BITFIELD_SHIFT for word in offsets[part]]
+                    offsets[part] = [word & BIT_OFFSET_MASK for word in offsets[part]]
+        columns = {"name": names, "type_id": ids, "bit_offset": offsets, "bitfield_size": widths}
+        return {
+            "name": records.names,
+            "size": records.thirds,
+            "members": cls._elements(columns, records, btf),
+            "kind_flag": records.flags,
+        }
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         offsets = [self._offset(i, member) for i, member in enumerate(self.members)]
@@ -213,6 +256,7 @@ class Struct(Composite):
     """A struct (``BTF_KIND_STRUCT``)."""
 
     KIND = Kind.STRUCT
+    KEYWORD = "struct"
 
 
 @frozen
@@ -220,6 +264,7 @@ class Union(Composite):
     """A union (``BTF_KIND_UNION``)."""
 
     KIND = Kind.UNION
+    KEYWORD = "union"
 
 
 @frozen
@@ -235,7 +280,7 @@ def _enumerators(items: Iterable[Enumerator]) -> tuple[Enumerator, ...]:
 
 
 @frozen
-class EnumBase(TypeView):
+class EnumBase(DeclaredView):
     """An enum.
 
     Attributes:
@@ -245,13 +290,71 @@ class EnumBase(TypeView):
         signed: whether values have a sign; by default just when one is negative.
     """
 
+    ELEMENT = Enumerator
+    KEYWORD = "enum"
     name: str
     size: int
-    values: tuple[Enumerator, ...] = field(default=(), converter=_enumerators)
+    values: tuple[Enumerator, ...] = field(default=(), converter=_enumerators, repr=numbered)
     signed: bool = field(
         default=Factory(lambda self: any(v.value < 0 for v in self.values), takes_self=True),
         kw_only=True,
     )
+
+    def __getitem__(self, name: str) -> int:
+        """The value of an enumerator.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+        """
+        for enumerator in self.values:
+            if enumerator.name == name:
+                return enumerator.value
+        raise UnknownNameError(
+            f"{self.kind.name} {self.name!r} has no value {name!r}",
+            got=name,
+            type_id=self.id or None,
+        )
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an enumerator of this name."""
+        return any(enumerator.name == name for enumerator in self.values)
+
+    def __iter__(self) -> Iterator[Enumerator]:
+        """The enumerators in file order."""
+        return iter(self.values)
+
+    def name_of(self, value: int) -> str:
+        """The name of the first enumerator with this value.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        for enumerator in self.values:
+            if enumerator.value == value:
+                return enumerator.name
+        raise UnknownNameError(
+            f"{self.kind.name} {self.name!r} has no name for {value}",
+            got=value,
+            type_id=self.id or None,
+        )
+
+    @classmethod
+    def _enums(
+        cls, records: Records, btf: Btf, names: list[str], words: list[int], sign: int
+    ) -> Mapping[str, Iterable[Any]]:
+        """The values of each field; ``sign`` is the bit that holds the sign in ``words``."""
+        if any(records.flags):
+            ends = accumulate(records.vlens)
+            for flag, vlen, end in zip(records.flags, records.vlens, ends, strict=True):
+                if flag:
+                    part = slice(end - vlen, end)
+                    words[part] = [word - (word >> sign << sign + 1) for word in words[part]]
+        return {
+            "name": records.names,
+            "size": records.thirds,
+            "values": cls._elements({"name": names, "value": words}, records, btf),
+            "signed": records.flags,
+        }
 
     def _checked(self, bits: int) -> list[int]:
         """All values as unsigned words of ``bits`` bits."""
@@ -275,12 +378,9 @@ class Enum(EnumBase):
     KIND = Kind.ENUM
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        names, values = raw.columns
-        if not raw.kind_flag:
-            values = [value & 0xFFFFFFFF for value in values]
-        enumerators = map(Enumerator, names, values)
-        return cls(raw.name, raw.third, enumerators, signed=raw.kind_flag, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        names, words = records.columns
+        return cls._enums(records, btf, names, [word & U32_MAX for word in words], 31)
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         values = [value - (value >> 31 << 32) for value in self._checked(32)]
@@ -295,13 +395,10 @@ class Enum64(EnumBase):
     KIND = Kind.ENUM64
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        names, lows, highs = raw.columns
-        values = [high << 32 | low for low, high in zip(lows, highs, strict=True)]
-        if raw.kind_flag:
-            values = [value - (value >> 63 << 64) for value in values]
-        enumerators = map(Enumerator, names, values)
-        return cls(raw.name, raw.third, enumerators, signed=raw.kind_flag, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        names, lows, highs = records.columns
+        words = [high << 32 | low for low, high in zip(lows, highs, strict=True)]
+        return cls._enums(records, btf, names, words, 63)
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         values = self._checked(64)
@@ -314,7 +411,14 @@ class Enum64(EnumBase):
 
 
 @frozen
-class Fwd(TypeView):
+class EnumConstant(Enumerator):
+    """An enumerator, and the enum that it was found in."""
+
+    enum: Enum | Enum64 = field(repr=lambda enum: f"[{enum.id}]")
+
+
+@frozen
+class Fwd(DeclaredView):
     """A forward declaration of a struct, or of a union (``BTF_KIND_FWD``)."""
 
     KIND = Kind.FWD
@@ -322,33 +426,34 @@ class Fwd(TypeView):
     is_union: bool = False
 
     @property
+    def keyword(self) -> str:
+        """The word that C writes before the name: ``"struct"`` or ``"union"``."""
+        return "union" if self.is_union else "struct"
+
+    @property
     def fwd_kind(self) -> Kind:
         """The kind that is declared: ``Kind.STRUCT`` or ``Kind.UNION``."""
         return Kind.UNION if self.is_union else Kind.STRUCT
 
     @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        return cls(raw.name, raw.kind_flag, id=type_id, btf=btf)
+    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+        return {"name": records.names, "is_union": records.flags}
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         return RawRecord(self.name, 0, self.is_union, 0)
 
 
 @frozen
-class Typedef(TypeView, Refers):
+class Typedef(DeclaredView, Refers):
     """A typedef (``BTF_KIND_TYPEDEF``)."""
 
     KIND = Kind.TYPEDEF
     name: str
     type_id: int
 
-    @classmethod
-    def _from_raw(cls, raw: RawRecord, plan: KindPlan, btf: Btf | None, type_id: int) -> Self:
-        return cls(raw.name, raw.third, id=type_id, btf=btf)
-
 
 @frozen
-class Float(TypeView):
+class Float(DeclaredView):
     """A floating-point number (``BTF_KIND_FLOAT``); size in bytes."""
 
     KIND = Kind.FLOAT

@@ -1,0 +1,245 @@
+"""Looking types up: by id, by name as Python and as C spell it, and what is said when that fails.
+
+Every look-up covers the container and its bases, as ``btf[id]`` does.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from operator import index
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from attrs import fields
+
+from btfschema.errors import AmbiguousNameError, UnknownNameError, WrongKeyError
+from btfschema.model.views import EnumBase, Fwd, TypeView, view_class
+from btfschema.model.views.data import EnumConstant
+
+if TYPE_CHECKING:
+    from btfschema.model.container import Btf
+    from btfschema.model.views import AnyView
+
+__all__ = ["KindLike", "Names", "contains", "enumerator", "ids_named", "kinds_of", "one_named"]
+
+KindLike = int | type[TypeView] | None
+"""A kind's number, a class of views (``Struct``, or ``Composite`` for both), or None for any."""
+
+View = TypeVar("View", bound=TypeView)
+
+# Ambiguous types that an error lists, and names that it suggests.
+LISTED = 8
+SUGGESTED = 3
+
+
+def kinds_of(btf: Btf, kind: KindLike) -> list[int] | None:
+    """The numbers of the kinds that are meant, None for all.
+
+    Raises:
+        WrongKeyError: it is neither a kind nor a class of views.
+    """
+    if kind is None:
+        return None
+    if isinstance(kind, type) and issubclass(kind, TypeView):
+        return [n for n, plan in btf.all_kinds.items() if issubclass(view_class(plan), kind)]
+    if isinstance(kind, int | np.integer):
+        return [int(kind)]
+    raise WrongKeyError(
+        f"{kind!r} is no kind of type", got=kind, expected="a Kind, or a class such as Struct"
+    )
+
+
+def _c_spelling(btf: Btf, name: str) -> tuple[str, str]:
+    """``"struct list_head"`` as the word before the name and the name; no word for a plain name."""
+    keyword, _, rest = name.strip().partition(" ")
+    rest = rest.strip()
+    words = {view_class(plan).KEYWORD for plan in btf.all_kinds.values()}
+    return (keyword, rest) if rest and keyword in words - {""} else ("", name)
+
+
+def ids_named(btf: Btf, name: str, kind: KindLike = None) -> list[int]:
+    """The ids of all types with this name, the bases' included, in order."""
+    keyword, plain = _c_spelling(btf, name)
+    found = _plain_ids(btf, plain, kinds_of(btf, kind))
+    if not keyword:
+        return found
+    declared = kinds_of(btf, Fwd) or []
+    tagged = [i for i in found if keyword == view_class(btf.all_kinds[_kind_of(btf, i)]).KEYWORD]
+    # What C calls so may be declared only.
+    return tagged or [
+        i
+        for i in found
+        if _kind_of(btf, i) in declared and getattr(btf[i], "keyword", "") == keyword
+    ]
+
+
+def _kind_of(btf: Btf, type_id: int) -> int:
+    owner = btf.owner(type_id)
+    return int(owner.types.kinds[type_id - owner.first_id])
+
+
+def _plain_ids(btf: Btf, name: str, kinds: list[int] | None) -> list[int]:
+    found: list[int] = []
+    for each in btf.chain:
+        rows = each.rows_named(name)
+        if kinds is not None:
+            rows = rows[np.isin(each.types.kinds[rows], kinds)]
+        found += (rows + each.first_id).tolist()
+    return found
+
+
+def one_named(btf: Btf, name: str, kind: KindLike = None) -> AnyView:
+    """The one type with this name.
+
+    Raises:
+        UnknownNameError: there is none; the message has similar names.
+        AmbiguousNameError: there are several; ``got`` holds their ids.
+    """
+    ids = ids_named(btf, name, kind)
+    if len(ids) == 1:
+        return btf[ids[0]]
+    what = f"type {name!r}"
+    if kind is not None:
+        shown = btf.kinds.name(kind) if isinstance(kind, int) else kind.__name__
+        what = f"{shown} {name!r}"
+    if not ids:
+        raise _unknown(btf, name, what)
+    raise _ambiguous(btf, ids, what)
+
+
+def _unknown(btf: Btf, name: str, what: str) -> UnknownNameError:
+    plain = _c_spelling(btf, name)[1]
+    others = _plain_ids(btf, plain, None)
+    hint = ""
+    if others:
+        hint = f"; there is {', '.join(map(btf.describe, others[:SUGGESTED]))}"
+    else:
+        close = btf.names.close_to(plain)
+        hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ""
+    return UnknownNameError(f"no {what}{hint}", got=name, expected="a name in this BTF")
+
+
+def _ambiguous(btf: Btf, ids: list[int], what: str) -> AmbiguousNameError:
+    views: list[TypeView] = [btf[i] for i in ids[:LISTED]]
+    more = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
+    if len({view.kind for view in views}) > 1:
+        listed = ", ".join(f"[{view.id}] {btf.kinds.name(view.kind)}" for view in views)
+        hint = "; give a kind or use find_all"
+    else:
+        first = views[0]
+        listed = ", ".join(
+            [f"[{first.id}]", *(f"[{v.id}] ({difference(first, v)})" for v in views[1:])]
+        )
+        hint = "; give an id or use find_all"
+    return AmbiguousNameError(
+        f"{len(ids)} matches for {what}: {listed}{more}{hint}", got=ids, expected="one match"
+    )
+
+
+def difference(one: TypeView, other: TypeView) -> str:
+    """The first thing in which a type differs from another of its kind, in a few words."""
+    for declared in fields(type(one)):
+        name = declared.name
+        ours, theirs = getattr(one, name), getattr(other, name)
+        if name == "id" or ours == theirs:
+            continue
+        if not isinstance(ours, tuple):
+            return f"{name} {theirs!r}, not {ours!r}"
+        for number, (mine, its) in enumerate(zip(ours, theirs, strict=False)):
+            if mine != its:
+                return f"{name} differ from number {number} {getattr(its, 'name', '')!r} on"
+        return f"{len(theirs)} {name}, not {len(ours)}"
+    return "no difference"
+
+
+def contains(btf: Btf, key: object) -> bool:
+    """What ``key in btf`` says.
+
+    Raises:
+        WrongKeyError: the key is no id, name or view.
+    """
+    if isinstance(key, str):
+        return bool(ids_named(btf, key))
+    if not isinstance(key, TypeView):
+        return 0 <= type_id_of(key) < btf.end_id
+    if key.btf is btf and btf.first_id <= key.id < btf.end_id:
+        return True
+    rows = btf.rows_named(getattr(key, "name", ""))
+    rows = rows[btf.types.kinds[rows] == key.kind]
+    return any(btf[row + btf.first_id] == key for row in rows.tolist())
+
+
+def type_id_of(key: Any) -> int:
+    """A key as an id.
+
+    Raises:
+        WrongKeyError: it is no whole number.
+    """
+    try:
+        return index(key)
+    except TypeError:
+        raise WrongKeyError(
+            f"{key!r} is no type id, name or slice",
+            got=key,
+            expected='btf[93], btf["task_struct"], btf["struct task_struct"] or btf[90:95]',
+        ) from None
+
+
+class Names:
+    """All distinct names of a container and its bases, for suggestions.
+
+    Args:
+        btf: the container, which is not kept.
+    """
+
+    def __init__(self, btf: Btf) -> None:
+        self._tables = [(each.strings, each.types) for each in btf.chain]
+
+    @cached_property
+    def _by_initial(self) -> dict[str, list[str]]:
+        names: set[str] = set()
+        for strings, types in self._tables:
+            names.update(strings.names(np.unique(types.name_offs)))
+        found: dict[str, list[str]] = {}
+        for name in sorted(names - {""}):
+            found.setdefault(name[0], []).append(name)
+        return found
+
+    def close_to(self, name: str) -> list[str]:
+        """The names most like this one that start as it does and are about as long."""
+        from difflib import get_close_matches
+
+        near = [
+            one
+            for one in self._by_initial.get(name[:1], [])
+            if abs(len(one) - len(name)) <= max(2, len(name) // 6)
+        ]
+        return get_close_matches(name, near, SUGGESTED, 0.75)
+
+
+def enumerator(btf: Btf, name: str) -> EnumConstant:
+    """What :meth:`btfschema.Btf.enumerator` says."""
+    found: list[EnumConstant] = []
+    for each in btf.chain:
+        offsets = np.array(each.strings.find(name), np.int64)
+        for kind in kinds_of(btf, EnumBase) or []:
+            if not len(offsets) or kind not in each.types.plan.kinds:
+                continue
+            elements = each.types.elements(kind)
+            hits = elements.owners[np.isin(elements.column("name_off"), offsets)]
+            for row in np.unique(hits).tolist():
+                enum: Any = each[row + each.first_id]
+                found.append(EnumConstant(name, enum[name], enum))
+    if not found:
+        raise UnknownNameError(
+            f"no enumerator {name!r}", got=name, expected="an enumerator of this BTF"
+        )
+    values = {one.value for one in found}
+    if len(values) > 1:
+        listed = ", ".join(f"{one.value} in {btf.describe(one.enum.id)}" for one in found[:LISTED])
+        raise AmbiguousNameError(
+            f"{len(found)} enumerators {name!r} with {len(values)} values: {listed}",
+            got=[one.enum.id for one in found],
+            expected="one value",
+        )
+    return found[0]

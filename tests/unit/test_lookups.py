@@ -1,0 +1,244 @@
+"""Finding types by name, by C's spelling and by path; what is said when there is none."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from samples import every_kind, tiny
+
+from btfschema import KINDS, Btf, Builder, Kind, views
+from btfschema.errors import (
+    AmbiguousNameError,
+    TypeIdError,
+    UnknownNameError,
+    UnresolvedError,
+    WrongKeyError,
+)
+from btfschema.model import lookups
+
+
+def built(*added: views.TypeView) -> Btf:
+    builder = Builder()
+    for view in added:
+        builder.add(view)
+    return builder.build()
+
+
+class TestKeys:
+    def test_names_as_python_and_as_c_spell_them(self, cloud: Btf) -> None:
+        task = cloud.find("task_struct", views.Struct)
+        assert cloud["task_struct"] == cloud["struct task_struct"] == task
+        assert cloud.find("struct task_struct", Kind.STRUCT) == task
+        assert cloud["enum pid_type"].kind == Kind.ENUM
+        assert cloud["long unsigned int"].kind == Kind.INT
+        assert "union task_struct" not in cloud
+
+    def test_what_c_knows_by_name_only(self) -> None:
+        btf = built(views.Fwd("s"), views.Fwd("s", is_union=True), views.Typedef("s", 1))
+        assert btf["struct s"].id == 1
+        assert btf["union s"].id == 2
+        assert "enum s" not in btf
+
+    def test_slices_are_of_ids(self, cloud: Btf) -> None:
+        assert [view.id for view in cloud[90:95]] == [90, 91, 92, 93, 94]
+        assert [view.id for view in cloud[-2:]] == [cloud.end_id - 2, cloud.end_id - 1]
+        assert cloud[1000:2000] == [cloud[i] for i in range(1000, 2000)]
+        assert cloud[0:40:20][0].kind == Kind.VOID
+        assert cloud[np.int64(93)] == cloud[93]
+
+    @pytest.mark.parametrize("key", [None, 3.5, b"int", object])
+    def test_wrong_keys_say_what_is_right(self, key: object) -> None:
+        with pytest.raises(WrongKeyError, match="is no type id, name or slice"):
+            tiny()[key]  # type: ignore[call-overload]  # pyright: ignore
+        with pytest.raises(TypeError, match="is no type id, name or slice"):
+            assert key in tiny()
+
+    def test_wrong_kinds_say_what_is_right(self) -> None:
+        with pytest.raises(WrongKeyError, match="'struct' is no kind"):
+            tiny().find("s", "struct")  # type: ignore[call-overload]  # pyright: ignore
+
+    def test_in_agrees_with_iteration(self, cloud: Btf) -> None:
+        btf = every_kind()
+        assert all(view in btf for view in btf)
+        assert views.Int("int", 4, 1) in btf
+        assert views.Int("int", 8, 1) not in btf
+        assert "list_head" in cloud
+        assert "no_such_type" not in cloud
+        split = tiny(tiny())
+        assert [split[3] in split, split[6] in split, 3 in split, 7 in split] == [
+            split[3] in list(split),
+            True,
+            True,
+            False,
+        ]
+
+    def test_many_ids_at_once_are_what_one_by_one_gives(self) -> None:
+        split = tiny(tiny(tiny()))
+        ids = [9, 1, 0, 5, 5, 3, 8] * 4
+        assert split.views(ids) == [split[i] for i in ids]
+        with pytest.raises(TypeIdError, match="past the last id 9"):
+            split.views([1, 10])
+
+
+class TestKinds:
+    def test_classes_and_numbers_say_the_same(self, cloud: Btf) -> None:
+        assert cloud.find("list_head", views.Struct) == cloud.find("list_head", Kind.STRUCT)
+        assert cloud.find("list_head", views.Composite).id == cloud.find("list_head").id
+        assert cloud.find_all("list_head", views.EnumBase) == []
+        assert isinstance(cloud.find("list_head").kind, Kind)
+
+    def test_the_overloads_name_every_kind(self) -> None:
+        """What type checkers know of kinds is what the schema says."""
+        text = inspect.getsource(lookups)
+        for name in ("find", "find_all"):
+            found = re.findall(rf"def {name}\(.*Literal\[Kind\.(\w+)\]\) -> (?:list\[)?(\w+)", text)
+            told = {Kind[kind]: view for kind, view in found}
+            assert told == {Kind(n): views.VIEWS[n].__name__ for n in KINDS}
+
+
+class TestMisses:
+    def test_suggest_names(self, cloud: Btf) -> None:
+        with pytest.raises(UnknownNameError, match="no type 'task_strukt'; did you mean 'task_str"):
+            cloud["task_strukt"]
+        with pytest.raises(UnknownNameError, match=r'no Union .*; there is STRUCT "task_struct"'):
+            cloud.find("task_struct", views.Union)
+
+    def test_two_of_a_kind_are_told_apart(self) -> None:
+        member = views.Member("a", 0)
+        btf = built(
+            views.Struct("s", 4, [member]),
+            views.Struct("s", 8, [member]),
+            views.Struct("s", 4, [views.Member("b", 0)]),
+            views.Struct("s", 4, [member, member]),
+            views.Struct("s", 4, [member]),
+        )
+        with pytest.raises(AmbiguousNameError) as caught:
+            btf["s"]
+        assert str(caught.value) == (
+            "5 matches for type 's': [1], [2] (size 8, not 4), [3] (members differ from number 0 "
+            "'b' on), [4] (2 members, not 1), [5] (no difference); give an id or use find_all"
+        )
+
+    def test_enumerators(self, cloud: Btf) -> None:
+        found = cloud.enumerator("PIDTYPE_TGID")
+        assert (found.value, found.enum.name) == (1, "pid_type")
+        assert isinstance(found.enum, views.Enum)
+        assert found.enum["PIDTYPE_TGID"] == 1
+        assert found.enum.name_of(1) == "PIDTYPE_TGID"
+        assert "PIDTYPE_TGID" in found.enum
+        assert [one.name for one in found.enum][:2] == ["PIDTYPE_PID", "PIDTYPE_TGID"]
+        with pytest.raises(UnknownNameError, match="no enumerator 'NOPE'"):
+            cloud.enumerator("NOPE")
+        with pytest.raises(UnknownNameError, match="has no value 'NOPE'"):
+            found.enum["NOPE"]
+        with pytest.raises(UnknownNameError, match="has no name for 99"):
+            found.enum.name_of(99)
+
+    def test_enumerators_with_two_values(self) -> None:
+        one = views.Enum("a", 4, [views.Enumerator("X", 1)])
+        btf = built(one, views.Enum64("b", 8, [views.Enumerator("X", 2)]), one)
+        with pytest.raises(AmbiguousNameError, match="3 enumerators 'X' with 2 values: 1 in ENUM"):
+            btf.enumerator("X")
+        assert built(one, one).enumerator("X").enum.id == 1
+
+
+class TestPaths:
+    def test_through_structs_anonymous_members_and_arrays(self, cloud: Btf) -> None:
+        task = cloud.find("task_struct", views.Struct)
+        se = task.member("se")
+        avg = cloud.find("sched_entity", views.Struct).member("avg")
+        load = cloud.find("sched_avg", views.Struct).member("load_avg")
+        found = task.member("se.avg.load_avg")
+        assert found.bit_offset == se.bit_offset + avg.bit_offset + load.bit_offset
+        assert found.type == load.type
+        assert cloud.offsetof("struct page", "lru") == 8
+        assert cloud.offsetof(task, "pid_links[2]") == task.member("pid_links").byte_offset + 32
+        assert cloud.offsetof(task.id, "pid_links[2].next") == cloud.offsetof(task, "pid_links[2]")
+
+    def test_bit_fields_have_no_offset_in_bytes(self) -> None:
+        flags = every_kind()
+        struct = flags.find("flags", views.Struct)
+        second = struct.members[1]
+        with pytest.raises(UnresolvedError, match="offsetof_bits"):
+            flags.offsetof(struct, second.name)
+        with pytest.raises(UnresolvedError, match="bit field at bit 3"):
+            _ = second.byte_offset
+        assert flags.offsetof_bits("struct flags", second.name) == 3
+
+    @pytest.mark.parametrize(
+        ("path", "message"),
+        [
+            ("se.nope", "STRUCT 'sched_entity' has no member 'nope'"),
+            ("se.on_rqq", "did you mean 'on_rq'"),
+            ("parent.pid", "in a PTR: a path doesn't follow pointers"),
+            ("pid_links[4]", "index 4 is past the array's 4 elements"),
+            ("pid[1]", "can't go on with 1 in a INT"),
+            ("", "malformed"),
+            (".pid", "malformed"),
+            ("pid..x", "malformed"),
+            ("pid[x]", "malformed"),
+        ],
+    )
+    def test_wrong_ways_are_worded(self, cloud: Btf, path: str, message: str) -> None:
+        with pytest.raises(UnknownNameError, match=re.escape(message)):
+            cloud.find("task_struct", views.Struct).member(path)
+
+    def test_what_has_no_members(self) -> None:
+        with pytest.raises(UnresolvedError, match=r'INT "int" \[1\] is no struct or union'):
+            tiny().offsetof("int", "a")
+
+    def test_stripped(self, cloud: Btf) -> None:
+        assert cloud["pid_t"].stripped.name == "int"
+        assert cloud["task_struct"].stripped == cloud["task_struct"]
+        circle = built(views.Typedef("t", 2), views.Const(1))
+        with pytest.raises(UnresolvedError, match=r'TYPEDEF "t" \[1\] leads back to itself'):
+            _ = circle[1].stripped
+        assert views.Int("int", 4).stripped == views.Int("int", 4)
+        with pytest.raises(UnresolvedError, match="was not read from a container"):
+            _ = views.Const(1).stripped
+
+    def test_prototype(self, cloud: Btf) -> None:
+        assert cloud.find("vfs_read", views.Func).prototype.params[0].name == "file"
+        with pytest.raises(UnresolvedError, match="no FUNC_PROTO but Int"):
+            _ = built(views.Int("i", 4), views.Func("f", 1)).find("f", views.Func).prototype
+
+
+class TestWalk:
+    def test_offsets_are_those_of_paths(self, cloud: Btf) -> None:
+        task = cloud.find("task_struct", views.Struct)
+        ways = list(task.walk(nested=True))
+        assert len(ways) > 2 * len(task.members) > 0
+        assert all(member == task.member(path) for path, member in ways if path)
+
+    def test_members_of_anonymous_members_stand_in_their_place(self) -> None:
+        btf = built(
+            views.Int("u32", 4),
+            views.Union("", 4, [views.Member("a", 1), views.Member("b", 1)]),
+            views.Struct("in", 8, [views.Member("x", 1), views.Member("", 2, 32)]),
+            views.Struct("s", 12, [views.Member("n", 3), views.Member("", 2, 64)]),
+        )
+        struct = btf.find("s", views.Struct)
+        assert [(path, m.bit_offset) for path, m in struct.walk()] == [
+            ("n", 0),
+            ("a", 64),
+            ("b", 64),
+        ]
+        nested = [path for path, _ in struct.walk(nested=True)]
+        assert nested == ["n", "n.x", "n.a", "n.b", "a", "b"]
+
+    def test_circles_and_thickets_end(self) -> None:
+        circle = built(views.Struct("s", 4, [views.Member("s", 1)]))
+        with pytest.raises(UnresolvedError, match="STRUCT 's' holds itself"):
+            list(circle.find("s", views.Struct).walk(nested=True))
+        # Each holds the next twice: 2 ** 60 ways to nothing.
+        twice = [
+            views.Struct("", 0, [views.Member("", i), views.Member("", i)]) for i in range(3, 63)
+        ]
+        thicket = built(views.Struct("s", 0, [views.Member("", 2)]), *twice, views.Struct("", 0))
+        struct = thicket.find("s", views.Struct)
+        assert list(struct.walk(nested=True)) == []
+        with pytest.raises(UnknownNameError, match="has no member 'x'"):
+            struct.member("x")
