@@ -5,11 +5,14 @@ The overloads name every kind, for type checkers and editors; a test compares th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeVar, cast, overload
 
+from btfschema.errors import WrongKeyError
 from btfschema.model import finding, paths
 from btfschema.model.finding import KindLike
+from btfschema.model.relations import Relations, Users
 from btfschema.model.views import TypeView
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan
@@ -234,6 +237,51 @@ class Lookups:
     def offsetof_bits(self, where: TypeView | int | str, path: str) -> int:
         """As :meth:`offsetof`, in bits, for bit fields too."""
         return paths.place_of(cast("Btf", self), where, path).bit_offset
+
+    def users(self, where: TypeView | int | str) -> Users:
+        """Who refers to a type, by relation: who contains it, points to it, takes it, returns it.
+
+        Typedefs, qualifiers and arrays are looked through. The first call works the references of
+        the whole chain out; those after it cost next to nothing.
+
+        Args:
+            where: the type, as a view, an id or a name.
+
+        Raises:
+            LookupError: there is no such type.
+        """
+        return self.relations.users(cast("Btf", self), self._id_of(where))
+
+    def closure(self, types: Iterable[TypeView | int | str] | TypeView | int | str) -> list[int]:
+        """The ids of some types and of all that they need, in order; those of bases too.
+
+        Args:
+            types: views, ids or names; or one of these.
+
+        Raises:
+            LookupError: there is no such type.
+        """
+        if isinstance(types, TypeView | str) or not isinstance(types, Iterable):
+            types = [types]
+        found: list[int] = self.relations.closure(map(self._id_of, types)).tolist()
+        return found
+
+    @cached_property
+    def relations(self) -> Relations:
+        """The references of the whole chain by what they mean, as arrays of ids."""
+        return Relations(cast("Btf", self).all_types)
+
+    def _id_of(self, where: TypeView | int | str) -> int:
+        """The id of a type that is given in some way."""
+        if not isinstance(where, TypeView):
+            return self[where].id
+        if not any(where.btf is each for each in cast("Btf", self).chain):
+            raise WrongKeyError(
+                f"{where!r} is a type of another container, or of none",
+                got=where,
+                expected="a view that was read from this container or its bases",
+            )
+        return where.id
 
     @cached_property
     def all_kinds(self) -> dict[int, KindPlan]:
