@@ -101,6 +101,14 @@ class Oracle:
         (moved,) = self._ask("R", base, split, target)
         return moved
 
+    def value(
+        self, btf: bytes, type_id: int, data: bytes, *, compact: bool, names: bool, zeroes: bool
+    ) -> str:
+        """A value as text (``btf_dump__dump_type_data``)."""
+        flags = compact | (not names) << 1 | zeroes << 2
+        (text,) = self._ask("V", btf, data, struct.pack("=2I", type_id, flags))
+        return text.decode()
+
     def _ask(self, request: str, *blobs: bytes) -> list[bytes]:
         pipe: Any = self.process.stdin
         pipe.write(struct.pack("=2I", ord(request), len(blobs)))

@@ -66,7 +66,8 @@ def is_char(btf: Btf, type_id: int) -> bool:
         view = view.type
     if not isinstance(view, views.Int) or view.size != 1:
         return False
-    return view.name == "char" or bool(view.encoding & views.IntEncoding.CHAR)
+    is_encoded = bool(view.encoding & views.IntEncoding.CHAR)
+    return view.name == "char" or (is_encoded and "signed" not in view.name)
 
 
 def _bits(data: bytes, order: str) -> str:

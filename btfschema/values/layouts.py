@@ -267,8 +267,11 @@ class Layouts:
             if view.size > WIDEST:
                 return Scalar(end, view.size, Form.RAW)
             narrow = (view.bit_offset, view.bits) if view.bits < 8 * view.size else None
-            # Few compilers set the encoding that says char.
-            char = view.size == 1 and (view.name == "char" or view.encoding & IntEncoding.CHAR)
+            # Few compilers set the encoding that says char; GCC gives it to unsigned char too.
+            named = view.name == "char" or (
+                view.encoding & IntEncoding.CHAR and "signed" not in view.name
+            )
+            char = view.size == 1 and named
             return Scalar(end, view.size, form, view.signed, narrow=narrow, char=bool(char))
         if place is Place.FLOAT:
             return Scalar(end, view.size, Form.FLOAT if view.size in FLOAT_SIZES else Form.RAW)

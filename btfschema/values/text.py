@@ -169,6 +169,8 @@ class ValueWriter:
             value = self._reading.bits(scalar, bits)(self._view, at)
             if isinstance(value, str):
                 return value
+            if scalar.form is Form.ENUM:
+                return str(value)
             return f"{int(value) & (1 << bits.width) - 1:#x}"
         value = reader_of(self._layouts, scalar, self._reading)(self._view, at)
         if isinstance(value, str):

@@ -3,12 +3,14 @@
  * Standard input is a sequence of requests, standard output one answer to each. All numbers are
  * 32-bit in the machine's byte order; a blob is its length and its bytes.
  *
- *   request: 'D' or 'R' as a number, the number of blobs, the blobs
+ *   request: 'D', 'R' or 'V' as a number, the number of blobs, the blobs
  *     D: the bases from the first to the last, then the split BTF
  *     R: the distilled base, the split BTF over it, the target base
+ *     V: BTF, bytes, and what to print: a type id, and 1 for compact, 2 without names, 4 with zeroes
  *   answer: 0, the number of blobs, the blobs
  *     D: the distilled base, the split BTF over it
  *     R: the relocated split BTF
+ *     V: the value as text
  *   or: 1, one blob: what libbpf said
  */
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include "libbpf.h"
 
 #define MOST_BLOBS 8
+#define MOST_TEXT (1 << 20)
 
 static char said[1 << 16];
 
@@ -94,11 +97,45 @@ static void relocate(struct btf *split, const struct btf *target)
 	put_btf(split);
 }
 
+static void add_text(void *text, const char *format, va_list arguments)
+{
+	size_t used = strlen(text);
+
+	vsnprintf((char *)text + used, MOST_TEXT - used, format, arguments);
+}
+
+static void print_value(void **data, const uint32_t *sizes)
+{
+	const uint32_t *wanted = data[2];
+	LIBBPF_OPTS(btf_dump_type_data_opts, opts, .compact = wanted[1] & 1,
+		    .skip_names = wanted[1] >> 1 & 1, .emit_zeroes = wanted[1] >> 2 & 1);
+	static char text[MOST_TEXT];
+	struct btf *btf = btf__new(data[0], sizes[0]);
+	struct btf_dump *dump = btf ? btf_dump__new(btf, add_text, text, NULL) : NULL;
+	int done;
+
+	text[0] = '\0';
+	done = dump ? btf_dump__dump_type_data(dump, wanted[0], data[1], sizes[1], &opts) : -1;
+	if (done < 0) {
+		put_failure("btf_dump__dump_type_data");
+	} else {
+		put_number(0);
+		put_number(1);
+		put_blob(text, strlen(text));
+	}
+	btf_dump__free(dump);
+	btf__free(btf);
+}
+
 static void answer(uint32_t request, void **data, const uint32_t *sizes, uint32_t count)
 {
 	struct btf *btfs[MOST_BLOBS] = {};
 	uint32_t i;
 
+	if (request == 'V') {
+		print_value(data, sizes);
+		return;
+	}
 	for (i = 0; i < count; i++) {
 		/* The last blob of a relocation is a base of its own. */
 		int alone = !i || (request == 'R' && i == count - 1);
@@ -125,7 +162,7 @@ int main(void)
 
 	libbpf_set_print(listen_to);
 	while (get_number(&request) && get_number(&count)) {
-		if (count > MOST_BLOBS || (request == 'R' && count != 3) || !count)
+		if (count > MOST_BLOBS || ((request == 'R' || request == 'V') && count != 3) || !count)
 			return 2;
 		for (i = 0; i < count; i++) {
 			if (!get_number(&sizes[i]))
