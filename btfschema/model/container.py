@@ -33,6 +33,7 @@ from btfschema.schema.plan import (
 )
 from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined
+from btfschema.tables.names import are_sorted, rows_between
 from btfschema.tables.strings import StringTable
 from btfschema.tables.types import Index, TypeTable
 
@@ -301,8 +302,19 @@ class Btf(Lookups):
             btf = btf.base if type_id < btf.first_id else None
         raise TypeIdError(f"type id {type_id} is not in 1..{self.end_id - 1}", type_id=type_id)
 
+    @cached_property
+    def is_sorted(self) -> bool:
+        """Whether the container's own types stand in the order of their names' bytes.
+
+        Kernels from 7.0 on write them so. It is checked, once for each container; names are then
+        found by halving.
+        """
+        return len(self) > 1 and are_sorted(self.strings, self.types.name_offs)
+
     def rows_named(self, name: str) -> Index:
         """The container's own rows with this name, ascending."""
+        if self.is_sorted:
+            return rows_between(self.strings, self.types.name_offs, name)
         offsets = self.strings.find(name)
         if not name:
             offsets.append(0)

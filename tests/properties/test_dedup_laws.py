@@ -12,12 +12,16 @@ from refinement import refined
 from shuffling import shuffled
 
 from btfschema import Btf, Kind, dumps, loads
+from btfschema.tables.ids import IdMap
 from btfschema.testing import btfs, split_btfs
 from btfschema_transforms.dedup import dedup
+from btfschema_transforms.flatten import flatten
 from btfschema_transforms.merge import merge
 from btfschema_transforms.sameness.hashing import mixed
 from btfschema_transforms.sameness.identity import identity
 from btfschema_transforms.sameness.partition import Graph, Partition
+from btfschema_transforms.sort import sort
+from btfschema_transforms.split_off import split_off
 
 SEEDS = st.integers(0, 1 << 32)
 # Few types of few names, several times: so that there is something to find.
@@ -110,3 +114,32 @@ def test_classes_against_splitting_them_one_by_one(graph: Graph) -> None:
 
     assert len(set(zip(ours.tolist(), theirs.tolist(), strict=True))) == len(set(ours.tolist()))
     assert len(set(ours.tolist())) == len(set(theirs.tolist()))
+
+
+@given(btfs(max_types=12))
+def test_sorting_keeps_equality_and_is_done_once(btf: Btf) -> None:
+    result, ids = sort(btf)
+
+    names = [name.encode("utf-8", "surrogateescape") for name in texts(btf)]
+    assert [name.encode("utf-8", "surrogateescape") for name in texts(result)] == sorted(names)
+    assert not unlike(btf, result, ids)
+    assert result.is_sorted == (len(btf) > 1)
+    assert sort(result)[1].is_identity
+    for name in set(texts(btf)):
+        assert result.find_ids(name) == sorted(ids[one] or 0 for one in btf.find_ids(name))
+
+
+def texts(btf: Btf) -> list[str]:
+    return btf.strings.names(btf.types.name_offs)
+
+
+@given(split_btfs(max_types=8))
+def test_flatten_then_split_off_is_where_it_began(split: Btf) -> None:
+    flat = flatten(split)
+
+    again, ids = split_off(flat, range(split.first_id, split.end_id))
+
+    assert not unlike(split, flat, IdMap.identity(split.end_id))
+    assert ids.is_identity
+    assert not unlike(split, again, ids)
+    assert again.first_id == split.first_id

@@ -65,7 +65,7 @@ def dedup(btf: Btf, forwards: Forwards = "resolve") -> DedupResult:
     numbers[btf.first_id :][live] = btf.first_id + np.arange(int(live.sum()))
     ids = IdMap.from_array(numbers.take(found.images))
     meant = IdMap.from_array(numbers.take(found.meant))
-    result = rebuilt(btf, live.nonzero()[0], meant)
+    result = rebuilt(btf, [live.nonzero()[0]], meant)
     ambiguous, guessed = ids.apply(found.ambiguous), ids.apply(found.guessed)
     return DedupResult(result, ids, tuple(ambiguous.tolist()), tuple(guessed.tolist()))
 

@@ -1,6 +1,8 @@
-"""Some of a container's types as a container of their own, with just the strings that they use."""
+"""Some of a container's types as containers of their own, with just the strings that they use."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,44 +12,47 @@ from btfschema import Btf
 from btfschema.tables.ids import IdMap
 from btfschema.tables.interning import pick, same_texts
 from btfschema.tables.strings import StringTable
+from btfschema.tables.types import TypeTable
 from btfschema_transforms.sameness.hashing import Index
 
 __all__ = ["first_places", "rebuilt"]
 
 
-def rebuilt(btf: Btf, rows: Index, ids: IdMap) -> Btf:
-    """A container over the same base that holds some of the types, in the order given.
+def rebuilt(btf: Btf, parts: Sequence[Index], ids: IdMap) -> Btf:
+    """Some of a container's own types, over the same base, and over those the next ones, and so on.
 
     Args:
         btf: the container.
-        rows: those of its own types that it is to hold.
+        parts: for each container of the result, the rows of the types that it is to hold, in order.
         ids: what references to each id become.
+
+    Returns:
+        The last of them. ``.BTF.ext`` is about it.
     """
-    types = btf.types.take(rows, btf.first_id)
-    id_at, string_at = types.type_id_positions, types.string_positions
-    uses = types.words.take(string_at).astype(np.int64)
+    tables, first_id = [], btf.first_id
+    for rows in parts:
+        tables.append(btf.types.take(rows, first_id))
+        first_id += len(rows)
+    uses = [_uses(table) for table in tables]
     if btf.ext is not None:
-        uses = np.append(uses, btf.ext.string_offsets)
-    firsts = first_places(btf.strings, uses)
-    inside = firsts.take(uses)
-    data, places = _own_strings(btf, inside[inside >= btf.strings.start])
+        uses[-1] = np.append(uses[-1], btf.ext.string_offsets)
+    firsts = first_places(btf.strings, np.concatenate(uses))
+    sections, news = _sections(btf.strings, [firsts.take(used) for used in uses])
+    places = news.take(firsts)
+    result = btf.base
+    for table, data in zip(tables, sections, strict=True):
+        id_at, string_at = table.type_id_positions, table.string_positions
+        news = ids.apply(table.words.take(id_at))
+        strings = places.take(table.words.take(string_at))
+        changed = table.rewritten([(id_at, news), (string_at, strings)], table.first_id)
+        result = Btf.assemble(changed, data, like=btf, base=result)
+    if result is None or btf.ext is None:
+        return result or btf
+    return evolve(result, ext=btf.ext.map(result, type_ids=ids.apply, strings=places.take))
 
-    def offsets(values: npt.NDArray[np.uint32]) -> Index:
-        found = firsts.take(values)
-        own = found >= btf.strings.start
-        found[own] = places.take(found[own] - btf.strings.start)
-        return found
 
-    changed = types.rewritten(
-        [
-            (id_at, ids.apply(types.words.take(id_at))),
-            (string_at, offsets(types.words.take(string_at))),
-        ]
-    )
-    result = Btf.assemble(changed, data, like=btf, base=btf.base)
-    if btf.ext is None:
-        return result
-    return evolve(result, ext=btf.ext.map(result, type_ids=ids.apply, strings=offsets))
+def _uses(table: TypeTable) -> Index:
+    return table.words.take(table.string_positions).astype(np.int64)
 
 
 def first_places(table: StringTable, uses: Index) -> Index:
@@ -58,7 +63,7 @@ def first_places(table: StringTable, uses: Index) -> Index:
     Raises:
         DecodeError: an offset is past the end of the strings.
     """
-    if len(uses) and int(uses.max()) >= table.end:
+    if len(uses) and int(uses.max()) >= max(table.end, 1):
         table.bytes_at(int(uses.max()))
     used = np.zeros(table.end + 1, np.bool_)
     used[uses] = True
@@ -72,14 +77,22 @@ def first_places(table: StringTable, uses: Index) -> Index:
     return found
 
 
-def _own_strings(btf: Btf, uses: Index) -> tuple[bytes, Index]:
-    """A section of these of the container's own strings, and by their place the offset there."""
-    base, table = btf.strings.base, btf.strings
-    picked = pick(table, [np.zeros(1, np.int64), uses])
-    start = base.end if base is not None else 1
-    places = np.zeros(len(table.data) + 1, np.int64)
-    places[uses - table.start] = picked.offsets[1] + (start - 1)
-    if base is None:
-        places[0] = 0
-        return b"".join(picked.sections), places
-    return picked.sections[1], places
+def _sections(
+    table: StringTable, groups: Sequence[npt.NDArray[np.int64]]
+) -> tuple[list[bytes], Index]:
+    """A section for each group of offsets, each over those before, and what each offset becomes.
+
+    What is in the table's base stays there.
+    """
+    own = [group[group >= table.start] for group in groups]
+    base_end = table.start
+    picked = pick(table, [np.zeros(0, np.int64), *own])
+    # The first section is the empty text, which a base has already.
+    shift = base_end - 1 if table.base is not None else 0
+    news = np.arange(table.end + 1)
+    for group, offsets in zip(own, picked.offsets[1:], strict=True):
+        news[group] = np.where(offsets > 0, offsets + shift, 0)
+    sections = list(picked.sections[1:])
+    if table.base is None:
+        sections[0] = picked.sections[0] + sections[0]
+    return sections, news

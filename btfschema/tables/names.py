@@ -1,0 +1,129 @@
+"""The order of names: that of their bytes, as C's ``strcmp`` has it.
+
+Kernels from 7.0 on sort their types so and search names by halving. Eight bytes of many names are
+looked at together, and the next eight only of those that are equal so far.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+import numpy as np
+import numpy.typing as npt
+
+from btfschema.tables.strings import StringTable
+
+__all__ = ["are_sorted", "name_ranks", "rows_between"]
+
+Index = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.uint64]
+
+# By how many of eight bytes belong to a name: the bits that these take in a little-endian number.
+MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
+
+
+def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
+    """A number for each name; numbers are ordered as the names are, equal names have equal ones.
+
+    Args:
+        strings: where the names are.
+        offsets: of the names, in any order.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+    """
+    distinct, inverse = np.unique(offsets.astype(np.int64), return_inverse=True)
+    at, ends = _placed(strings, distinct)
+    ranks = np.zeros(len(distinct), np.int64)
+    left = np.arange(len(distinct))
+    step = 0
+    while len(left):
+        keys = _eight_bytes(strings, distinct.take(left), at.take(left) + step, ends.take(left))
+        groups = ranks.take(left)
+        order = np.lexsort((keys, groups))
+        left, keys, groups = left.take(order), keys.take(order), groups.take(order)
+        heads = np.ones(len(left), np.bool_)
+        heads[1:] = (groups[1:] != groups[:-1]) | (keys[1:] != keys[:-1])
+        firsts = heads.nonzero()[0]
+        sizes = np.diff(np.append(firsts, len(left)))
+        # A rank is the number of names that are less: of its group, and of those before it there.
+        starts = np.ones(len(left), np.bool_)
+        starts[1:] = groups[1:] != groups[:-1]
+        before = np.maximum.accumulate(np.where(starts, np.arange(len(left)), 0))
+        ranks[left] = groups + (firsts - before.take(firsts)).repeat(sizes)
+        # A last byte of 0 means that the names ended: they are equal.
+        going_on = (sizes > 1) & ((keys.take(firsts) & np.uint64(0xFF)) > 0)
+        left = left[going_on.repeat(sizes)]
+        step += 8
+    found: Index = ranks.take(inverse)
+    return found
+
+
+def are_sorted(strings: StringTable, offsets: npt.NDArray[np.integer]) -> bool:
+    """Whether these names stand in order; each may be there several times.
+
+    Offsets past the end of the strings are in no order.
+    """
+    wide: Index = offsets.astype(np.int64)
+    if len(wide) and int(wide.max()) >= max(strings.end, 1):
+        return False
+    # Most that is not sorted shows it at once.
+    for some in (wide[:64], wide):
+        at, ends = _placed(strings, some)
+        left = np.arange(len(some) - 1)
+        step = 0
+        while len(left):
+            ones, others = left, left + 1
+            keys = [
+                _eight_bytes(strings, some.take(here), at.take(here) + step, ends.take(here))
+                for here in (ones, others)
+            ]
+            if bool((keys[0] > keys[1]).any()):
+                return False
+            left = left[(keys[0] == keys[1]) & ((keys[0] & np.uint64(0xFF)) > 0)]
+            step += 8
+    return True
+
+
+def rows_between(strings: StringTable, offsets: npt.NDArray[np.integer], name: str) -> Index:
+    """The places of a name among names that stand in order, found by halving."""
+    try:
+        wanted = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return np.zeros(0, np.int64)
+
+    def at(row: int) -> bytes:
+        return strings.bytes_at(int(offsets[row]))
+
+    rows = range(len(offsets))
+    first = bisect_left(rows, wanted, key=at)
+    return np.arange(first, bisect_right(rows, wanted, first, key=at))
+
+
+def _placed(strings: StringTable, offsets: Index) -> tuple[Index, Index]:
+    """Where each string starts and ends in the data of its table, without the NUL.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+    """
+    if len(offsets) and int(offsets.max()) >= max(strings.end, 1):
+        strings.bytes_at(int(offsets.max()))
+    at, ends = offsets.copy(), offsets.copy()
+    for table in strings.chain:
+        here = ((offsets >= table.start) & (offsets < table.end)).nonzero()[0]
+        at[here] -= table.start
+        ends[here] = table.ends.take(table.ends.searchsorted(at[here], side="right")) - 1
+    return at, ends
+
+
+def _eight_bytes(
+    strings: StringTable, offsets: npt.NDArray[np.integer], at: Index, ends: Index
+) -> Keys:
+    """Eight bytes of each string as a number that is ordered as they are; zeros follow the end."""
+    keys = np.zeros(len(at), np.uint64)
+    lengths = np.clip(ends - at, 0, 8)
+    for table in strings.chain:
+        here = ((offsets >= table.start) & (offsets < table.end) & (lengths > 0)).nonzero()[0]
+        keys[here] = table.eights.take(at.take(here))
+    keys &= MASKS.take(lengths)
+    return keys.byteswap()
