@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from btfschema.model.loading import dumps, loads, loads_many
     from btfschema.schema.kinds import KINDS, Kind, KindSpec
     from btfschema.sources import dump, load, load_many
+    from btfschema.sources.kernels import find_kernels, load_kernel, load_kernel_module
     from btfschema.tables.ids import IdMap
     from btfschema.tables.strings import StringTable
     from btfschema.verification import verify
@@ -41,7 +42,10 @@ __all__ = [
     "StringTable",
     "dump",
     "dumps",
+    "find_kernels",
     "load",
+    "load_kernel",
+    "load_kernel_module",
     "load_many",
     "loads",
     "loads_many",
@@ -70,6 +74,9 @@ _HOMES = {
     "dump": "btfschema.sources",
     "load": "btfschema.sources",
     "load_many": "btfschema.sources",
+    "find_kernels": "btfschema.sources.kernels",
+    "load_kernel": "btfschema.sources.kernels",
+    "load_kernel_module": "btfschema.sources.kernels",
     "IdMap": "btfschema.tables.ids",
     "StringTable": "btfschema.tables.strings",
     "verify": "btfschema.verification",

@@ -64,8 +64,7 @@ def _paragraph(row: dict[str, Any]) -> str:
     "-o",
     "--output",
     metavar="FILE",
-    required=True,
-    help='Where the section goes; "-" for standard output.',
+    help='Where the section goes; "-" for standard output. With --scan it may be left out.',
 )
 @click.option(
     "--section",
@@ -74,13 +73,80 @@ def _paragraph(row: dict[str, Any]) -> str:
     show_default=True,
     help="Which section.",
 )
-def extract(file: str, output: str, section: str) -> None:
-    """Write a BTF section of FILE, or of the kernel in a boot image, to a file of its own."""
+@click.option(
+    "--scan",
+    is_flag=True,
+    help="Look for BTF anywhere in FILE, whatever it is. Without -o, list what is there.",
+)
+@click.option(
+    "--at", metavar="OFFSET", help="Of what --scan found, take this one and not the largest."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --scan, list as one JSON array.")
+def extract(
+    file: str, output: str | None, section: str, scan: bool, at: str | None, as_json: bool
+) -> None:
+    """Write a BTF section of FILE, or of the kernel in a boot image, to a file of its own.
+
+    With --scan, FILE may be anything: a dump of memory, firmware, a disk.
+    """
     from btfschema.sources import atomic_write
     from btfschema.sources.elfwrite import extract_section
 
-    data = extract_section(file, section)
+    if not scan and (at is not None or as_json):
+        raise click.UsageError("--at and --json need --scan")
+    if scan and output is None:
+        _list_blobs(file, as_json)
+        return
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
+    data = _scanned(file, at) if scan else extract_section(file, section)
     if output == "-":
         click.echo(data, nl=False)
     else:
         atomic_write(output, data)
+
+
+def _scanned(file: str, at: str | None) -> bytes:
+    """The largest BTF in a file, or the one at an offset."""
+    from btfschema.errors import NoBtfError
+    from btfschema.sources.scan import largest_blob, scan_file
+
+    if at is None:
+        return largest_blob(file)[1]
+    try:
+        offset = int(at, 0)
+    except ValueError:
+        raise click.BadParameter(f"{at!r} is no number; 4096 and 0x1000 are") from None
+    found, data = scan_file(file)
+    for blob in found.blobs:
+        if blob.offset == offset:
+            return bytes(data[offset : offset + blob.size])
+    raise NoBtfError(
+        f"{file}: no BTF was found at {offset:#x}",
+        offset=offset,
+        expected="an offset from the list",
+    )
+
+
+def _list_blobs(file: str, as_json: bool) -> None:
+    from btfschema.sources.scan import scan_file
+
+    found, _ = scan_file(file)
+    if found.unchecked:
+        click.echo(
+            f"btfschema: {file}: {found.unchecked} more places look like BTF and were not tried",
+            err=True,
+        )
+    if as_json:
+        import json
+
+        from attrs import asdict
+
+        click.echo(json.dumps([asdict(blob) for blob in found.blobs], indent=2))
+        return
+    for blob in found.blobs:
+        kind = "split" if blob.split else "base"
+        click.echo(
+            f"{blob.offset:#012x}  {blob.size:>10,} bytes  {blob.types:>8,} types  {kind:<5}  "
+            f"{blob.byteorder}-endian"
+        )

@@ -16,6 +16,7 @@ __all__ = [
     "CLASSIC_HEADER_SIZE",
     "LAYOUT_ENTRY_SIZE",
     "LAYOUT_HEADER_SIZE",
+    "MAGICS",
     "ByteOrder",
     "Header",
     "byteorder_of",
@@ -101,13 +102,17 @@ def word_dtype(byteorder: ByteOrder) -> str:
     return "<u4" if byteorder == "little" else ">u4"
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes, size: int | None = None) -> Header:
     """Read and check the header.
+
+    Args:
+        data: the blob; with ``size``, its first 32 bytes are enough.
+        size: the blob's length, when that is not the data's.
 
     Raises:
         DecodeError: the magic is wrong, or a section does not lie inside the data.
     """
-    size = len(data)
+    size = len(data) if size is None else size
     byteorder = byteorder_of(data, "BTF")
     if size < CLASSIC_HEADER_SIZE:
         raise DecodeError(

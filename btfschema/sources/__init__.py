@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 StrPath = str | os.PathLike[str]
-SourceFormat = Literal["raw", "elf", "image"]
+SourceFormat = Literal["raw", "elf", "image", "scan"]
 
 STDIN = "-"
 SYSFS = Path("/sys/kernel/btf")
@@ -62,7 +62,7 @@ class Source:
     Attributes:
         path: as given, ``"-"`` for standard input.
         format: what holds the BTF: ``"raw"`` (the data is BTF), ``"elf"``, or ``"image"`` (an
-            uncompressed arm64 or RISC-V kernel).
+            uncompressed arm64 or RISC-V kernel), or ``"scan"`` (anything, searched).
         btf: ``.BTF``.
         base: ``.BTF.base``, the distilled base that ``.BTF`` is split over, or None.
         ext: ``.BTF.ext``, or None.
@@ -94,6 +94,7 @@ def load(
     decoder: Engine = "bulk",
     kinds: Kinds = KINDS,
     check: bool = True,
+    scan: bool = False,
 ) -> Btf:
     """Read BTF from a file.
 
@@ -112,6 +113,7 @@ def load(
         decoder: ``"bulk"`` (numpy) or ``"reference"`` (Construct, record by record).
         kinds: the schema to read it with.
         check: whether every type id and string offset must exist.
+        scan: take the largest BTF that lies anywhere in the file, whatever it is.
 
     Raises:
         OSError: the file can't be read.
@@ -121,7 +123,7 @@ def load(
         DecodeError: its BTF is damaged.
         MissingBaseError: it is split BTF, and no base was given or found.
     """
-    source = read_source(path)
+    source = read_source(path, scan=scan)
     return load_source(source, base, decoder=decoder, kinds=kinds, check=check)
 
 
@@ -287,11 +289,16 @@ def dump(btf: Btf, path: StrPath) -> None:
     atomic_write(path, dumps(btf))
 
 
-def read_source(path: StrPath) -> Source:
+def read_source(path: StrPath, *, scan: bool = False) -> Source:
     """Find the BTF sections of a file, whatever it is, without decoding them.
 
     Of an ELF file only the headers and these sections are read. What is compressed or comes from a
     pipe is held in memory, up to a limit.
+
+    Args:
+        path: the file; ``"-"`` for standard input.
+        scan: take the largest BTF that lies anywhere in the file, whatever format it has: see
+            :mod:`btfschema.sources.scan`.
 
     Raises:
         OSError: the file can't be read.
@@ -299,6 +306,10 @@ def read_source(path: StrPath) -> Source:
         NoBtfError: it holds no BTF.
     """
     path = os.fspath(path)
+    if scan:
+        from btfschema.sources.scan import largest_blob
+
+        return Source(path, "scan", largest_blob(path)[1])
     with _opened(path) as (stream, size):
         return _unwrap(stream, size, path)
 

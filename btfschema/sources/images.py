@@ -6,18 +6,14 @@ Sources: ``Documentation/arch/x86/boot.rst``, ``Documentation/arch/arm64/booting
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import Iterator
-from heapq import nlargest
-from itertools import islice
 
 from attrs import frozen
 
 from btfschema.codec.header import ByteOrder
-from btfschema.errors import BtfError, NoBtfError, SourceError
-from btfschema.model.loading import loads
-from btfschema.schema.kinds import BTF_HEADER, BTF_LAYOUT_FIELDS, BTF_MAGIC, BTF_VERSION
+from btfschema.errors import NoBtfError, SourceError
+from btfschema.schema.kinds import BTF_MAGIC
+from btfschema.sources.scan import scan
 
 __all__ = ["HEAD_SIZE", "RAW_MAGICS", "Payload", "find_btf", "is_bare_kernel", "payload_of"]
 
@@ -37,11 +33,6 @@ ZBOOT_MAGIC_AT, ZBOOT_MAGIC = 4, b"zimg"
 ZBOOT_PAYLOAD_AT = 8
 # arm64's and RISC-V's Image, uncompressed.
 IMAGE_MAGIC_AT, IMAGE_MAGICS = 56, (b"ARM\x64", b"RSC\x05")
-
-# A kernel holds a few things that look like a BTF header, besides its BTF that of BPF programs
-# that it brings along. More are no kernel but an attempt to keep us busy.
-MOST_CANDIDATES = 4096
-MOST_DECODED = 16
 
 
 @frozen
@@ -116,35 +107,11 @@ def find_btf(data: memoryview, name: str) -> bytes:
     Raises:
         NoBtfError: there is none.
     """
-    found = nlargest(MOST_DECODED, _candidates(data))
-    for size, at in found:
-        blob = bytes(data[at : at + size])
-        try:
-            loads(blob)
-        except BtfError:
-            continue
-        return blob
+    blobs = [blob for blob in scan(data).blobs if not blob.split]
+    if blobs:
+        found = max(blobs, key=lambda blob: blob.size)
+        return bytes(data[found.offset : found.offset + found.size])
     raise NoBtfError(
         f"{name}: the kernel image holds no BTF; was it built with CONFIG_DEBUG_INFO_BTF?",
         expected="a BTF header and sections that decode",
     )
-
-
-def _candidates(data: memoryview) -> Iterator[tuple[int, int]]:
-    """Size and place of what has a header as kernels write it, with its sections inside."""
-    starts = (re.escape(magic + bytes([BTF_VERSION, 0])) for magic in RAW_MAGICS)
-    classic = BTF_HEADER.sizeof()
-    for match in islice(re.finditer(b"|".join(starts), data), MOST_CANDIDATES):
-        at = match.start()
-        order = RAW_MAGICS[bytes(data[at : at + 2])]
-        head = bytes(data[at : at + classic + BTF_LAYOUT_FIELDS.sizeof()])
-        if len(head) < classic:
-            continue
-        header = BTF_HEADER.parse(head, byteorder=order)
-        ends = [header.type_off + header.type_len, header.str_off + header.str_len]
-        if header.hdr_len == classic + BTF_LAYOUT_FIELDS.sizeof() == len(head):
-            layout = BTF_LAYOUT_FIELDS.parse(head[classic:], byteorder=order)
-            ends.append(layout.layout_off + layout.layout_len)
-        size = header.hdr_len + max(ends)
-        if header.type_len and header.hdr_len >= classic and at + size <= len(data):
-            yield size, at

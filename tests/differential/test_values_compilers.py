@@ -11,6 +11,7 @@ import struct
 import subprocess
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from attrs import field, frozen
@@ -152,7 +153,7 @@ def nest(values: dict[str, int | float]) -> dict[str, object]:
         steps: list[str | int] = []
         for part in path.replace("[", ".[").split("."):
             steps.append(int(part[1:-1]) if part.startswith("[") else part)
-        into: object = found
+        into: Any = found
         for step, following in zip(steps, [*steps[1:], None], strict=True):
             fresh: object = value if following is None else {} if isinstance(following, str) else []
             if isinstance(into, dict):

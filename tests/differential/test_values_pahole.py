@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from pahole_structs import choose, structs_of_pahole
@@ -30,6 +31,7 @@ def test_structs(cloud_bytes: bytes, cloud: Btf, tmp_path_factory: pytest.TempPa
         value = read(cloud, type_id, bytes(size))
         dtype = dtype_of(cloud, type_id)
         assert dtype.itemsize == size
+        fields_of: Any = dtype.fields
         for match in MEMBER.finditer(shown[struct][0]):
             name = match["function"] or match["name"]
             if name not in value:
@@ -46,9 +48,8 @@ def test_structs(cloud_bytes: bytes, cloud: Btf, tmp_path_factory: pytest.TempPa
                 fields += 1
             else:
                 assert (place.offset_, place.size_) == (offset, int(match["size"])), (struct, name)
-                assert dtype.fields is not None
-                assert dtype.fields[name][1] == offset
-                assert dtype.fields[name][0].itemsize == place.size_
+                assert fields_of[name][1] == offset
+                assert fields_of[name][0].itemsize == place.size_
                 members += 1
     assert members > 3000
     assert fields > 100
