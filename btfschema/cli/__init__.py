@@ -28,6 +28,8 @@ COMMANDS = {
     "distill": ("transform", "Give split BTF a small base of its own."),
     "relocate": ("transform", "Move split BTF from its distilled base onto a kernel."),
     "rebase": ("transform", "Move split BTF from one full base to another."),
+    "merge": ("merge", "Make one BTF of many, each type once."),
+    "duplicates": ("duplicates", "Show which types are there several times, and why."),
     "references": ("transform", "Show which base types a split needs, and for whom."),
     "run": ("transform", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),

@@ -1,126 +1,48 @@
-"""Many containers as one."""
+"""``merge``: many containers as one, those over other bases moved there first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from attrs import frozen
-
 from btfschema import Btf
-from btfschema.errors import RequirementError
+from btfschema.framework import base_state
+from btfschema.model.merging import MergeResult
+from btfschema.model.merging import merge as joined
 from btfschema.tables.ids import IdMap
-from btfschema.tables.joined import Joined
-from btfschema.tables.strings import StringTableBuilder
-from btfschema_transforms.references import refuse_opaque
-from btfschema_transforms.sameness.hashing import Index
+from btfschema_transforms.rebase import rebase as moved_to
+from btfschema_transforms.relocate import relocate
 
 __all__ = ["MergeResult", "merge"]
 
 
-@frozen(eq=False)
-class MergeResult:
-    """Many containers as one.
-
-    Attributes:
-        btf: the one.
-        ids: for each input, where its ids went, those of its bases included.
-    """
-
-    btf: Btf
-    ids: tuple[IdMap, ...]
-
-
-def merge(btfs: Sequence[Btf], base: Btf | None = None) -> MergeResult:
-    """Put the types of many containers into one, one container after the other.
-
-    No type is dropped: ``dedup`` does that. Each text is there once. ``.BTF.ext`` is about one
-    program and is left out.
+def merge(btfs: Sequence[Btf], base: Btf | None = None, *, rebase: bool = False) -> MergeResult:
+    """Put the types of many containers into one; see :func:`btfschema.model.merging.merge`.
 
     Args:
         btfs: the containers: stand-alone ones, and splits over equal bases.
         base: what the result is split over; by default what the inputs are split over.
+        rebase: whether splits over other bases than ``base`` are moved onto it first: those over
+            a distilled base are relocated, the others rebased.
 
     Raises:
         RequirementError: there are no inputs, they are split over different bases, or their byte
             orders differ.
+        MatchError: with ``rebase``: types that an input refers to are not in ``base``.
         PassError: one holds a kind that the schema does not declare.
         EncodeError: the result is too large for the format.
     """
-    if not btfs:
-        raise RequirementError("there is nothing to merge", got="no BTF", expected="at least one")
-    if base is None:
-        base = next((btf.base for btf in btfs if btf.base is not None), None)
-    for number, btf in enumerate(btfs):
-        _refuse_misfit(number, btf, btfs[0], base)
-    first_id = base.end_id if base is not None else 1
-    joined = Joined.of([btf.types for btf in btfs])
-    types = joined.types
-    firsts = first_id + joined.rows[:-1]
-    own_firsts = np.array([btf.first_id for btf in btfs])
-    id_at, string_at = types.type_id_positions, types.string_positions
-    id_counts = joined.counts(id_at)
-    olds = types.words.take(id_at).astype(np.int64)
-    shifts = (firsts - own_firsts).repeat(id_counts)
-    olds += np.where(olds >= own_firsts.repeat(id_counts), shifts, 0)
-    strings, offsets = _strings(btfs, base, types.words.take(string_at), joined.counts(string_at))
-    changed = types.rewritten([(id_at, olds), (string_at, offsets)], first_id)
-    result = Btf.assemble(changed, strings.build(), like=btfs[0], base=base)
-    maps = [
-        IdMap.from_runs(btf.end_id, [0, btf.first_id], [0, int(first)], [btf.first_id, len(btf)])
-        for btf, first in zip(btfs, firsts.tolist(), strict=True)
-    ]
-    return MergeResult(result, tuple(maps))
+    if not rebase or base is None:
+        return joined(btfs, base)
+    moves = [_moved(btf, base) for btf in btfs]
+    result = joined([btf for btf, _ in moves], base)
+    maps = zip((ids for _, ids in moves), result.ids, strict=True)
+    return MergeResult(result.btf, tuple(first.then(second) for first, second in maps))
 
 
-def _refuse_misfit(number: int, btf: Btf, first: Btf, base: Btf | None) -> None:
-    refuse_opaque(btf)
-    if btf.byteorder != first.byteorder:
-        raise RequirementError(
-            f"input {number} is {btf.byteorder}-endian and the first one {first.byteorder}-endian",
-            got=btf.byteorder,
-            expected=first.byteorder,
-        )
-    if base is not None and base.byteorder != btf.byteorder:
-        raise RequirementError(
-            f"the base is {base.byteorder}-endian and input {number} {btf.byteorder}-endian",
-            got=base.byteorder,
-            expected=btf.byteorder,
-        )
-    if btf.base is None or btf.base is base or (base is not None and base.equivalent(btf.base)):
-        return
-    raise RequirementError(
-        f"input {number} is split over another base: {_difference(btf.base, base)}",
-        got=repr(btf.base),
-        expected=repr(base),
-    )
-
-
-def _difference(one: Btf, other: Btf | None) -> str:
-    """How two bases differ, in a few words."""
-    if other is None:
-        return "the result has none"
-    counts = one.end_id - 1, other.end_id - 1
-    if counts[0] != counts[1]:
-        return f"it has {counts[0]} types, the result's has {counts[1]}"
-    if one.strings.end != other.strings.end:
-        return f"it has {one.strings.end} bytes of strings, the result's has {other.strings.end}"
-    return "it has as many types as the result's, but other ones"
-
-
-def _strings(
-    btfs: Sequence[Btf], base: Btf | None, uses: Index, counts: Index
-) -> tuple[StringTableBuilder, Index]:
-    """The strings of all containers, and for each use the offset there."""
-    builder = StringTableBuilder(base.strings if base is not None else None)
-    offsets = np.zeros(len(uses), np.int64)
-    at = 0
-    for btf, count in zip(btfs, counts.tolist(), strict=True):
-        part = uses[at : at + count]
-        used, firsts, inverse = np.unique(part, return_index=True, return_inverse=True)
-        order = np.argsort(firsts, kind="stable")
-        news = np.zeros(len(used), np.int64)
-        news[order] = builder.add_many(btf.strings.names(used[order]))
-        offsets[at : at + count] = news.take(inverse)
-        at += count
-    return builder, offsets
+def _moved(btf: Btf, base: Btf) -> tuple[Btf, IdMap]:
+    """A split over ``base``, and where each id went."""
+    if btf.base is None or btf.base is base or base.equivalent(btf.base):
+        return btf, IdMap.identity(btf.end_id)
+    if base_state(btf) == "distilled":
+        return relocate(btf, base)
+    return moved_to(btf, base)

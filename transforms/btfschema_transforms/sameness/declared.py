@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.schema.constraints import Graph, Target
+from btfschema.schema.constraints import Graph, NameRule, Target
 from btfschema.schema.kinds import Kind, Kinds
 from btfschema.schema.plan import KIND_MASK
 from btfschema.tables.types import TypeTable
 
-__all__ = ["ENUM_SPACE", "SPACES", "Declared", "of_its_own", "says_itself"]
+__all__ = ["ENUM_SPACE", "SPACES", "Declared", "is_data", "of_its_own", "says_itself"]
 
 # What a forward declaration stands for, by its kind_flag; and the kinds of enums, which need no
 # kind to be declared: an enum without values is a declaration.
@@ -54,6 +54,19 @@ def says_itself(types: TypeTable) -> npt.NDArray[np.bool_]:
             found.append(number)
     named = types.name_offs > 0
     return named | _mask(found).take(types.kinds)
+
+
+def is_data(types: TypeTable) -> npt.NDArray[np.bool_]:
+    """Whether each type is a kind of data: no function, no variable, no section, no tag on one."""
+    found = []
+    for number, spec in types.plan.schema.items():
+        wants = spec.constraints
+        if wants is None:
+            continue
+        named = wants.graph is Graph.MODIFIER and wants.name is NameRule.IDENTIFIER
+        if named or wants.graph in (Graph.DATA, Graph.COMPOSITE):
+            found.append(number)
+    return _mask(found).take(types.kinds)
 
 
 @frozen(eq=False)

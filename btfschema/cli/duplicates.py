@@ -1,0 +1,46 @@
+"""``btfschema duplicates``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import click
+
+from btfschema.cli.inputs import base_option, open_input
+
+__all__ = ["duplicates"]
+
+
+@click.command()
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(allow_dash=True))
+@base_option
+@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("-p", "--pretty", is_flag=True, help="Indented JSON.")
+@click.option("--name", metavar="NAME", help="Only types of this name.")
+def duplicates(
+    file: str | None, base_btf: str | None, as_json: bool, pretty: bool, name: str | None
+) -> None:
+    """Show which types are in FILE several times, and what keeps them apart.
+
+    For each kind and name the ids are listed, those of equal types in a line. Of different ones the
+    root is shown: the nearest type that both lead to on the same way and that itself differs, with
+    its members, enumerators or size. Without FILE the running kernel is looked at.
+
+    \b
+    Examples:
+      btfschema duplicates vmlinux --name task_struct
+      btfschema duplicates nf_tables.ko -B vmlinux
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.framework.passes import Analysis
+    from btfschema.framework.registry import load_pass
+
+    btf = open_input(file, base_btf)
+    analysis = cast(Analysis[Any], load_pass("duplicates")())
+    found = analysis.of(btf)
+    if name is not None:
+        found = found.named(name)
+    if as_json or pretty:
+        click.echo(json.dumps(analysis.facts(found), indent=2 if pretty else None))
+    else:
+        click.echo(str(found))

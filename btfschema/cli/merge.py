@@ -1,0 +1,172 @@
+"""``btfschema merge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from btfschema.cli.inputs import base_option, stdout, warn
+from btfschema.cli.tree import gather
+
+if TYPE_CHECKING:
+    from btfschema.framework.passes import PassResult
+    from btfschema.model.container import Btf
+
+__all__ = ["merge"]
+
+# What Linux takes, BTF_MAX_SIZE.
+KERNEL_LIMIT = 16 << 20
+SHOWN_NAMES = 8
+
+
+@click.command()
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
+@click.option(
+    "--all",
+    "trees",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="All modules and .btf files below DIR; those without BTF are left out.",
+)
+@base_option
+@click.option("-o", "--output", metavar="FILE", required=True, help='The result; "-" is stdout.')
+@click.option(
+    "--run",
+    "pipeline",
+    metavar="PIPELINE",
+    default="dedup",
+    show_default=True,
+    help="What is done with all types together; empty for nothing.",
+)
+@click.option("--flatten", is_flag=True, help="Put the base's types into the result, too.")
+@click.option(
+    "--rebase",
+    is_flag=True,
+    help="Move what is split over another base onto that of -B first.",
+)
+def merge(
+    files: tuple[str, ...],
+    trees: tuple[str, ...],
+    base_btf: str | None,
+    output: str,
+    pipeline: str,
+    flatten: bool,
+    rebase: bool,
+) -> None:
+    """Make one BTF of many: of a kernel's modules, of programs, of both and the kernel.
+
+    The result is raw BTF: split over the base when the files are, else stand-alone. With --flatten
+    it stands alone in any case and holds the base's types, each type once.
+
+    \b
+    Examples:
+      btfschema merge --all /lib/modules/6.12 -B vmlinux -o modules.btf
+      btfschema merge --all /lib/modules/6.12 -B vmlinux --flatten -o kernel.btf
+      btfschema merge *.bpf.o -o types.btf --run "dedup,sort"
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.framework.pipeline import Pipeline
+    from btfschema.model.merging import merge as joined
+    from btfschema.sources import load
+
+    text = ",".join(part for part in (pipeline, "flatten,dedup" if flatten else "") if part)
+    work = Pipeline.parse(text) if text else None
+    paths = gather(files, trees).paths
+    _refuse_inputs(output, [*paths, *([base_btf] if base_btf is not None else [])])
+    base = load(base_btf) if base_btf is not None else None
+    btfs = _loaded(paths, base, optional=bool(trees), rebase=rebase)
+    found = joined(btfs, base)
+    result = work.run(found.btf) if work is not None else None
+    _write(result.btf if result is not None else found.btf, output)
+    click.echo(_summary(btfs, found.btf, result), err=True)
+
+
+def _refuse_inputs(output: str, inputs: list[str]) -> None:
+    """Refuse to write over what is read."""
+    target = Path(output)
+    if output == "-" or not target.exists():
+        return
+    for path in inputs:
+        if path != "-" and Path(path).exists() and target.samefile(path):
+            raise click.UsageError(f"-o {output} is the input {path}")
+
+
+def _loaded(paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase: bool) -> list[Btf]:
+    """The files, in order; those without BTF are left out when they were not named."""
+    from btfschema.errors import NoBtfError, attempt
+    from btfschema.sources import load_sources, read_source
+
+    sources = [attempt(read_source, path) for path in paths]
+    bases = [base] * len(paths)
+    if rebase:
+        bases = [None if getattr(one, "base", None) else base for one in sources]
+    found = []
+    for path, one in zip(paths, load_sources(sources, bases), strict=True):
+        if isinstance(one, NoBtfError) and optional:
+            warn(path, ["holds no BTF and is left out"])
+        elif isinstance(one, Exception):
+            raise one
+        else:
+            found.append(_moved(one, base) if rebase and base is not None else one)
+    return found
+
+
+def _moved(btf: Btf, base: Btf) -> Btf:
+    """A split over another base, over this one."""
+    from btfschema.framework.passes import Context, base_state
+    from btfschema.framework.pipeline import Pipeline
+
+    if btf.base is None or btf.base is base or base.equivalent(btf.base):
+        return btf
+    name = "relocate" if base_state(btf) == "distilled" else "rebase"
+    return Pipeline.parse(name).run(btf, Context({"target": base})).btf
+
+
+def _write(btf: Btf, output: str) -> None:
+    from btfschema.model.loading import dumps
+    from btfschema.sources.files import atomic_write
+
+    data = dumps(btf)
+    if output == "-":
+        stdout().write(data)
+        return
+    atomic_write(output, data)
+
+
+def _summary(btfs: list[Btf], merged: Btf, result: PassResult | None) -> str:
+    """What came of it, and what is to be known of it, in lines."""
+    from btfschema.framework.passes import Analysis
+    from btfschema.framework.registry import load_pass
+
+    btf = result.btf if result is not None else merged
+    over = f" over a base of {btf.base.end_id - 1}" if btf.base is not None else ""
+    lines = [f"{len(btfs)} files, {len(merged)} types: {len(btf)} types{over}"]
+    lines += [str(one) for one in (result.diagnostics if result is not None else ())]
+    report = cast(Analysis[Any], load_pass("duplicates")()).of(btf)
+    names = [one.name for one in report.different]
+    if names:
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        shown = ", ".join(names[:SHOWN_NAMES])
+        lines.append(f"{len(names)} names are defined in several ways: {shown}{more}")
+        lines.append('"btfschema duplicates" shows in which')
+    size = 4 * len(btf.types.words) + len(btf.strings.data)
+    if size > KERNEL_LIMIT:
+        lines.append(f"{size} bytes are more than the {KERNEL_LIMIT} that kernels load: for tools")
+    lines += _repeated(btf)
+    return "\n".join(lines)
+
+
+def _repeated(btf: Btf) -> list[str]:
+    """Variables and sections of one name: they are kept, since each is a thing of its own."""
+    from btfschema.schema.kinds import Kind
+
+    found = []
+    for kind, what in ((Kind.VAR, "variables"), (Kind.DATASEC, "sections")):
+        rows = btf.types.rows_of(kind)
+        names = btf.strings.names(btf.types.name_offs[rows])
+        more = len(names) - len(set(names))
+        if more:
+            found.append(f"{more} {what} have the name of another one and are kept")
+    return found
