@@ -10,10 +10,10 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import bounds_of, ranges
-from btfschema_transforms.sameness.hashing import Index
+from btfschema_transforms.sameness.hashing import Hashes, Index
 from btfschema_transforms.sameness.partition import Graph, Partition
 
-__all__ = ["Evidence", "Mask", "Names"]
+__all__ = ["Evidence", "Mask", "Names", "Ways"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -41,12 +41,46 @@ class Names:
     says_itself: Mask
 
 
+@frozen(eq=False)
+class Ways:
+    """The ways through a graph that looking for evidence takes; worked out once for it.
+
+    Attributes:
+        bounds: by node, where its references start, and where the last one's end.
+        users: the nodes that refer to each node, node after node.
+        user_bounds: where those of each node start.
+        by_label: the nodes that say something themselves, by label.
+        labels: the labels of these.
+    """
+
+    bounds: Index
+    users: Index
+    user_bounds: Index
+    by_label: Index
+    labels: Hashes
+
+    @classmethod
+    def of(cls, graph: Graph, names: Names) -> Ways:
+        """Work them out."""
+        number = len(graph.labels)
+        saying = names.says_itself.nonzero()[0]
+        by_label = saying.take(np.argsort(graph.labels.take(saying)))
+        return cls(
+            bounds_of(np.bincount(graph.users, minlength=number)),
+            graph.users.take(np.argsort(graph.targets)),
+            bounds_of(np.bincount(graph.targets, minlength=number)),
+            by_label,
+            graph.labels.take(by_label),
+        )
+
+
 class Evidence:
     """Looks for types that are equal but for declarations.
 
     Args:
         graph: the nodes.
-        partition: their classes so far.
+        ways: through the graph.
+        partition: the nodes' classes so far.
         names: what they declare and define.
         merged: by node, the node that it was found to be the same as; is added to.
         chosen: by name, the definition that its declarations mean; is added to.
@@ -55,6 +89,7 @@ class Evidence:
     def __init__(
         self,
         graph: Graph,
+        ways: Ways,
         partition: Partition,
         names: Names,
         merged: Index,
@@ -62,22 +97,16 @@ class Evidence:
     ) -> None:
         self.graph, self.partition, self.names = graph, partition, names
         self.merged, self.chosen = merged, chosen
-        count = len(graph.labels)
-        self._bounds = bounds_of(np.bincount(graph.users, minlength=count))
-        by_target = np.argsort(partition.targets)
-        self._users = graph.users.take(by_target)
-        self._user_bounds = bounds_of(np.bincount(partition.targets, minlength=count))
-        self._seen = np.zeros(count, np.bool_)
-        self._by_label = np.argsort(graph.labels)
-        self._labels = graph.labels.take(self._by_label)
+        self._ways = ways
+        self._seen = np.zeros(len(graph.labels), np.bool_)
         self._alike: dict[int, list[int]] = {}
-        self._left = STEPS_A_NODE * count + LEAST_STEPS
+        self._left = STEPS_A_NODE * len(graph.labels) + LEAST_STEPS
         # Items of a memoryview are Python's integers, and quicker to get than numpy's.
         self._class_of = partition.classes.data
         self._keys, self._label_of = names.keys.data, graph.labels.data
         self._target_of = partition.targets.data
         self._is_forward, self._is_own = names.forward.data, names.own.data
-        self._first_of = self._bounds.data
+        self._first_of = ways.bounds.data
 
     def search(self, unsure: Index) -> bool:
         """Find evidence, in the order of the nodes, and note it.
@@ -109,9 +138,9 @@ class Evidence:
         ends = self.names.says_itself
         found: list[int] = []
         while len(nodes):
-            firsts = self._user_bounds.take(nodes)
-            at = ranges(firsts, self._user_bounds.take(nodes + 1) - firsts)
-            users = np.unique(self._users.take(at))
+            firsts = self._ways.user_bounds.take(nodes)
+            at = ranges(firsts, self._ways.user_bounds.take(nodes + 1) - firsts)
+            users = np.unique(self._ways.users.take(at))
             users = users[~self._seen.take(users)]
             self._seen[users] = True
             last = ends.take(users)
@@ -134,11 +163,9 @@ class Evidence:
         label = int(self.graph.labels[one])
         known = self._alike.get(label)
         if known is None:
-            bounds = (
-                self._labels.searchsorted(self.graph.labels[one], side="left"),
-                (self._labels.searchsorted(self.graph.labels[one], side="right")),
-            )
-            nodes = self._by_label[bounds[0] : bounds[1]]
+            wanted, labels = self.graph.labels[one], self._ways.labels
+            first, last = (labels.searchsorted(wanted, side) for side in ("left", "right"))
+            nodes = self._ways.by_label[first:last]
             _, firsts = np.unique(self.partition.classes.take(nodes), return_index=True)
             known = self._alike[label] = np.sort(nodes.take(firsts)).tolist()
         yield from known

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from attrs import frozen
 
-from btfschema_transforms.sameness.evidence import Evidence, Mask, Names
+from btfschema_transforms.sameness.evidence import Evidence, Mask, Names, Ways
 from btfschema_transforms.sameness.hashing import Index
 from btfschema_transforms.sameness.partition import Graph, Partition
 
@@ -51,6 +51,7 @@ def settle(graph: Graph, names: Names) -> Settled:
     merged = np.arange(count)
     chosen: dict[int, int] = {}
     guessed: list[int] = []
+    ways: Ways | None = None
     while True:
         meant, unsure = _meant(names, forwards, definitions, merged, chosen)
         partition, ambiguous = _optimistic(graph, names, definitions, meant, unsure)
@@ -59,7 +60,8 @@ def settle(graph: Graph, names: Names) -> Settled:
         unsure_ones = np.union1d(left, forwards[~names.own.take(forwards)])
         if not len(unsure_ones):
             break
-        if Evidence(graph, partition, names, merged, chosen).search(unsure_ones):
+        ways = ways or Ways.of(graph, names)
+        if Evidence(graph, ways, partition, names, merged, chosen).search(unsure_ones):
             continue
         guesses = _guesses(names, left, definitions)
         if not guesses:

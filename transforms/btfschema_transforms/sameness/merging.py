@@ -95,8 +95,12 @@ def _names(btf: Btf, records: Records) -> tuple[Index, Mask]:
     forward = np.append(False, declared.forward)
     texts = np.append(0, records.words.take(records.starts[:-1])).astype(np.int64)
     keys = np.where(spaces >= 0, texts * SPACES + spaces, -1)
-    both = np.intersect1d(keys[forward], keys[~forward])
-    keys[~np.isin(keys, both)] = -1
+    # By name: whether it is declared, and whether it is defined. The last place is that of -1.
+    both = np.zeros((2, int(keys.max(initial=0)) + 2), np.bool_)
+    both[0, keys[forward]] = True
+    both[1, keys[~forward]] = True
+    both[:, -1] = False
+    keys[~both.all(0).take(keys)] = -1
     return keys, forward & (keys >= 0)
 
 

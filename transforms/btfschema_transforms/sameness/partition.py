@@ -14,7 +14,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import bounds_of, ranges
-from btfschema_transforms.sameness.hashing import Hashes, Index, mixed, sums
+from btfschema_transforms.sameness.hashing import Hashes, Index, mix, mixed, sums
 
 __all__ = ["Graph", "Partition"]
 
@@ -48,7 +48,7 @@ class Graph:
         firsts = heads.nonzero()[0]
         values = tags.take(self.targets)
         values ^= self.salts
-        return self.users.take(firsts), sums(mixed(values), firsts)
+        return self.users.take(firsts), sums(mix(values), firsts)
 
 
 class Partition:
@@ -65,19 +65,20 @@ class Partition:
         self.graph = graph
         self.targets = graph.targets.copy()
         labels = _along_chains(graph)
+        left, references = _not_alone(graph, labels)
         tags = labels
         for _ in range(ROUNDS):
             before, tags = tags, labels.copy()
-            users, referred = graph.sums(before)
-            tags[users] = mixed(tags[users] + referred)
+            users, referred = left.sums(before)
+            tags[users] = mix(tags[users] + referred)
         self._number(before, tags)
         self._sums = np.zeros(len(labels), np.uint64)
-        users, referred = graph.sums(self._tags.take(self.classes))
+        users, referred = left.sums(self._tags.take(self.classes))
         self._sums[users] = referred
         self._marks = np.zeros(len(labels), np.bool_)
-        moved = self._moved.take(self.classes).take(self.targets)
-        self._index()
-        self._settle(_distinct(graph.users[moved]))
+        moved = self._moved.take(self.classes).take(left.targets)
+        self._index(references)
+        self._settle(_distinct(left.users[moved]))
 
     def _number(self, before: Hashes, tags: Hashes) -> None:
         """Number the classes, from the hashes of the last two rounds.
@@ -106,10 +107,11 @@ class Partition:
         self._tags[: self._count] = np.where(keeps, parents, ordered.take(starts))
         self._moved = ~keeps
 
-    def _index(self) -> None:
+    def _index(self, references: Index) -> None:
         """Order the references by what they lead to; of those alone in their class none is left."""
         several = self._sizes.take(self.classes) > 1
-        chosen = (several.take(self.graph.users) & several.take(self.targets)).nonzero()[0]
+        users, targets = self.graph.users.take(references), self.targets.take(references)
+        chosen = references[several.take(users) & several.take(targets)]
         self._by_target = chosen.take(np.argsort(self.targets.take(chosen)))
         counts = np.bincount(self.targets.take(chosen), minlength=len(self.classes))
         self._firsts = bounds_of(counts)
@@ -231,6 +233,22 @@ def _distinct(nodes: Index) -> Index:
     heads = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
     return ordered[heads]
+
+
+def _not_alone(graph: Graph, labels: Hashes) -> tuple[Graph, Index]:
+    """The graph without the references of nodes that no other node is like; what is left of them.
+
+    Such a node is alone in its class from the start, whatever it refers to.
+    """
+    order = np.argsort(labels)
+    ordered = labels.take(order)
+    alike = ordered[1:] == ordered[:-1]
+    several = np.zeros(len(labels), np.bool_)
+    several[order[1:][alike]] = True
+    several[order[:-1][alike]] = True
+    left = several.take(graph.users).nonzero()[0]
+    users, targets = graph.users.take(left), graph.targets.take(left)
+    return Graph(labels, users, graph.salts.take(left), targets), left
 
 
 def _along_chains(graph: Graph) -> Hashes:

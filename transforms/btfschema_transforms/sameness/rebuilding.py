@@ -29,33 +29,36 @@ def rebuilt(btf: Btf, parts: Sequence[Index], ids: IdMap) -> Btf:
     Returns:
         The last of them. ``.BTF.ext`` is about it.
     """
-    tables, first_id = [], btf.first_id
+    tables, first_id, to = [], btf.first_id, ids.to_array()
     for rows in parts:
         tables.append(btf.types.take(rows, first_id))
         first_id += len(rows)
     uses = [_uses(table) for table in tables]
     if btf.ext is not None:
-        uses[-1] = np.append(uses[-1], btf.ext.string_offsets)
+        uses[-1] = np.append(uses[-1], btf.ext.string_offsets).astype(np.uint32)
     firsts = first_places(btf.strings, np.concatenate(uses))
     sections, news = _sections(btf.strings, [firsts.take(used) for used in uses])
-    places = news.take(firsts)
+
+    def places(offsets: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        return news.take(firsts.take(offsets))
+
     result = btf.base
     for table, data in zip(tables, sections, strict=True):
         id_at, string_at = table.type_id_positions, table.string_positions
-        news = ids.apply(table.words.take(id_at))
-        strings = places.take(table.words.take(string_at))
-        changed = table.rewritten([(id_at, news), (string_at, strings)], table.first_id)
+        targets = to.take(table.words.take(id_at))
+        strings = places(table.words.take(string_at))
+        changed = table.rewritten([(id_at, targets), (string_at, strings)], table.first_id)
         result = Btf.assemble(changed, data, like=btf, base=result)
     if result is None or btf.ext is None:
         return result or btf
-    return evolve(result, ext=btf.ext.map(result, type_ids=ids.apply, strings=places.take))
+    return evolve(result, ext=btf.ext.map(result, type_ids=ids.apply, strings=places))
 
 
-def _uses(table: TypeTable) -> Index:
-    return table.words.take(table.string_positions).astype(np.int64)
+def _uses(table: TypeTable) -> npt.NDArray[np.uint32]:
+    return table.words.take(table.string_positions)
 
 
-def first_places(table: StringTable, uses: Index) -> Index:
+def first_places(table: StringTable, uses: npt.NDArray[np.integer]) -> npt.NDArray[np.uint32]:
     """By offset that is used: where the text stands first, in a base if it is there.
 
     Of a base whole strings count, and what is used.
@@ -72,14 +75,15 @@ def first_places(table: StringTable, uses: Index) -> Index:
         used[below.start] |= bool(below.data)
     used[0] = True
     offsets = used.nonzero()[0]
-    found = np.zeros(table.end + 1, np.int64)
+    # Half as wide: most of what this costs is to get the memory.
+    found = np.zeros(table.end + 1, np.uint32)
     found[offsets] = same_texts(table, offsets)
     return found
 
 
 def _sections(
-    table: StringTable, groups: Sequence[npt.NDArray[np.int64]]
-) -> tuple[list[bytes], Index]:
+    table: StringTable, groups: Sequence[npt.NDArray[np.uint32]]
+) -> tuple[list[bytes], npt.NDArray[np.uint32]]:
     """A section for each group of offsets, each over those before, and what each offset becomes.
 
     What is in the table's base stays there.
@@ -89,7 +93,10 @@ def _sections(
     picked = pick(table, [np.zeros(0, np.int64), *own])
     # The first section is the empty text, which a base has already.
     shift = base_end - 1 if table.base is not None else 0
-    news = np.arange(table.end + 1)
+    news = np.zeros(table.end + 1, np.uint32)
+    for group in groups:
+        below = group[group < base_end]
+        news[below] = below
     for group, offsets in zip(own, picked.offsets[1:], strict=True):
         news[group] = np.where(offsets > 0, offsets + shift, 0)
     sections = list(picked.sections[1:])

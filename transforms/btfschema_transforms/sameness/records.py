@@ -9,16 +9,16 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import ranges
-from btfschema.tables.types import TypeTable
-from btfschema_transforms.sameness.hashing import Hashes, Index, mixed, salted, sums
+from btfschema.arrays import joined_arrays, ranges
+from btfschema.tables.types import TypeTable, Words
+from btfschema_transforms.sameness.hashing import Index, mix, mixed, salted, sums
 from btfschema_transforms.sameness.partition import Graph, Partition
 from btfschema_transforms.sameness.rebuilding import first_places
 
 __all__ = ["Records"]
 
-# A record that is like no other has a number of its own in its first word, above all texts'.
-ALONE = 1 << 40
+# So many records are hashed together: few enough for their words to stay in the cache.
+ROWS = 1 << 13
 
 
 @frozen(eq=False)
@@ -26,15 +26,17 @@ class Records:
     """The records of some containers, one after the other. Node 0 is void, record r is node r + 1.
 
     Attributes:
-        words: 64-bit words: numbers as they are, texts by number, type ids 0.
+        words: numbers as they are, texts by number, type ids 0.
         starts: the word at which each record starts, and where the last one ends.
+        alone: by node, a number of its own if the record is the same as no other, else 0.
         refs: the words that hold type ids.
         users: the node that each of them belongs to.
         targets: the node that it refers to.
     """
 
-    words: Hashes
+    words: Words
     starts: Index
+    alone: Index
     refs: Index
     users: Index
     targets: Index
@@ -53,28 +55,33 @@ class Records:
                 kinds that the schema does not declare always are: what they refer to is unknown.
         """
         texts: dict[str, int] | None = {} if len(btfs) > 1 else None
-        words, starts, refs, targets = [], [], [], []
+        words, starts, singles, refs, targets = [], [], [np.zeros(1, np.bool_)], [], []
         at = first = 0
         for btf in btfs:
             types = btf.all_types
-            values = types.words.astype(np.uint64)
+            values = types.words.copy()
             values[types.string_positions] = _text_numbers(btf, texts)
             positions = types.type_id_positions
             ids = types.words.take(positions).astype(np.int64)
             values[positions] = 0
             single = np.zeros(len(types), np.bool_) if alone is None else alone(types)
             single[types.opaque_rows()] = True
-            lone = types.starts[single]
-            values[lone] = np.uint64(ALONE + first) + np.arange(len(lone), dtype=np.uint64)
             words.append(values)
             starts.append(types.starts + at)
+            singles.append(single)
             refs.append(positions + at)
-            targets.append(np.where(ids, ids + first, 0))
+            ids[ids > 0] += first
+            targets.append(ids)
             at, first = at + len(values), first + len(types)
         all_starts = np.concatenate([*starts, np.array([at])])
-        all_refs = np.concatenate(refs)
-        users = all_starts.searchsorted(all_refs, side="right")
-        return cls(np.concatenate(words), all_starts, all_refs, users, np.concatenate(targets))
+        all_refs = joined_arrays(refs)
+        counts = np.diff(all_refs.searchsorted(all_starts))
+        users = (np.arange(len(counts)) + 1).repeat(counts)
+        lone = np.concatenate(singles)
+        numbers = np.where(lone, lone.cumsum(), 0)
+        return cls(
+            joined_arrays(words), all_starts, numbers, all_refs, users, joined_arrays(targets)
+        )
 
     def __len__(self) -> int:
         """How many nodes there are, void included."""
@@ -83,14 +90,21 @@ class Records:
     def graph(self, seed: int) -> Graph:
         """The records as nodes, labelled by what they say themselves."""
         sizes = np.diff(self.starts)
-        places = np.arange(len(self.words), dtype=np.uint64)
-        places -= self.starts[:-1].astype(np.uint64).repeat(sizes)
-        salts = salted(places, seed)
         labels = np.empty(len(self), np.uint64)
         labels[0] = seed
-        of_refs = mixed(salts.take(self.refs))
-        salts += self.words
-        labels[1:] = sums(mixed(salts), self.starts[:-1])
+        steps = salted(np.arange(int(sizes.max(initial=0)), dtype=np.uint64), seed)
+        for first in range(0, len(sizes), ROWS):
+            last = min(first + ROWS, len(sizes))
+            begin, end = self.starts[[first, last]].tolist()
+            starts = self.starts[first:last] - begin
+            places = np.arange(end - begin)
+            places -= starts.repeat(sizes[first:last])
+            values = steps.take(places)
+            values += self.words[begin:end]
+            labels[first + 1 : last + 1] = sums(mix(values), starts)
+        lone = self.alone.nonzero()[0]
+        labels[lone] = mixed(labels[lone] + self.alone[lone].astype(np.uint64))
+        of_refs = mix(steps.take(self.refs - self.starts.take(self.users - 1)))
         return Graph(labels, self.users, of_refs, self.targets)
 
     def classes(self) -> tuple[Index, Index]:
@@ -127,14 +141,16 @@ class Records:
         lengths = sizes.take(ones)
         if not np.array_equal(lengths, sizes.take(others)):
             return False
+        if not np.array_equal(self.alone.take(ones + 1), self.alone.take(others + 1)):
+            return False
+        at = ranges(self.starts.take(ones), lengths)
         words = self.words
         if referred is not None:
             words = words.copy()
-            words[self.refs] = referred.astype(np.uint64)
-        return np.array_equal(
-            words.take(ranges(self.starts.take(ones), lengths)),
-            words.take(ranges(self.starts.take(others), lengths)),
-        )
+            words[self.refs] = referred
+        mine = words.take(at)
+        at += (self.starts.take(others) - self.starts.take(ones)).repeat(lengths)
+        return np.array_equal(mine, words.take(at))
 
 
 def _from_void(classes: Index) -> Index:
@@ -147,7 +163,7 @@ def _from_void(classes: Index) -> Index:
     return numbers.take(classes)
 
 
-def _text_numbers(btf: Btf, texts: dict[str, int] | None) -> Index:
+def _text_numbers(btf: Btf, texts: dict[str, int] | None) -> Words:
     """A number for each string that the chain's records use; equal texts have equal numbers.
 
     Args:
@@ -158,7 +174,7 @@ def _text_numbers(btf: Btf, texts: dict[str, int] | None) -> Index:
         DecodeError: an offset is past the end of the strings.
     """
     types = btf.all_types
-    uses = types.words.take(types.string_positions).astype(np.int64)
+    uses = types.words.take(types.string_positions)
     numbers = first_places(btf.strings, uses)
     if texts is not None:
         firsts = numbers.take(uses)
