@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 
@@ -33,6 +34,10 @@ def load_btf(data: bytes) -> str | None:
     attr = BtfLoadAttr(ctypes.addressof(blob), ctypes.addressof(log), len(data), LOG_SIZE, 1)
     number = SYSCALLS.get(platform.machine(), GENERIC_SYSCALL)
     fd = libc.syscall(number, BPF_BTF_LOAD, ctypes.byref(attr), ctypes.sizeof(attr))
+    # A log that does not fit is an error, although the BTF is good; the log of a refusal is short.
+    if fd < 0 and ctypes.get_errno() == errno.ENOSPC:
+        attr = BtfLoadAttr(ctypes.addressof(blob), 0, len(data), 0, 0)
+        fd = libc.syscall(number, BPF_BTF_LOAD, ctypes.byref(attr), ctypes.sizeof(attr))
     if fd >= 0:
         os.close(fd)
         return None

@@ -145,7 +145,7 @@ def _summary(btfs: list[Btf], merged: Btf, result: PassResult | None) -> str:
     lines = [f"{len(btfs)} files, {len(merged)} types: {len(btf)} types{over}"]
     lines += [str(one) for one in (result.diagnostics if result is not None else ())]
     report = cast(Analysis[Any], load_pass("duplicates")()).of(btf)
-    names = [one.name for one in report.different]
+    names = [one.name for one in report.different if max(map(max, one.groups)) >= btf.first_id]
     if names:
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         shown = ", ".join(names[:SHOWN_NAMES])
