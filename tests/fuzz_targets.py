@@ -8,6 +8,7 @@ import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -22,6 +23,7 @@ from btfschema.render.c import format_c
 from btfschema.render.json import write_json
 from btfschema.render.show import Viewer
 from btfschema.render.text import write_raw
+from btfschema.values import construct_of, ctypes_of, dtype_of, read, write
 from btfschema_transforms.distill import Distill
 from btfschema_transforms.rebase import Rebase
 from btfschema_transforms.references import References
@@ -91,6 +93,19 @@ def _unchecked(data: bytes) -> None:
     verify(loads(data, check=False))
 
 
+def _values(data: bytes) -> None:
+    """Bytes through the first types, in all forms."""
+    btf = loads(data)
+    for type_id in range(min(btf.end_id, SHOWN)):
+        for form in (dtype_of, construct_of, ctypes_of):
+            with suppress(BtfError):
+                form(btf, type_id)
+        with suppress(BtfError):
+            value = read(btf, type_id, data)
+            value.text_()
+            write(btf, type_id, value.to_python(text=False, names=False))
+
+
 def _passes(data: bytes) -> None:
     """Every pass that takes split BTF: distilled and moved back, moved, its references counted."""
     split = loads(data, BASE)
@@ -120,6 +135,7 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "json": _json,
     "c": _c,
     "show": _show,
+    "values": _values,
     "passes": _passes,
 }
 

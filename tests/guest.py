@@ -244,12 +244,12 @@ class Verdict:
 
 
 @functools.cache
-def btf_load_program() -> bytes:
-    """``btf_load.c`` as a static program."""
+def static_program(source: Path) -> bytes:
+    """A C source as a static program."""
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "btf_load"
+        program = Path(folder) / source.stem
         command = [host_program("gcc", "gcc"), "-static", "-O2", "-Wall", "-Werror"]
-        subprocess.run([*command, "-o", str(program), str(BTF_LOAD_SOURCE)], check=True)
+        subprocess.run([*command, "-o", str(program), str(source)], check=True)
         return program.read_bytes()
 
 
@@ -262,7 +262,7 @@ def btf_verdicts(guest: Guest, blobs: Sequence[bytes], timeout: float = 120) -> 
         GuestError: as :meth:`Guest.run`, which a blob that crashes the kernel causes too.
     """
     packed = b"".join(struct.pack("<I", len(blob)) + blob for blob in blobs)
-    files = {"btf_load": btf_load_program(), "blobs": packed}
+    files = {"btf_load": static_program(BTF_LOAD_SOURCE), "blobs": packed}
     result = guest.run(files, "./btf_load blobs /out/verdicts", timeout)
     verdicts = list(read_verdicts(result.files["verdicts"]))
     if len(verdicts) != len(blobs):

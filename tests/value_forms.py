@@ -11,6 +11,7 @@ import numpy as np
 
 from btfschema import Btf, views
 from btfschema.values import column, construct_of, ctypes_of, dtype_of
+from btfschema.values.ctype import attribute_of
 
 __all__ = ["by_construct", "by_ctypes", "by_definition", "by_numpy", "leaves", "plain"]
 
@@ -109,7 +110,7 @@ def by_ctypes(btf: Btf, type_id: int, data: bytes, path: str) -> Any:
         if step.startswith("["):
             value = value[int(step[1:-1])]
         elif step:
-            value = getattr(value, step)
+            value = getattr(value, attribute_of(step))
     return bytes(value) if isinstance(value, ctypes.Array) else getattr(value, "value", value)
 
 

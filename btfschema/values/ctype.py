@@ -19,7 +19,7 @@ from btfschema.values.layouts import AnyType, Layouts, layouts_of
 from btfschema.values.plain import bits_value
 from btfschema.values.writing import encode_scalar, number_of
 
-__all__ = ["ctypes_of"]
+__all__ = ["attribute_of", "ctypes_of"]
 
 INTEGERS: dict[tuple[int, bool], Any] = {
     (1, False): ctypes.c_uint8,
@@ -33,6 +33,10 @@ INTEGERS: dict[tuple[int, bool], Any] = {
 }
 FLOATS: dict[int, Any] = {4: ctypes.c_float, 8: ctypes.c_double}
 
+# What ctypes itself looks for in a class.
+TAKEN = {"_fields_", "_anonymous_", "_pack_", "_layout_", "_align_", "_swappedbytes_", "_objects"}
+TAKEN |= {"_b_base_", "_b_needsfree_"}
+
 MOST_BYTES = (1 << 31) - 1
 
 
@@ -40,7 +44,8 @@ def ctypes_of(btf: Btf, type_: AnyType) -> Any:
     """The ctypes class of a type: a structure, a union, an array or a simple type.
 
     Enums and pointers are integers. What ctypes has no type for is an array of bytes when it stands
-    alone or in an array.
+    alone or in an array. A member whose name ctypes or Python uses, such as ``_fields_`` or
+    ``__class__``, gets a 0 behind it.
 
     Raises:
         EncodeError: the type has 2 GiB or more.
@@ -118,7 +123,8 @@ class _Classes:
 def attribute_of(name: str) -> str:
     """What a member is called in a class: the names that ctypes and Python use are taken."""
     name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"{name}0" if name.startswith("_") and name.endswith("_") else name
+    is_taken = name in TAKEN or (name.startswith("__") and name.endswith("__"))
+    return f"{name}0" if is_taken else name
 
 
 def _pad(record: Record, number: int) -> str:

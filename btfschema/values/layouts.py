@@ -259,12 +259,12 @@ class Layouts:
                 names.setdefault(one.value, one.name)
             plan = self.btf.types.plan.kinds[view.kind]
             wide = any(word.name == "value_hi32" for word in plan.element)
-            if view.size > WIDEST:
+            if not 0 < view.size <= WIDEST:
                 return Scalar(end, view.size, Form.RAW)
             return Scalar(end, view.size, Form.ENUM, view.signed, names, wide=wide)
         if place is Place.INTEGER:
             form = Form.BOOLEAN if view.encoding & IntEncoding.BOOL else Form.INTEGER
-            if view.size > WIDEST:
+            if not 0 < view.size <= WIDEST:
                 return Scalar(end, view.size, Form.RAW)
             narrow = (view.bit_offset, view.bits) if view.bits < 8 * view.size else None
             # Few compilers set the encoding that says char; GCC gives it to unsigned char too.

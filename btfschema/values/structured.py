@@ -92,6 +92,9 @@ class _Types:
                 got=len(element.shape) + 1,
                 expected=f"at most {MOST_DIMENSIONS}",
             )
+        if not element.itemsize:
+            # numpy takes a type of no size for one whose size is still to come.
+            return np.dtype(("u1", (series.count, 0)))
         return np.dtype((element, (series.count,)))
 
     def _record(self, record: Record, done: dict[Layout, DType]) -> DType:
@@ -202,6 +205,8 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
             )
         field = field_of(layout, step, path, what)
         record_size, layout, bits = layout.size, field.layout, field.bits
+        if array.dtype.names is None:
+            raise NoMemberError(f"{path}: {what} has no bytes", got=path, expected="a size")
         array = array[step]
         if bits is not None:
             bits = bits.within(record_size, layouts.order)

@@ -256,5 +256,6 @@ def read(
     if count is None:
         return Value(layouts, type_id, layout, view, offset, path)
     # An array that the file need not have.
-    series = Series(layout.id, 0, layout, type_id, 0, False)
+    text = isinstance(layout, Scalar) and layout.char
+    series = Series(layout.id, 0, layout, type_id, 0, text)
     return Value(layouts, type_id, series, view, offset, path)._resized(count)

@@ -228,14 +228,13 @@ def number_of(scalar: Scalar, value: Any, path: str, width: int) -> int:
         number = operator.index(value)
     except TypeError:
         raise _misfit(path, value, "a whole number") from None
-    low, high = (
-        (-(1 << width - 1), (1 << width - 1) - 1) if scalar.signed else (0, (1 << width) - 1)
-    )
-    if width == 0 or not low <= number <= high:
+    low = -(1 << width - 1) if scalar.signed else 0
+    high = low + (1 << width) - 1
+    if not low <= number <= high:
         sign = "signed" if scalar.signed else "unsigned"
         raise EncodeError(
             f"{path}: {number} does not fit {width} {sign} bits",
             got=number,
-            expected=f"{low}..{high}" if width else "nothing",
+            expected=f"{low}..{high}",
         )
     return number

@@ -185,6 +185,7 @@ class TestValue:
         assert task.read("u16", TASK, 32, count=4).to_python() == [1, 2, 3, 4]
         assert text(task, "inner", TASK[32:]) == "(struct inner){.counts = (u16[4])[1,2,3,4,],}"
         assert task.read("u16", TASK, 32, count=2).text_(COMPACT) == "(u16[2])[1,2,]"
+        assert task.read("char", TASK, 8, count=4).to_python() == "shel"
 
     def test_types_are_named_as_in_c(self) -> None:
         btf = common(
