@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
-from btfschema.errors import PassError, RequirementError
+from btfschema.errors import EncodeError, PassError, RequirementError
 from btfschema.model.container import Btf
+from btfschema.tables.compaction import sections_of
 from btfschema.tables.ids import IdMap
 from btfschema.tables.joined import Joined
-from btfschema.tables.strings import StringTableBuilder
-from btfschema.tables.types import Index
+from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
+from btfschema.tables.types import Index, Words
 
 __all__ = ["MergeResult", "merge"]
 
@@ -62,11 +63,12 @@ def merge(btfs: Sequence[Btf], base: Btf | None = None) -> MergeResult:
     olds = types.words.take(id_at).astype(np.int64)
     shifts = (firsts - own_firsts).repeat(id_counts)
     olds += np.where(olds >= own_firsts.repeat(id_counts), shifts, 0)
-    strings, offsets = _strings(btfs, base, types.words.take(string_at), joined.counts(string_at))
+    table, uses = _joined_strings(btfs, base, types.words.take(string_at), joined.counts(string_at))
+    (data,), (offsets,) = sections_of(table, [uses])
     changed = types.rewritten([(id_at, olds), (string_at, offsets)], first_id)
-    result = Btf.assemble(changed, strings.build(), like=btfs[0], base=base)
+    result = Btf.assemble(changed, data, like=btfs[0], base=base)
     maps = [
-        IdMap.from_runs(btf.end_id, [0, btf.first_id], [0, int(first)], [btf.first_id, len(btf)])
+        IdMap(btf.end_id, [0, btf.first_id][: 1 + bool(len(btf))], [0, first][: 1 + bool(len(btf))])
         for btf, first in zip(btfs, firsts.tolist(), strict=True)
     ]
     return MergeResult(result, tuple(maps))
@@ -115,19 +117,26 @@ def _difference(one: Btf, other: Btf | None) -> str:
     return "it has as many types as the result's, but other ones"
 
 
-def _strings(
-    btfs: Sequence[Btf], base: Btf | None, uses: Index, counts: Index
-) -> tuple[StringTableBuilder, Index]:
-    """The strings of all containers, and for each use the offset there."""
-    builder = StringTableBuilder(base.strings if base is not None else None)
-    offsets = np.zeros(len(uses), np.int64)
-    at = 0
-    for btf, count in zip(btfs, counts.tolist(), strict=True):
-        part = uses[at : at + count]
-        used, firsts, inverse = np.unique(part, return_index=True, return_inverse=True)
-        order = np.argsort(firsts, kind="stable")
-        news = np.zeros(len(used), np.int64)
-        news[order] = builder.add_many(btf.strings.names(used[order]))
-        offsets[at : at + count] = news.take(inverse)
-        at += count
-    return builder, offsets
+def _joined_strings(
+    btfs: Sequence[Btf], base: Btf | None, words: Words, counts: Index
+) -> tuple[StringTable, Words]:
+    """All containers' strings as one table over the base's, and the offsets there of all uses.
+
+    Raises:
+        EncodeError: they are too many for the format.
+    """
+    below = base.strings if base is not None else None
+    # A base's section starts with the empty text.
+    parts = [b"\0"] if below is None else []
+    start = below.end if below is not None else 1
+    firsts = []
+    for btf in btfs:
+        firsts.append(start)
+        parts.append(btf.strings.data)
+        start += len(btf.strings.data)
+    if start > MAX_STRING_OFFSET:
+        raise EncodeError(f"the strings of all take {start} bytes", got=start)
+    own = np.array([btf.strings.start for btf in btfs], np.uint32)
+    shifts = (np.array(firsts, np.uint32) - own).repeat(counts)
+    uses = np.where((words >= own.repeat(counts)) & (words > 0), words + shifts, words)
+    return StringTable(b"".join(parts), below), uses

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import bounds_of, ranges
-from btfschema_transforms.sameness.hashing import Hashes, Index
+from btfschema_transforms.sameness.hashing import Hashes, Index, order_of
 from btfschema_transforms.sameness.partition import Graph, Partition
 
 __all__ = ["Evidence", "Mask", "Names", "Ways"]
@@ -67,7 +67,7 @@ class Ways:
         by_label = saying.take(np.argsort(graph.labels.take(saying)))
         return cls(
             bounds_of(np.bincount(graph.users, minlength=number)),
-            graph.users.take(np.argsort(graph.targets)),
+            graph.users.take(order_of(graph.targets)),
             bounds_of(np.bincount(graph.targets, minlength=number)),
             by_label,
             graph.labels.take(by_label),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import bounds_of, ranges
-from btfschema_transforms.sameness.hashing import Hashes, Index, mix, mixed, sums
+from btfschema_transforms.sameness.hashing import Hashes, Index, grouped, mix, mixed, order_of, sums
 
 __all__ = ["Graph", "Partition"]
 
@@ -86,7 +86,7 @@ class Partition:
         A class keeps the hash of the one before that it is the largest part of.
         """
         count = len(tags)
-        self._order = np.argsort(tags)
+        self._order = grouped(tags)
         ordered = tags.take(self._order)
         heads = np.ones(count, np.bool_)
         np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
@@ -112,7 +112,7 @@ class Partition:
         several = self._sizes.take(self.classes) > 1
         users, targets = self.graph.users.take(references), self.targets.take(references)
         chosen = references[several.take(users) & several.take(targets)]
-        self._by_target = chosen.take(np.argsort(self.targets.take(chosen)))
+        self._by_target = chosen.take(order_of(self.targets.take(chosen)))
         counts = np.bincount(self.targets.take(chosen), minlength=len(self.classes))
         self._firsts = bounds_of(counts)
 
@@ -240,7 +240,7 @@ def _not_alone(graph: Graph, labels: Hashes) -> tuple[Graph, Index]:
 
     Such a node is alone in its class from the start, whatever it refers to.
     """
-    order = np.argsort(labels)
+    order = grouped(labels)
     ordered = labels.take(order)
     alike = ordered[1:] == ordered[:-1]
     several = np.zeros(len(labels), np.bool_)
