@@ -175,8 +175,8 @@ def _alike(name: str, names: list[str]) -> list[str]:
         if re.search(rf"(?:\b|_){re.escape(name)}(?:\b|_)", other):
             ratio = max(ratio, 1 - 1 / (1 + len(name)))
         if ratio >= LIKENESS and other:
-            scored.append((-ratio, other))
-    return [other for _, other in sorted(scored)[:MOST_NAMES]]
+            scored.append((-ratio, len(other), other))
+    return [other for _, _, other in sorted(scored)[:MOST_NAMES]]
 
 
 @frozen
@@ -250,8 +250,6 @@ class _Missing:
         name, types = self.step.name or "", self.candidate.types
         what = type_text(types, view.id) if view.name else self.said()
         gone = f"{what} has no member {name} here"
-        if moved := self.elsewhere(view, pointers=False):
-            return Reason("moved", f"{gone}; it has {' and '.join(moved)}", moved)
         members = list(_named_members(types, view))
         wanted = (self.member_type(), self.last_type())
         fitting = [
@@ -261,7 +259,10 @@ class _Missing:
                 fields_alike(self.local.types, one, types, member.type_id) for one in wanted if one
             )
         ]
-        like = _alike(name, fitting)
+        like = [one for one in fitting if one.strip("_") == name.strip("_")]
+        if not like and (moved := self.elsewhere(view, pointers=False)):
+            return Reason("moved", f"{gone}; it has {' and '.join(moved)}", moved)
+        like = like or _alike(name, fitting)
         if like:
             paths = tuple(f"{self.said()}.{one}" for one in like)
             return Reason("renamed", f"{gone}; it has {', '.join(like)}", paths)
