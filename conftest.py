@@ -57,6 +57,8 @@ def example_files() -> Iterator[Path]:
                 file = archive.extractfile(entry) if Path(entry.name).stem in MODULES else None
                 if file is not None:
                     (folder / Path(entry.name).name).write_bytes(file.read())
+        for path in (DATA / "core" / "objects").glob("*.bpf.o"):
+            (folder / path.name).write_bytes(path.read_bytes())
         yield folder
 
 

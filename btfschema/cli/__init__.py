@@ -25,6 +25,8 @@ COMMANDS = {
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
     "verify": ("verify", "Say what a kernel, or a reader, would refuse of a file's BTF."),
     "check": ("check", "Say whether modules' BTF fits a kernel, and if not, why."),
+    "core": ("core", "Say whether BPF objects will load on kernels, and if not, why."),
+    "minimise": ("minimise", "Write the smallest BTF that BPF objects need."),
     "distill": ("transform", "Give split BTF a small base of its own."),
     "relocate": ("transform", "Move split BTF from its distilled base onto a kernel."),
     "rebase": ("transform", "Move split BTF from one full base to another."),

@@ -182,7 +182,8 @@ class Reports:
         if notes:
             row["notes"] = list(notes)
         if self.journal is not None and fresh and row["outcome"] == "ok":
-            self.journal.finished(row, (row["output"], f"{row['output']}{BASE_SUFFIX}"))
+            more = [one["output"] for one in row.get("outputs", ())]
+            self.journal.finished(row, (row["output"], f"{row['output']}{BASE_SUFFIX}", *more))
         if self.summary is not None:
             self.summary.add(row)
         if self.out is not None:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from btfschema.co_re.insns import POISON, Insn, patched
 from btfschema.co_re.kernel import Kernel
+from btfschema.co_re.needs import Marks, mark_resolution
 from btfschema.co_re.paths import access_path
 from btfschema.co_re.program import BpfObject, Relocation
 from btfschema.co_re.reach import reached
@@ -16,7 +17,7 @@ from btfschema.co_re.reasons import Reason, explain
 from btfschema.co_re.resolve import Resolution, Resolver, kind_name
 from btfschema.errors import CoreError
 
-__all__ = ["Finding", "Report", "check_object"]
+__all__ = ["Finding", "Report", "check_object", "mark_object"]
 
 
 @frozen(eq=False)
@@ -127,6 +128,22 @@ def check_object(program: BpfObject, kernel: Kernel) -> Report:
     live = {section: reached(insns, program.functions(section)) for section, insns in code.items()}
     rows = zip(found, outcomes, strict=True)
     return Report(tuple(_findings(rows, live, kernel)))
+
+
+def mark_object(marks: Marks, program: BpfObject, kernel: Kernel) -> None:
+    """Mark what an object's relocations need on a kernel.
+
+    Raises:
+        CoreError: a relocation can't be resolved there, so that nothing would help it.
+        RequirementError: the object is for a machine of the other byte order.
+    """
+    resolver = Resolver.of(program.btf, kernel)
+    for one in program.relocations:
+        resolution = resolver.resolve(one.relo)
+        if resolution.error is not None:
+            where = f"{program.path}: {one.program} relocation {one.index}"
+            raise CoreError(f"{where}: {resolution.error}") from resolution.error
+        mark_resolution(marks, resolution)
 
 
 Outcome = tuple[bool, CoreError | None]

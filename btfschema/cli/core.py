@@ -1,0 +1,268 @@
+"""``btfschema core``: will these BPF objects load on those kernels, and if not, why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import define, evolve, field, frozen
+
+from btfschema.cli.batch import Reports, report_option, run_batch
+from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel, refuse_inputs
+from btfschema.cli.resume import Journal
+from btfschema.cli.tree import Progress
+from btfschema.cli.workers import workers_of
+
+if TYPE_CHECKING:
+    from btfschema.co_re import BpfObject
+    from btfschema.errors import Failure
+
+__all__ = ["core"]
+
+
+@click.command()
+@click.argument("objects", metavar="OBJECT...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "-T",
+    "-B",
+    "--target",
+    "--base-btf",
+    "targets",
+    metavar="[NAME=]FILE",
+    multiple=True,
+    help="A kernel: its vmlinux, boot image or raw BTF. May be given several times.",
+)
+@click.option(
+    "--all",
+    "trees",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="All kernels below DIR: files called *.btf, vmlinux*, vmlinuz* or Image*.",
+)
+@click.option(
+    "--modules",
+    metavar="[NAME=]DIR",
+    multiple=True,
+    help="The kernel's modules: all below DIR count as loaded.",
+)
+@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object a relocation.")
+@click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
+@click.option("--html", metavar="FILE", help="Write a page: which object loads where.")
+@click.option(
+    "--out-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write the JSON of each kernel to a file in DIR; an interrupted run goes on.",
+)
+@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Use N processes.")
+@click.option("--executor", metavar="URL", help="Work on a cluster: dask://HOST:PORT.")
+@click.option("--quiet", is_flag=True, help="Print the table only.")
+@report_option
+def core(
+    objects: tuple[str, ...],
+    targets: tuple[str, ...],
+    trees: tuple[str, ...],
+    modules: tuple[str, ...],
+    as_json: bool,
+    pretty: bool,
+    html: str | None,
+    out_dir: str | None,
+    jobs: int,
+    executor: str | None,
+    quiet: bool,
+    report: str | None,
+) -> None:
+    """Say whether BPF objects will load on kernels, and if not, why.
+
+    Every CO-RE relocation of each OBJECT is resolved as libbpf does when it loads the object. A
+    relocation that fails makes its instruction invalid, and the kernel refuses it with "invalid
+    func unknown#195896080", unless a check such as bpf_core_field_exists keeps it from being
+    reached. The exit code is 1 when an object does not load on one of the kernels.
+
+    \b
+    Examples:
+      btfschema core prog.o --target /sys/kernel/btf/vmlinux
+      btfschema core prog.o -T old=vmlinux-5.10 -T new=vmlinuz-6.12 --json
+      btfschema core *.bpf.o --all btfhub/ --jobs 4 --html report.html
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.co_re import read_object
+
+    kernels = kernels_of(targets, trees, modules)
+    for output in (html, report):
+        if output is not None:
+            refuse_inputs(output, [*objects, *kernels.paths])
+    for path in objects:
+        # Read here too, so that a bad one is told at once.
+        read_object(path)
+    told = _Told(objects, as_json or pretty, pretty, quiet)
+    reports = Reports(summary=told)
+    with ExitStack() as stack:
+        workers = stack.enter_context(workers_of(executor, jobs))
+        if out_dir is not None:
+            journal = _journal(out_dir, objects, kernels)
+            stack.callback(journal.close)
+            reports = evolve(reports, journal=journal)
+        if kernels.walked and not quiet:
+            progress = Progress(len(kernels.paths))
+            stack.callback(progress.close)
+            reports = evolve(reports, progress=progress)
+        stack.callback(told.finish)
+        if html is not None:
+            stack.callback(lambda: _write_page(html, told))
+        run_batch(
+            kernels.paths,
+            Core(objects, kernels, out_dir),
+            keep_going=True,
+            report=report,
+            workers=workers,
+            reports=reports,
+        )
+    if any("breaks" in cells for cells in told.cells.values()):
+        raise click.exceptions.Exit(1)
+
+
+def _journal(out_dir: str, objects: Sequence[str], kernels: KernelFiles) -> Journal:
+    """What earlier runs with the same objects have done."""
+    for name in kernels.names.values():
+        _row_file(out_dir, name).parent.mkdir(parents=True, exist_ok=True)
+    modules = [path for paths in kernels.modules.values() for path in paths]
+    stats = {path: Path(path).stat() for path in (*objects, *modules)}
+    states = {path: [one.st_size, one.st_mtime_ns] for path, one in stats.items()}
+    run = {"core": states, "version": version("btfschema"), "modules": dict(kernels.modules)}
+    return Journal(out_dir, run)
+
+
+def _row_file(out_dir: str, name: str) -> Path:
+    return Path(out_dir) / f"{name.lstrip('/')}.jsonl"
+
+
+def _write_page(path: str, told: _Told) -> None:
+    from btfschema.cli.core_page import core_page
+    from btfschema.sources.files import atomic_write
+
+    atomic_write(path, core_page(told.objects, told.cells, told.failing).encode())
+
+
+@frozen
+class Core:
+    """Resolves objects' relocations on each kernel; what workers are sent.
+
+    Attributes:
+        objects: the objects' files.
+        kernels: the kernels and their modules.
+        out_dir: where the rows of each kernel go, or None.
+    """
+
+    objects: tuple[str, ...]
+    kernels: KernelFiles
+    out_dir: str | None = None
+
+    def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
+        """Do some kernels, one after another; returns what to report of each."""
+        from btfschema.co_re import read_object
+        from btfschema.errors import attempt
+
+        programs = [read_object(path) for path in self.objects]
+        return [attempt(self._kernel, programs, file) for file in files]
+
+    def _kernel(self, programs: Sequence[BpfObject], file: str) -> dict[str, Any]:
+        from btfschema.co_re import check_object
+
+        kernel, _ = open_kernel(file, self.kernels.modules.get(file, ()))
+        name = self.kernels.names[file]
+        rows: list[dict[str, Any]] = []
+        loads: dict[str, bool] = {}
+        for program in programs:
+            found = check_object(program, kernel)
+            loads[program.path] = found.loads
+            rows += [
+                {"object": program.path, "target": name, **one.as_dict(), "fails": one.fails}
+                for one in found.findings
+            ]
+        row: dict[str, Any] = {"target": name, "loads": loads, "relocations": rows}
+        if self.out_dir is not None:
+            from btfschema.sources.files import atomic_write
+
+            path = _row_file(self.out_dir, name)
+            atomic_write(path, "".join(f"{json.dumps(one)}\n" for one in rows).encode())
+            row["output"] = str(path)
+        return row
+
+
+@define
+class _Told:
+    """Counts the reports and prints them.
+
+    Attributes:
+        objects: the rows of the table.
+        as_json: whether to print JSON.
+        pretty: whether to print it over several lines.
+        quiet: whether to leave out everything but the table.
+        cells: by kernel, how each object does: ``"loads"``, ``"breaks"`` or ``"unread"``.
+        failing: the relocations that fail.
+    """
+
+    objects: tuple[str, ...]
+    as_json: bool
+    pretty: bool
+    quiet: bool
+    cells: dict[str, tuple[str, ...]] = field(factory=dict)
+    failing: list[dict[str, Any]] = field(factory=list)
+    _array: list[dict[str, Any]] = field(factory=list)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """One kernel's report."""
+        if row["outcome"] != "ok":
+            self.cells[row["file"]] = ("unread",) * len(self.objects)
+            return
+        loads = row["loads"]
+        self.cells[row["target"]] = tuple(
+            "loads" if loads[path] else "breaks" for path in self.objects
+        )
+        for one in row["relocations"]:
+            shown = {key: value for key, value in one.items() if key != "fails"}
+            if self.as_json and self.pretty:
+                self._array.append(shown)
+            elif self.as_json:
+                click.echo(json.dumps(shown))
+            if one["fails"]:
+                self.failing.append(one)
+                if not self.as_json and not self.quiet:
+                    click.echo(_sentence(one))
+            elif one["poison"] and not self.as_json and not self.quiet:
+                click.echo(_sentence(one))
+
+    def finish(self) -> None:
+        """Print what is printed last."""
+        if self.as_json:
+            if self.pretty:
+                click.echo(json.dumps(self._array, indent="\t"))
+            return
+        counts = Counter(cell for cells in self.cells.values() for cell in cells)
+        width = max(map(len, self.cells), default=0)
+        for target, cells in self.cells.items():
+            for path, cell in zip(self.objects, cells, strict=True):
+                click.echo(f"{target:<{width}}  {cell:<6}  {path}")
+        if counts.total() > 1:
+            said = ", ".join(f"{counts[cell]} {cell}" for cell in ("loads", "breaks", "unread"))
+            click.echo(f"{counts.total()} pairs of an object and a kernel: {said}")
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    """A relocation that fails, in three lines."""
+    guard = ""
+    if row["poison"]:
+        guard = "guarded: never reached on this kernel" if row["guarded"] else "not guarded"
+        guard = f" ({guard})"
+    where = f"{row['file']}:{row['line']}: {row['source']}" if row["file"] else row["section"]
+    return (
+        f"{row['target']}: {row['object']}: {row['program']} relocation {row['index']} "
+        f"({row['kind']} {row['path']}){guard}\n  {row['reason']}\n  {where}"
+    )

@@ -1,0 +1,137 @@
+"""Kernels named on the command line, alone or with modules, or all below a directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from btfschema.co_re import Kernel
+    from btfschema.model.container import Btf
+
+__all__ = ["KernelFiles", "kernels_of", "open_kernel", "refuse_inputs"]
+
+MODULES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
+KERNELS = (".btf", "vmlinux")
+# How kernels' names begin in /boot and in build trees.
+NAMES = ("vmlinux", "vmlinuz", "Image")
+
+
+@frozen
+class KernelFiles:
+    """The kernels to work on.
+
+    Attributes:
+        paths: their files, in order.
+        names: what each is called: as given, or below the directory that was searched.
+        modules: by kernel, the files of its modules.
+        walked: whether directories were searched.
+    """
+
+    paths: tuple[str, ...]
+    names: Mapping[str, str]
+    modules: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    walked: bool = False
+
+
+def kernels_of(
+    targets: Sequence[str], trees: Sequence[str], modules: Sequence[str] = ()
+) -> KernelFiles:
+    """The kernels of ``--target [NAME=]FILE``, ``--all DIR`` and ``--modules [NAME=]DIR``.
+
+    Raises:
+        click.UsageError: there is none, one is given twice, or modules belong to none of them.
+    """
+    names: dict[str, str] = {}
+    for text in targets:
+        name, path = _named(text)
+        if path in names or name in names.values():
+            raise click.UsageError(f"the kernel {text} is given twice")
+        names[path] = name
+    for tree in trees:
+        for folder, below, files in os.walk(tree):
+            below.sort()
+            for one in sorted(files):
+                if one.endswith(KERNELS) or one.startswith(NAMES):
+                    path = os.path.join(folder, one)  # noqa: PTH118
+                    names.setdefault(path, os.path.relpath(path, tree))
+    if not names:
+        where = f" below {', '.join(trees)}" if trees else ": give --target FILE, or --all DIR"
+        raise click.UsageError(f"no kernels{where}")
+    found: dict[str, tuple[str, ...]] = {}
+    for text in modules:
+        name, folder = _named(text)
+        owners = [path for path in names if names[path] == name] or list(names)
+        if len(owners) > 1:
+            raise click.UsageError(f"--modules {text}: say of which kernel, as NAME={folder}")
+        found[owners[0]] = (*found.get(owners[0], ()), *_modules(folder, owners[0]))
+    return KernelFiles(tuple(names), names, found, bool(trees))
+
+
+def _named(text: str) -> tuple[str, str]:
+    """``NAME=FILE``, or a file that is called by its path."""
+    name, equals, path = text.partition("=")
+    return (name, path) if equals and path and not Path(text).exists() else (text, text)
+
+
+def _modules(folder: str, kernel: str) -> tuple[str, ...]:
+    """All modules below a directory, which may hold the kernel too."""
+    found = []
+    for where, below, files in os.walk(folder):
+        below.sort()
+        paths = [os.path.join(where, one) for one in sorted(files) if one.endswith(MODULES)]  # noqa: PTH118
+        found += [one for one in paths if not Path(one).samefile(kernel)]
+    if not found:
+        raise click.UsageError(f"no modules below {folder}")
+    return tuple(found)
+
+
+def open_kernel(path: str, modules: Sequence[str]) -> tuple[Kernel, dict[str, str]]:
+    """Read a kernel and its modules; those without BTF are left out.
+
+    Returns:
+        The kernel, and the file of each of its modules by the module's name.
+
+    Raises:
+        BtfError, OSError: one can't be read.
+    """
+    from btfschema.co_re import Kernel
+    from btfschema.errors import NoBtfError
+    from btfschema.sources import load, load_many
+
+    vmlinux = load(path)
+    found: dict[str, Btf] = {}
+    files: dict[str, str] = {}
+    for file, one in zip(modules, load_many(modules, vmlinux), strict=True):
+        if isinstance(one, NoBtfError):
+            continue
+        if isinstance(one, Exception):
+            raise one
+        name = _module_name(file)
+        found[name], files[name] = one, file
+    return Kernel(vmlinux, found), files
+
+
+def _module_name(path: str) -> str:
+    """A module's name as the kernel has it: ``nf_tables`` for ``nf-tables.ko.xz``."""
+    name = Path(path).name
+    for suffix in sorted(MODULES, key=len, reverse=True):
+        name = name.removesuffix(suffix)
+    return name.replace("-", "_")
+
+
+def refuse_inputs(output: str, inputs: Iterable[str]) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        click.UsageError: the output is one of the inputs.
+    """
+    target = Path(output)
+    for path in inputs if target.exists() else ():
+        if path != "-" and Path(path).exists() and target.samefile(path):
+            raise click.UsageError(f"{output} is the input {path}")

@@ -1,0 +1,246 @@
+"""``btfschema minimise``: the smallest BTF that some programs and types need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import evolve, frozen
+
+from btfschema.cli.batch import Reports, report_option, run_batch
+from btfschema.cli.inputs import stdout
+from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel, refuse_inputs
+from btfschema.cli.resume import Journal
+from btfschema.cli.tree import Progress
+from btfschema.cli.workers import workers_of
+
+if TYPE_CHECKING:
+    from btfschema.co_re import Kernel, Marks
+    from btfschema.errors import Failure
+    from btfschema.model.container import Btf
+
+__all__ = ["minimise"]
+
+
+@click.command()
+@click.argument("files", metavar="[VMLINUX [MODULE]...]", nargs=-1, type=click.Path())
+@click.option(
+    "--for",
+    "programs",
+    metavar="OBJECT",
+    multiple=True,
+    type=click.Path(),
+    help="A BPF object whose CO-RE relocations must come out the same. May be given several times.",
+)
+@click.option(
+    "--keep",
+    metavar="NAME",
+    multiple=True,
+    help='A type to keep: task_struct, "enum pid_type", "nft_*", task_struct.mm.',
+)
+@click.option(
+    "--members",
+    type=click.Choice(["all", "named"]),
+    default="all",
+    show_default=True,
+    help="Which members a struct that --keep names keeps.",
+)
+@click.option(
+    "--all",
+    "trees",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="All kernels below DIR, each by itself.",
+)
+@click.option("-o", "--output", metavar="FILE", help='Where the result goes; "-" is stdout.')
+@click.option(
+    "--out-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Where the results go: kernels as they lie below --all DIR, modules by their names; "
+    "an interrupted run goes on.",
+)
+@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Use N processes.")
+@click.option("--executor", metavar="URL", help="Work on a cluster: dask://HOST:PORT.")
+@click.option("--quiet", is_flag=True, help="Print failures only.")
+@report_option
+def minimise(
+    files: tuple[str, ...],
+    programs: tuple[str, ...],
+    keep: tuple[str, ...],
+    members: str,
+    trees: tuple[str, ...],
+    output: str | None,
+    out_dir: str | None,
+    jobs: int,
+    executor: str | None,
+    quiet: bool,
+    report: str | None,
+) -> None:
+    """Write the smallest BTF that BPF objects need on a kernel.
+
+    Kept are the types and members that the objects' CO-RE relocations lead to, as "bpftool gen
+    min_core_btf" does, and what --keep names. Every relocation comes out the same on the result,
+    but for type ids. With MODULEs the result is a minimal kernel and minimal modules over it.
+
+    \b
+    Examples:
+      btfschema minimise vmlinux --for prog.o -o min.btf
+      btfschema minimise vmlinux nf_tables.ko --for prog.o --out-dir min/
+      btfschema minimise --all btfhub/ --for a.o --for b.o --out-dir min/ --jobs 4
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.co_re import read_object
+
+    if not programs and not keep:
+        raise click.UsageError("say what to keep: --for OBJECT, or --keep NAME")
+    if (output is None) == (out_dir is None):
+        raise click.UsageError("give either -o/--output FILE or --out-dir DIR")
+    vmlinux, modules = files[:1], files[1:]
+    kernels = kernels_of(vmlinux, trees)
+    if modules:
+        kernels = evolve(kernels, modules={files[0]: modules})
+    if output is not None and (len(kernels.paths) > 1 or modules):
+        raise click.UsageError("-o takes one kernel without modules: use --out-dir DIR")
+    work = Minimise(programs, keep, members, kernels, output, out_dir)
+    work.prepare(files)
+    for program in programs:
+        # Read here too, so that a bad one is told at once.
+        read_object(program)
+    reports = Reports(summary=_Told(quiet or output == "-" or kernels.walked))
+    with ExitStack() as stack:
+        workers = stack.enter_context(workers_of(executor, jobs))
+        if out_dir is not None:
+            stats = {path: list(_state(path)) for path in (*programs, *modules)}
+            run = {"minimise": [stats, keep, members], "version": version("btfschema")}
+            journal = Journal(out_dir, run)
+            stack.callback(journal.close)
+            reports = evolve(reports, journal=journal)
+        if kernels.walked and not quiet:
+            progress = Progress(len(kernels.paths))
+            stack.callback(progress.close)
+            reports = evolve(reports, progress=progress)
+        run_batch(
+            kernels.paths, work, keep_going=True, report=report, workers=workers, reports=reports
+        )
+
+
+def _state(path: str) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@frozen
+class _Told:
+    """Prints what became of each kernel."""
+
+    quiet: bool
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One kernel's report."""
+        if self.quiet or row["outcome"] != "ok":
+            return
+        for one in row["outputs"]:
+            kept, of, size = one["types_after"], one["types"], one["bytes"]
+            click.echo(f"{one['output']}: {kept:,} of {of:,} types, {size:,} bytes")
+
+
+@frozen
+class Minimise:
+    """Cuts kernels down and writes what is left; what workers are sent.
+
+    Attributes:
+        programs: the objects' files.
+        keep: types by name.
+        members: ``"all"`` or ``"named"``.
+        kernels: the kernels and their modules.
+        output: the file of the result, for one kernel.
+        out_dir: the directory of the results, otherwise.
+    """
+
+    programs: tuple[str, ...]
+    keep: tuple[str, ...]
+    members: Any
+    kernels: KernelFiles
+    output: str | None
+    out_dir: str | None
+
+    def place(self, file: str) -> str:
+        """Where a kernel's result goes."""
+        if self.output is not None:
+            return self.output
+        name = self.kernels.names[file] if self.kernels.walked else Path(file).name
+        suffix = "" if name.endswith(".btf") else ".btf"
+        return str(Path(self.out_dir or "") / f"{name}{suffix}")
+
+    def module_place(self, file: str) -> str:
+        """Where a module's result goes."""
+        name = Path(file).name.partition(".ko")[0].removesuffix(".btf")
+        return str(Path(self.out_dir or "") / f"{name}.btf")
+
+    def prepare(self, files: Sequence[str]) -> None:
+        """Make the directories that results go to.
+
+        Raises:
+            click.UsageError: a result would replace something that is read, or another result.
+        """
+        places = [self.place(path) for path in self.kernels.paths]
+        for modules in self.kernels.modules.values():
+            places += map(self.module_place, modules)
+        for place, count in Counter(places).items():
+            if count > 1:
+                raise click.UsageError(f"{count} results would go to {place}")
+            if place != "-":
+                refuse_inputs(place, [*files, *self.programs, *self.kernels.paths])
+                Path(place).parent.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
+        """Do some kernels, one after another; returns what to report of each."""
+        from btfschema.errors import attempt
+
+        return [attempt(self._kernel, file) for file in files]
+
+    def _kernel(self, file: str) -> dict[str, Any]:
+        from btfschema.co_re import Marks, mark_named, mark_object, minimal, read_object
+
+        kernel, modules = open_kernel(file, self.kernels.modules.get(file, ()))
+        marks = Marks()
+        for program in map(read_object, self.programs):
+            mark_object(marks, program, kernel)
+        parts = [kernel.vmlinux, *kernel.modules.values()]
+        mark_named(marks, parts, self.keep, self.members)
+        base = minimal(kernel.vmlinux, marks)
+        made = [(self.place(file), kernel.vmlinux, base.btf)]
+        for name, btf in _needed(kernel, marks):
+            result = minimal(btf, marks, {kernel.vmlinux: base}).btf
+            made.append((self.module_place(modules[name]), btf, result))
+        rows = [_written(*one) for one in made]
+        return {"output": rows[0]["output"], "outputs": rows}
+
+
+def _needed(kernel: Kernel, marks: Marks) -> list[tuple[str, Btf]]:
+    """The modules of which something is kept."""
+    return [(name, btf) for name, btf in kernel.modules.items() if marks.types.get(btf)]
+
+
+def _written(output: str, before: Btf, after: Btf) -> dict[str, Any]:
+    """Write a result; returns what to report."""
+    from btfschema.model.loading import dumps
+    from btfschema.sources.files import atomic_write
+
+    data = dumps(after)
+    if output == "-":
+        stdout().write(data)
+    else:
+        atomic_write(output, data)
+    return {
+        "output": output,
+        "types": len(before),
+        "types_after": len(after),
+        "bytes": len(data),
+    }

@@ -1,0 +1,309 @@
+"""Our own programs with CO-RE relocations: libbpf's answers, the reasons, and minimal BTF."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from co_re_goldens import DATA, expected, kernel, own_object
+from core_oracle import PROGRAMS, told
+
+from btfschema import Builder, dumps, load, loads, views
+from btfschema.cli import cli
+from btfschema.co_re import (
+    BpfObject,
+    Finding,
+    Kernel,
+    Marks,
+    Resolver,
+    check_object,
+    mark_named,
+    mark_object,
+    minimal,
+)
+from btfschema.co_re.names import essential_name
+from btfschema.errors import CoreError, RequirementError, SpecError, UnknownNameError
+from btfschema_transforms.minimise import minimise
+
+EXPECTED = expected()
+OBJECTS = DATA / "core" / "objects"
+NAMES = sorted(path.stem for path in PROGRAMS.glob("*.c") if not path.stem.endswith("_kernel"))
+
+
+def findings(program: str, target: str) -> list[Finding]:
+    return list(check_object(own_object(program), kernel(target)).findings)
+
+
+def reasons(program: str, target: str = "generic") -> list[tuple[int, str, tuple[str, ...], Any]]:
+    """Of each relocation that fails: its number, cause, what is there instead, guarded."""
+    return [
+        (one.relocation.index, one.reason.cause, one.reason.instead, one.guarded)
+        for one in findings(program, target)
+        if one.reason is not None
+    ]
+
+
+def test_there_are_programs_enough() -> None:
+    assert len(NAMES) >= 25
+    assert {row["program"] for row in EXPECTED} == set(NAMES)
+    kinds = {relo["kind"] for row in EXPECTED for relo in row["relos"]}
+    assert kinds == set(range(13))
+
+
+@pytest.mark.parametrize("row", EXPECTED, ids=lambda row: f"{row['program']}-{row['kernel']}")
+def test_each_relocation_is_what_libbpf_makes_of_it(row: dict[str, Any]) -> None:
+    assert told(own_object(row["program"]), kernel(row["kernel"])) == row["relos"]
+
+
+@pytest.mark.parametrize(
+    ("name", "essence"),
+    [
+        ("task_struct", "task_struct"),
+        ("task_struct___old", "task_struct"),
+        ("a___b___c", "a___b"),
+        ("a____b", "a____b"),
+        ("___a", "___a"),
+        ("a___", "a___"),
+        ("_a___b", "_a"),
+        ("", ""),
+    ],
+)
+def test_flavours(name: str, essence: str) -> None:
+    assert essential_name(name) == essence
+
+
+# Each of these was confirmed with "btfschema show" on the kernel named.
+@pytest.mark.parametrize(
+    ("program", "target", "found"),
+    [
+        ("flavours", "generic", [(3, "renamed", ("task_struct.__state",), True)]),
+        ("flavours_unguarded", "generic", [(0, "renamed", ("task_struct.__state",), False)]),
+        (
+            "inode_times",
+            "generic",
+            [(0, "renamed", ("inode.i_atime_sec", "inode.i_atime_nsec"), False)],
+        ),
+        (
+            "inode_times_guarded",
+            "generic",
+            [(1, "renamed", ("inode.i_atime_sec", "inode.i_atime_nsec"), True)],
+        ),
+        (
+            "iov_iter",
+            "generic",
+            [
+                (0, "renamed", ("iov_iter.iter_type",), False),
+                (1, "renamed", ("iov_iter.__iov",), False),
+            ],
+        ),
+        ("bitfield_now", "generic", [(1, "bit field now", (), False)]),
+        ("array_short", "generic", [(0, "shorter array", (), False)]),
+        ("int_signs", "generic", [(0, "other size", (), False)]),
+        ("type_kinds", "generic", [(4, "other kind", ("atomic_t",), False)]),
+        ("block_event", "generic", [(0, "renamed", ("struct trace_event_raw_block_rq",), False)]),
+        ("subprograms", "generic", [(0, "gone", (), False)]),
+        ("kernfs_parent", "generic", []),
+        ("module_types", "cloud", []),
+    ],
+)
+def test_why_a_relocation_fails(
+    program: str, target: str, found: list[tuple[int, str, tuple[str, ...], Any]]
+) -> None:
+    assert reasons(program, target) == found
+
+
+def test_a_member_that_moved_is_found_where_it_is() -> None:
+    ((number, cause, instead, guarded),) = reasons("task_cpu")
+    assert (number, cause, guarded) == (0, "moved", False)
+    assert instead[0] == "task_struct.thread_info.cpu"
+
+
+def test_checks_of_all_forms_guard_and_others_do_not() -> None:
+    guards = [(one.path, one.guarded) for one in findings("guards", "generic") if one.poison]
+    assert guards == [
+        ("nobody_knows.x", True),
+        ("task_struct.nobody", True),
+        ("task_struct.nothing", True),
+        ("task_struct.nothing", True),
+        ("enum bpf_map_type::BPF_MAP_TYPE_NEVER", True),
+        ("task_struct.no_one", False),
+    ]
+    assert not check_object(own_object("guards"), kernel("generic")).loads
+
+
+def test_relocations_say_which_program_and_line_they_are_of() -> None:
+    names = {one.relocation.program for one in findings("subprograms", "generic")}
+    assert names == {"helper", "broken", "first", "second"}
+    (first, *_) = findings("inode_times", "generic")
+    line = first.relocation.line
+    assert line is not None
+    assert "i_atime.tv_sec" in line.line
+    assert Path(line.file_name).name == "inode_times.c"
+
+
+def test_ambiguous_types_are_an_error() -> None:
+    report = check_object(own_object("ambiguous"), kernel("ambiguous_kernel"))
+    errors = [str(one.error) for one in report.findings if one.error is not None]
+    assert len(errors) >= 4
+    assert all(error.startswith("ambiguous: ") for error in errors)
+    assert not report.loads
+    with pytest.raises(CoreError, match="ambiguous"):
+        mark_object(Marks(), own_object("ambiguous"), kernel("ambiguous_kernel"))
+
+
+def minimised(target: Kernel, *programs: BpfObject) -> Kernel:
+    """A kernel and its modules, cut down to what programs need."""
+    marks = Marks()
+    for program in programs:
+        mark_object(marks, program, target)
+    base = minimal(target.vmlinux, marks)
+    modules = {
+        name: minimal(btf, marks, {target.vmlinux: base}).btf
+        for name, btf in target.modules.items()
+        if marks.types.get(btf)
+    }
+    return Kernel(base.btf, modules)
+
+
+def answers(program: BpfObject, target: Kernel) -> list[dict[str, Any]]:
+    """What does not depend on how a kernel's types are numbered."""
+    kept = ("orig", "poison", "memsz_fail", "bit_offset", "fails", "code", "off")
+    rows = told(program, target)
+    for row in rows:
+        # The id of the kernel's type.
+        kept_row = {key: row[key] for key in kept}
+        kept_row["new"] = bool(row["new"]) if row["kind"] == 7 else row["new"]
+        row.clear()
+        row.update(kept_row)
+    return rows
+
+
+@pytest.mark.parametrize("target", ["generic", "cloud"])
+def test_every_relocation_is_the_same_on_the_minimal_btf(target: str) -> None:
+    programs = [own_object(name) for name in NAMES]
+    whole = kernel(target)
+    together = minimised(whole, *programs)
+    for program in programs:
+        alone = minimised(whole, program)
+        wanted = answers(program, whole)
+        assert answers(program, alone) == wanted, program.path
+        assert answers(program, together) == wanted, program.path
+
+
+def test_minimal_modules_stand_over_the_minimal_kernel() -> None:
+    whole = kernel("cloud")
+    small = minimised(whole, own_object("module_types"))
+    assert set(small.modules) == {"nf_tables", "xfs", "kvm-intel"}
+    for btf in small.modules.values():
+        assert btf.base is small.vmlinux
+        again = loads(dumps(btf), loads(dumps(small.vmlinux)))
+        assert again.equivalent(btf)
+    table = small.modules["nf_tables"].find("nft_table")
+    assert isinstance(table, views.Struct)
+    assert [member.name for member in table.members] == ["handle", "family", "genmask"]
+    assert table.kind_flag
+
+
+def test_forwards_and_tags_stay_where_bpftool_gives_up() -> None:
+    builder = Builder()
+    builder.add(views.Fwd("hidden"))
+    builder.add(views.TypeTag("user", 1))
+    builder.add(views.Ptr(2))
+    builder.add(views.Typedef("handle", 3))
+    btf = builder.build()
+    marks = Marks()
+    mark_named(marks, [btf], ["handle"], "all")
+    assert [view.kind for view in minimal(btf, marks).btf] == [view.kind for view in btf]
+
+
+def test_names_to_keep() -> None:
+    btf = kernel("generic").vmlinux
+    whole = minimise(btf, keep=["enum pid_type"]).btf
+    assert [getattr(view, "name", "") for view in whole] == ["pid_type"]
+    path = minimise(btf, keep=["task_struct.thread.fpu"], members="named").btf
+    task = path.find("task_struct")
+    assert isinstance(task, views.Struct)
+    assert [member.name for member in task.members] == ["thread"]
+    assert task.size == btf.sizeof(btf.find("task_struct"))
+    many = minimise(btf, keep=["struct list_h*,hlist_head"]).btf
+    assert {"list_head", "hlist_head"} <= {getattr(view, "name", "") for view in many}
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [("nobody_knows", UnknownNameError), ("a b c", SpecError), ("page.no", UnknownNameError)],
+)
+def test_what_is_not_there_can_not_be_kept(bad: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        minimise(kernel("generic").vmlinux, keep=[bad])
+
+
+def test_other_byte_orders_are_refused() -> None:
+    builder = Builder(byteorder="big")
+    builder.add(views.Int("int", 4))
+    with pytest.raises(RequirementError, match="big-endian"):
+        Resolver.of(own_object("fields").btf, Kernel(builder.build()))
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Path:
+    path = tmp_path / "in" / "cloud.btf"
+    path.parent.mkdir()
+    path.write_bytes(dumps(kernel("cloud").vmlinux))
+    return path
+
+
+def test_the_command_core(cloud: Path, tmp_path: Path) -> None:
+    objects = [str(OBJECTS / f"{name}.bpf.o") for name in ("inode_times", "flavours")]
+    page = tmp_path / "page.html"
+    run = CliRunner().invoke(cli, ["core", *objects, "-T", f"c={cloud}", "--html", str(page)])
+    assert run.exit_code == 1
+    assert "has no member i_atime here; it has i_atime_sec" in run.output
+    assert "guarded: never reached on this kernel" in run.output
+    assert "2 pairs of an object and a kernel: 1 loads, 1 breaks" in run.output
+    assert "i_atime_sec" in page.read_text()
+    run = CliRunner().invoke(
+        cli, ["core", *objects, "--all", str(cloud.parent), "--json", "--quiet"]
+    )
+    rows = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    assert rows[0]["object"] == objects[0]
+    assert (rows[0]["target"], rows[0]["program"], rows[0]["index"]) == (
+        "cloud.btf",
+        "inode_times",
+        0,
+    )
+    assert (rows[0]["kind"], rows[0]["path"]) == ("byte_off", "inode.i_atime.tv_sec")
+    assert (rows[0]["candidate"], rows[0]["value"], rows[0]["poison"]) == (None, None, True)
+    assert rows[0]["guarded"] is False
+    assert rows[1]["value"] == 64
+    assert rows[1]["candidate"] == kernel("cloud").vmlinux.find_ids("inode", 4)[0]
+    refused = CliRunner().invoke(cli, ["core", *objects, "-T", str(cloud), "--html", str(cloud)])
+    assert refused.exit_code == 2
+    assert load(cloud).equivalent(kernel("cloud").vmlinux)
+
+
+def test_the_command_minimise(cloud: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    target = kernel("cloud")
+    modules = []
+    for name in ("nf_tables", "xfs"):
+        modules.append(str(cloud.parent / f"{name}.btf"))
+        Path(modules[-1]).write_bytes(dumps(target.modules[name]))
+    program = str(OBJECTS / "module_types.bpf.o")
+    command = ["minimise", str(cloud), *modules, "--for", program, "--out-dir", str(out)]
+    first = CliRunner().invoke(cli, command)
+    assert first.exit_code == 0, first.output
+    base = load(out / "cloud.btf")
+    assert load(out / "nf_tables.btf", base).find("nft_table")
+    assert (out / "xfs.btf").stat().st_size < 500
+    before = (out / "cloud.btf").stat().st_mtime_ns
+    again = CliRunner().invoke(cli, command)
+    assert again.exit_code == 0, again.output
+    assert (out / "cloud.btf").stat().st_mtime_ns == before
+    assert again.output == first.output
+    over = CliRunner().invoke(cli, ["minimise", str(cloud), "--for", program, "-o", str(cloud)])
+    assert over.exit_code == 2
+    assert load(cloud).equivalent(target.vmlinux)
