@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from attrs import field, frozen
 
 from btfschema.errors import BtfError, RequirementError
 from btfschema.framework.options import format_pass
+from btfschema.mappings import ReadOnly
 from btfschema.model.container import Btf
 from btfschema.model.selection import select
 from btfschema.schema.kinds import Kind
@@ -63,7 +63,7 @@ def base_state(btf: Btf) -> BaseState:
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(mapping))
+    return ReadOnly(mapping)
 
 
 @frozen

@@ -105,6 +105,31 @@ class Btf(Lookups):
         over = f" over {self.base.end_id - 1}" if self.base is not None else ""
         return f"<Btf {len(self)} types ({ids}){over}, {self.byteorder}-endian>"
 
+    def __copy__(self) -> Btf:
+        """Itself: it can't change."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Btf:
+        """Itself: it can't change."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its bytes and its base, each once in a pickle."""
+        from btfschema.model.loading import pickled, unpickled
+
+        return unpickled, pickled(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same types, strings, bases and ``.BTF.ext``."""
+        if self is other:
+            return True
+        if not isinstance(other, Btf):
+            return NotImplemented
+        return self.equivalent(other) and _same_ext(self.ext, other.ext)
+
+    def __hash__(self) -> int:
+        return hash((self.byteorder, self.end_id, len(self.types.words), len(self.strings.data)))
+
     @property
     def types(self) -> TypeTable:
         """The container's own records as columns."""
@@ -391,3 +416,11 @@ class Btf(Lookups):
             and one.strings.data == two.strings.data
             for one, two in zip(ours, theirs, strict=True)
         )
+
+
+def _same_ext(one: BtfExt | None, other: BtfExt | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    from btfschema.model.ext import dumps_ext
+
+    return dumps_ext(one) == dumps_ext(other)

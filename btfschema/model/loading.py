@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve
 
 from btfschema.codec.engines import Engine, decode_many, encode
 from btfschema.errors import DecodeError
@@ -11,7 +14,7 @@ from btfschema.model.integrity import check_references
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.tables.joined import portions
 
-__all__ = ["dumps", "loads", "loads_many"]
+__all__ = ["dumps", "loads", "loads_many", "pickled", "unpickled"]
 
 
 def loads(
@@ -99,3 +102,28 @@ def dumps(btf: Btf, *, encoder: Engine = "bulk") -> bytes:
     types, layout, strings.
     """
     return encode(btf.image, engine=encoder)
+
+
+def pickled(btf: Btf) -> tuple[Any, ...]:
+    """What :func:`unpickled` takes."""
+    ext = None
+    if btf.ext is not None:
+        from btfschema.model.ext import dumps_ext
+
+        ext = dumps_ext(btf.ext)
+    # The package's own schema is there already where this is read; another one travels.
+    kinds = None if btf.kinds is KINDS else btf.kinds
+    return dumps(btf), btf.base, kinds, ext, btf.address_size
+
+
+def unpickled(
+    data: bytes, base: Btf | None, kinds: Kinds | None, ext: bytes | None, address_size: int | None
+) -> Btf:
+    """A container that was pickled."""
+    btf = loads(data, base, kinds=KINDS if kinds is None else kinds, check=False)
+    btf = evolve(btf, address_size=address_size)
+    if ext is None:
+        return btf
+    from btfschema.model.ext import loads_ext
+
+    return evolve(btf, ext=loads_ext(ext, btf))

@@ -89,7 +89,7 @@ class Viewer:
 
     def __init__(self, btf: Btf, paint: Paint = lambda text, _: text) -> None:
         self._btf = btf
-        self._types = TypeColumns(btf)
+        self._types = TypeColumns.of(btf)
         self._layout = Layout(self._types)
         self._paint = paint
         self._lines: list[str] = []

@@ -6,14 +6,18 @@ bytes unless they are said to be in bits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 from attrs import Factory, evolve, field, frozen
 
 from btfschema.errors import UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.render.c.columns import COMPOSITE, TypeColumns
+from btfschema.render.c.layout import Layout
 from btfschema.schema.kinds import Kind
 
-__all__ = ["CACHE_LINE", "MemberPlace", "StructLayout", "struct_layout"]
+__all__ = ["CACHE_LINE", "MemberPlace", "StructLayout", "struct_layout", "struct_layouts"]
 
 # Bytes of a cache line on most machines.
 CACHE_LINE = 64
@@ -62,6 +66,7 @@ class StructLayout:
         members: its members.
         padding: unused bytes at its end.
         bit_padding: unused bits of the last bit field's unit.
+        alignment: bytes that it is aligned to, 1 when it is packed, 0 when nothing tells.
         cachelines: how many cache lines it covers when it starts on one.
     """
 
@@ -72,6 +77,7 @@ class StructLayout:
     members: tuple[MemberPlace, ...]
     padding: int = 0
     bit_padding: int = 0
+    alignment: int = 0
     cachelines: int = field(
         init=False, default=Factory(lambda self: -(-self.size // CACHE_LINE), takes_self=True)
     )
@@ -113,9 +119,8 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
         TypeIdError: there is no such id.
         UnresolvedError: it is neither.
     """
-    types = btf if isinstance(btf, TypeColumns) else TypeColumns(btf)
-    types.btf[type_id]
-    struct = int(types.ends[type_id])
+    types = btf if isinstance(btf, TypeColumns) else TypeColumns.of(btf)
+    struct = types.end_ids[types.require(type_id)]
     if types.kinds[struct] not in COMPOSITE:
         raise UnresolvedError(
             f"{types.describe(type_id)} is no struct or union, so it has no members",
@@ -133,14 +138,44 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
         for at in range(first, first + types.vlens[struct])
     ]
     kind, name, size = types.kinds[struct], types.names[struct], types.sizes[struct]
+    alignment = alignments(types)[struct]
     if kind == Kind.UNION:
-        return StructLayout(struct, kind, name, size, tuple(places))
+        return StructLayout(struct, kind, name, size, tuple(places), alignment=alignment)
     gaps, padding, bit_padding = _gaps(places, size)
     with_gaps = [
-        evolve(place, hole=hole, bit_hole=bits)
+        evolve(place, hole=hole, bit_hole=bits) if hole or bits else place
         for place, (hole, bits) in zip(places, gaps[1:], strict=True)
     ]
-    return StructLayout(struct, kind, name, size, tuple(with_gaps), padding, bit_padding)
+    return StructLayout(struct, kind, name, size, tuple(with_gaps), padding, bit_padding, alignment)
+
+
+def struct_layouts(btf: Btf) -> Iterator[StructLayout]:
+    """The layouts of all structs and unions of a container, without its bases', in id order.
+
+    What one layout needs to know of the whole container is worked out once.
+    """
+    types = TypeColumns.of(btf)
+    for type_id in range(btf.first_id, btf.end_id):
+        if types.kinds[type_id] in COMPOSITE:
+            yield struct_layout(types, type_id)
+
+
+def alignments(types: TypeColumns) -> list[int]:
+    """Bytes that each struct and union is aligned to, by id; 0 where nothing tells.
+
+    Nothing tells it of a struct that holds itself, or something without a size.
+    """
+    kept = types.analyses
+    if alignments not in kept:
+        layout = Layout(types, exact=True)
+        found = [0] * types.count
+        for type_id, kind in enumerate(types.kinds):
+            if kind in COMPOSITE:
+                with suppress(UnresolvedError):
+                    found[type_id] = layout.alignment(type_id)
+        kept[alignments] = found
+    known: list[int] = kept[alignments]
+    return known
 
 
 def _gaps(places: list[MemberPlace], size: int) -> tuple[list[tuple[int, int]], int, int]:

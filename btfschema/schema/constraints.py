@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 from typing import Any
 
 from attrs import field, frozen
+
+from btfschema.mappings import ReadOnly
 
 __all__ = ["Constraints", "FlagRule", "Graph", "NameRule", "Target"]
 
@@ -61,7 +62,7 @@ class Graph(Enum):
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(mapping))
+    return ReadOnly(mapping)
 
 
 @frozen

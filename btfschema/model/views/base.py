@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from attrs import field, fields, fields_dict, frozen
 
-from btfschema.errors import UnresolvedError
+from btfschema.errors import BtfError, UnresolvedError
 from btfschema.model.views.making import Records, container_setter, grouped, made
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan, RawRecord
@@ -127,6 +129,25 @@ class TypeView(Attached):
     def kind(self) -> int:
         """The kind, a :class:`~btfschema.Kind` for those that this package declares."""
         return self.KIND
+
+    def __str__(self) -> str:
+        """Its C declaration; of what C can't say, and of a view of no container, the repr."""
+        if self.btf is None:
+            return repr(self)
+        # What presents builds on this package, and is asked for when somebody looks.
+        to_c = import_module("btfschema.render.single").to_c
+        try:
+            return str(to_c(self))
+        except BtfError:
+            return repr(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """How notebooks and IPython show it."""
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     @property
     def references(self) -> list[int]:

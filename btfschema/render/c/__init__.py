@@ -74,7 +74,7 @@ def format_c(
             or types without a name hold each other so often that the text would never end.
     """
     dialect = DIALECTS[like]
-    types = TypeColumns(btf)
+    types = TypeColumns.of(btf)
     emitter = Emitter(types, dialect, asserts=asserts)
     emitter.out.append(HEAD + KFUNC_MACROS * dialect.kfuncs)
     if ids is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.errors import UnresolvedError
+from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD
@@ -81,11 +81,13 @@ class Members:
 class TypeColumns:
     """What is known of each type of a container and its bases.
 
+    What is worked out here takes as long as reading the container did; :meth:`of` keeps it.
+
     Args:
-        btf: the container.
+        btf: the container, which is not kept: a container that keeps this would keep itself.
 
     Attributes:
-        btf: the container.
+        strings: the strings of the whole chain.
         count: how many ids there are, void's 0 included.
         kinds: the kind of each id.
         names: its name, or "".
@@ -100,7 +102,8 @@ class TypeColumns:
     """
 
     def __init__(self, btf: Btf) -> None:
-        self.btf = btf
+        self.strings = btf.strings
+        self._schema = btf.kinds
         self.table = table = btf.all_types
         self.count = len(table) + 1
         self._plan = table.plan
@@ -108,7 +111,7 @@ class TypeColumns:
         self.kinds: Ints = self._by_id(table.kinds)
         self.vlens: Ints = self._by_id(table.vlens)
         self.flags: Ints = self._by_id(infos >> KIND_FLAG_SHIFT)
-        self.names: list[str] = ["", *btf.strings.names(table.name_offs)]
+        self.names: list[str] = ["", *self.strings.names(table.name_offs)]
         self.pointer_size: int = btf.pointer_size
         refers = self._kinds_with_third(lambda third: third.role is Role.TYPE_ID)
         sized = self._kinds_with_third(lambda third: third.name == "size")
@@ -126,6 +129,32 @@ class TypeColumns:
         self._values = self._elements(Kind.ENUM)
         self._values64 = self._elements(Kind.ENUM64)
         self.firsts: Ints = self._by_id(self._firsts)
+
+    @classmethod
+    def of(cls, btf: Btf) -> TypeColumns:
+        """Those of a container, worked out once and kept with it."""
+        known = btf.analyses
+        if cls not in known:
+            known[cls] = cls(btf)
+        found: TypeColumns = known[cls]
+        return found
+
+    def require(self, type_id: int) -> int:
+        """The id, which there must be.
+
+        Raises:
+            TypeIdError: there is not.
+        """
+        if 0 <= type_id < self.count:
+            return type_id
+        raise TypeIdError(
+            f"type id {type_id} is past the last id {self.count - 1}"
+            if type_id > 0
+            else f"type id {type_id} is negative",
+            type_id=type_id,
+            got=type_id,
+            expected=f"0..{self.count - 1}",
+        )
 
     def _by_id(self, column: Array) -> Ints:
         """A column by row as a list by id."""
@@ -158,7 +187,7 @@ class TypeColumns:
         size_shift, size_width = MEMBER_BITFIELD.fields["bitfield_size"]
         offsets = np.where(flags, words >> offset_shift & (1 << offset_width) - 1, words)
         widths = np.where(flags, words >> size_shift & (1 << size_width) - 1, 0)
-        names = self.btf.strings.names(elements.column("name_off"))
+        names = self.strings.names(elements.column("name_off"))
         types = elements.column("type_id").tolist()
         return Members(names, types, offsets.tolist(), widths.tolist())
 
@@ -167,6 +196,17 @@ class TypeColumns:
         """The type that has the size and alignment of each one: its own, or one that it names."""
         kinds = np.array(self.kinds)
         return follow(np.array(self.targets), np.isin(kinds, list(CHAINED - {Kind.PTR})))
+
+    @cached_property
+    def end_ids(self) -> Ints:
+        """The same as a list."""
+        found: Ints = self.ends.tolist()
+        return found
+
+    @cached_property
+    def analyses(self) -> dict[Any, Any]:
+        """What others worked out about these types once for all."""
+        return {}
 
     @cached_property
     def full_sizes(self) -> Ints:
@@ -191,7 +231,7 @@ class TypeColumns:
     @cached_property
     def params(self) -> tuple[list[str], Ints]:
         """Names and types of all parameters."""
-        names = self.btf.strings.names(self._params.column("name_off"))
+        names = self.strings.names(self._params.column("name_off"))
         return names, self._params.column("type_id").tolist()
 
     def parts(self, proto: int) -> Ints:
@@ -202,13 +242,13 @@ class TypeColumns:
     @cached_property
     def values(self) -> tuple[list[str], Ints]:
         """Names and values of all 32-bit enumerators, as signed numbers."""
-        names = self.btf.strings.names(self._values.column("name_off"))
+        names = self.strings.names(self._values.column("name_off"))
         return names, self._values.column("value").tolist()
 
     @cached_property
     def values64(self) -> tuple[list[str], Ints]:
         """Names and values of all 64-bit enumerators, as unsigned numbers."""
-        names = self.btf.strings.names(self._values64.column("name_off"))
+        names = self.strings.names(self._values64.column("name_off"))
         low = self._values64.column("value_lo32").astype(np.uint64)
         high = self._values64.column("value_hi32").astype(np.uint64)
         return names, (low | high << np.uint64(32)).tolist()
@@ -230,7 +270,7 @@ class TypeColumns:
         return found
 
     def _named(self, name: str) -> npt.NDArray[np.bool_]:
-        return np.isin(self.table.name_offs, np.array(self.btf.strings.find(name), np.int64))
+        return np.isin(self.table.name_offs, np.array(self.strings.find(name), np.int64))
 
     def whole_tags(self, name: str) -> Ints:
         """The declaration tags of this name that are about a whole type, in id order."""
@@ -247,4 +287,7 @@ class TypeColumns:
 
     def describe(self, type_id: int) -> str:
         """A type in a few words, for messages."""
-        return self.btf.describe(type_id)
+        if not type_id:
+            return "void"
+        kind, name = self._schema.name(self.kinds[type_id]), self.names[type_id]
+        return f'{kind} "{name}" [{type_id}]' if name else f"{kind} [{type_id}]"

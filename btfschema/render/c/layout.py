@@ -29,6 +29,21 @@ def round_up(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
+def _own_alignments(types: TypeColumns, exact: bool) -> list[int]:
+    """The alignment of each type, ``UNKNOWN`` for structs and unions and what stands for them."""
+    kinds, ends = np.array(types.kinds), types.ends
+    own = np.zeros(types.count, np.int64)
+    measured = np.isin(kinds, list(MEASURED))
+    sizes = np.array(types.sizes)
+    own[measured] = np.minimum(sizes[measured], types.pointer_size)
+    if exact:
+        own[(kinds == Kind.INT) & (sizes == WIDE)] = WIDE
+    own[kinds == Kind.PTR] = types.pointer_size
+    own[np.isin(kinds, list(COMPOSITE))] = UNKNOWN
+    found: list[int] = own[ends].tolist()
+    return found
+
+
 class Layout:
     """Alignments of types, and padding between members.
 
@@ -40,17 +55,12 @@ class Layout:
     def __init__(self, types: TypeColumns, *, exact: bool = False) -> None:
         self._types = types
         self._exact = exact
-        kinds, ends = np.array(types.kinds), types.ends
-        own = np.zeros(types.count, np.int64)
-        measured = np.isin(kinds, list(MEASURED))
-        sizes = np.array(types.sizes)
-        own[measured] = np.minimum(sizes[measured], types.pointer_size)
-        if exact:
-            own[(kinds == Kind.INT) & (sizes == WIDE)] = WIDE
-        own[kinds == Kind.PTR] = types.pointer_size
-        own[np.isin(kinds, list(COMPOSITE))] = UNKNOWN
-        self._alignments: list[int] = own[ends].tolist()
-        self._ends: list[int] = ends.tolist()
+        kept = types.analyses
+        if (Layout, exact) not in kept:
+            kept[Layout, exact] = _own_alignments(types, exact)
+        # A copy: those of structs are filled in as they are asked for.
+        self._alignments: list[int] = kept[Layout, exact].copy()
+        self._ends = types.end_ids
         self._packed: set[int] = set()
         self._open: set[int] = set()
         long = 8 * types.pointer_size

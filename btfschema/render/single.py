@@ -1,0 +1,149 @@
+"""One type as C or as JSON, in the time that one type takes.
+
+What one type asks of its whole container is worked out by the first call and kept.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attrs import asdict
+
+from btfschema.errors import UnresolvedError
+from btfschema.model.container import Btf
+from btfschema.model.views import TypeView
+from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
+from btfschema.render.c.declare import Declarations
+from btfschema.render.c.dialect import DIALECTS
+from btfschema.render.c.emit import Emitter
+from btfschema.render.c.layout import Layout
+from btfschema.render.c.names import Names
+from btfschema.render.c.trampoline import run
+from btfschema.schema.kinds import Kind
+from btfschema.schema.plan import KindPlan
+from btfschema.schema.roles import Role
+
+__all__ = ["declaration", "to_c", "to_data", "to_json"]
+
+DIALECT = DIALECTS["none"]
+
+
+def _container(view: TypeView) -> Btf:
+    """The container of a view.
+
+    Raises:
+        UnresolvedError: it has none.
+    """
+    if view.btf is None:
+        raise UnresolvedError(
+            f"this {type(view).__name__} was not read from a container, so its references lead "
+            "nowhere",
+            expected="a view from btf[id]",
+        )
+    return view.btf
+
+
+def to_c(view: TypeView, *, with_dependencies: bool = False) -> str:
+    """A type's C declaration: of a struct its definition, of a function its prototype.
+
+    Args:
+        view: the type, from a container.
+        with_dependencies: before it all that a compiler must know, in order, so that the text
+            compiles alone.
+
+    Raises:
+        UnresolvedError: the view was not read from a container, or C has no declaration of it.
+        EncodeError: a gap between members is too large to write.
+    """
+    btf = _container(view)
+    types = TypeColumns.of(btf)
+    if with_dependencies:
+        emitter = Emitter(types, DIALECT)
+        emitter.write(view.id)
+        rest = _declared(types, view.id) if view.kind in (Kind.FUNC, Kind.VAR) else ""
+        for target in btf.references(view.id) if rest else ():
+            emitter.write(target)
+        return "".join([*emitter.out, rest]).rstrip("\n")
+    return _declared(types, view.id)
+
+
+def _declared(types: TypeColumns, type_id: int) -> str:
+    """The declaration of one type, without the end of its line."""
+    kind, name = types.kinds[type_id], types.names[type_id]
+    out: list[str] = []
+    declarations = Declarations(types, Names(types), Layout(types, exact=True), DIALECT, out)
+    if kind in COMPOSITE:
+        run(declarations.define_struct(type_id))
+    elif kind in ENUMS:
+        declarations.define_enum(type_id)
+    elif kind == Kind.TYPEDEF:
+        run(declarations.define_typedef(type_id))
+    elif kind in (Kind.FUNC, Kind.VAR):
+        run(declarations.declare(types.targets[type_id], name))
+    elif kind == Kind.FWD:
+        out.append(declarations.tag(type_id))
+    else:
+        run(declarations.declare(type_id, ""))
+        return "".join(out)
+    return "".join([*out, ";"])
+
+
+def declaration(btf: Btf, type_id: int, name: str = "") -> str:
+    """Something of a type as C declares it, such as ``struct list_head *next``; on one line.
+
+    What has no C declaration is described: ``DATASEC ".maps" [7]``.
+
+    Raises:
+        TypeIdError: there is no such id.
+    """
+    types = TypeColumns.of(btf)
+    out: list[str] = []
+    declarations = Declarations(types, Names(types), Layout(types, exact=True), DIALECT, out)
+    try:
+        run(declarations.declare(types.require(type_id), name))
+    except UnresolvedError:
+        return btf.describe(type_id)
+    return " ".join("".join(out).split())
+
+
+def to_data(view: TypeView) -> dict[str, Any]:
+    """A type as data for JSON: its fields, the kind's name, and beside each type id what it means.
+
+    ``"type_id": 95`` has ``"type": "struct list_head *"`` beside it.
+
+    Raises:
+        UnresolvedError: the view was not read from a container.
+    """
+    btf = _container(view)
+    data: dict[str, Any] = {"id": view.id, "kind": btf.kinds.name(view.kind), **asdict(view)}
+    if view.id == 0:
+        return data
+    owner = btf.owner(view.id)
+    plan = owner.types.plan.kinds[int(owner.types.kinds[view.id - owner.first_id])]
+    _name_types(btf, data, [plan.third, *plan.fixed])
+    for element in data.get(_elements(plan), ()):
+        if isinstance(element, dict):
+            _name_types(btf, element, plan.element)
+    return data
+
+
+def _elements(plan: KindPlan) -> str:
+    return plan.spec.elements if plan.spec is not None else ""
+
+
+def _name_types(btf: Btf, data: dict[str, Any], declared: Any) -> None:
+    """Put beside each type id what it means."""
+    for one in declared:
+        if one.role is Role.TYPE_ID and one.attribute in data:
+            said = declaration(btf, data[one.attribute])
+            data[one.attribute.removesuffix("_id")] = said
+
+
+def to_json(view: TypeView, *, indent: int | None = None) -> str:
+    """A type as JSON: what :func:`to_data` gives.
+
+    Raises:
+        UnresolvedError: the view was not read from a container.
+    """
+    return json.dumps(to_data(view), indent=indent)
