@@ -17,8 +17,10 @@ from attrs import field, frozen
 from btfschema.errors import BtfError, RequirementError
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
+from btfschema.model.changing import replaced
 from btfschema.model.container import Btf
 from btfschema.model.selection import select
+from btfschema.model.views import TypeView
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KIND_MASK
 from btfschema.tables.ids import IdMap
@@ -154,6 +156,29 @@ class PassResult:
                 because only a layout section describes its kind.
         """
         return cls(*select(btf, live), facts or {}, diagnostics)
+
+    @classmethod
+    def replaced(
+        cls,
+        btf: Btf,
+        views: Mapping[int, TypeView],
+        *,
+        facts: Mapping[str, Any] | None = None,
+        diagnostics: tuple[Diagnostic, ...] = (),
+    ) -> PassResult:
+        """Some types replaced by others, as :meth:`btfschema.Btf.replaced` does; ids stay.
+
+        Args:
+            btf: the input.
+            views: by the id of the type that each takes the place of.
+            facts: as in the result.
+            diagnostics: as in the result.
+
+        Raises:
+            TypeIdError: an id is not one of the container's own, or a view refers to none.
+            EncodeError: a value does not fit its field.
+        """
+        return cls(*replaced(btf, views), facts or {}, diagnostics)
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,17 @@ from btfschema.schema.roles import Role
 from btfschema.tables.strings import StringTableBuilder
 from btfschema.tables.types import TypeTable
 
+if TYPE_CHECKING:
+    from btfschema.model.copying import Copier
+
 __all__ = ["Builder", "Profile"]
 
 Profile = Literal["classic", "wide"]
 
 U32_MAX = 0xFFFFFFFF
+
+# What a view says of its info word; the rest is reserved.
+INFO_NAMES = ("vlen", "kind", "kind_flag")
 
 
 class Builder:
@@ -79,6 +86,7 @@ class Builder:
         self._words: list[int] = []
         self._starts: list[int] = []
         self._first_id = base.end_id if base is not None else 1
+        self._copiers: dict[int, Copier] = {}
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -102,6 +110,73 @@ class Builder:
         self._starts.append(len(self._words))
         self._words += words
         return type_id
+
+    def copy(
+        self, types: TypeView | int | Iterable[TypeView | int], source: Btf | None = None
+    ) -> dict[int, int]:
+        """Copy types of another container with all that they need, each once.
+
+        What was copied before is not copied again, and what the base has by identity stays there.
+
+        Args:
+            types: views or ids, or one of these.
+            source: the container that ids are of; views know theirs.
+
+        Returns:
+            The id here of every type that was copied or needed, by its id there.
+
+        Raises:
+            EncodeError: ids are given without ``source``, or views of several containers or of
+                none; or a type does not fit this builder's schema or profile.
+            TypeIdError: there is no such id.
+        """
+        from btfschema.model.copying import Copier, wanted
+
+        ids, source = wanted(types, source)
+        if source is None:
+            return {}
+        # By identity: containers that are equal may stand in different chains.
+        copier = self._copiers.get(id(source))
+        if copier is None:
+            copier = self._copiers[id(source)] = Copier(self, source)
+        return copier.copy(ids)
+
+    @property
+    def kinds(self) -> Kinds:
+        """The schema."""
+        return self._plan.schema
+
+    def add_string(self, text: str) -> int:
+        """The offset that ``text`` has, or will have, in the strings.
+
+        Raises:
+            EncodeError: it holds a NUL, or the strings would grow too long.
+        """
+        return self._strings.add(text)
+
+    def info_word(self, fields: dict[str, int], where: str) -> int:
+        """The info word of a record; ``where`` names it in messages.
+
+        Raises:
+            EncodeError: a field does not fit the profile.
+        """
+        return self._join(self._info, {name: fields[name] for name in INFO_NAMES}, where)
+
+    def add_records(self, records: Iterable[list[int]]) -> None:
+        """Add records as words, whose ids and strings are this builder's.
+
+        Raises:
+            EncodeError: as one of them; nothing is added then.
+        """
+        mark = len(self._strings)
+        try:
+            found = list(records)
+        except EncodeError:
+            self._strings.truncate(mark)
+            raise
+        for words in found:
+            self._starts.append(len(self._words))
+            self._words += words
 
     def words_of(self, view: TypeView) -> list[int]:
         """The words of a view's record, which is not added; its strings are.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -406,6 +406,35 @@ class Btf(Lookups):
         except DecodeError:
             name = ""
         return f'{kind} "{name}" [{type_id}]' if name else f"{kind} [{type_id}]"
+
+    def replaced(self, views: Mapping[int, TypeView]) -> Btf:
+        """A container in which some types are others; everything else is as it is, byte for byte.
+
+        Ids stay. A view may be of another kind and length, and refers to ids of this container.
+        ``Draft`` adds and drops types, too.
+
+        Args:
+            views: by the id of the type that each takes the place of, one of the container's own.
+
+        Raises:
+            TypeIdError: an id is not one of the container's own, or a view refers to none.
+            EncodeError: a value does not fit its field.
+        """
+        from btfschema.model.changing import replaced
+
+        return replaced(self, views)[0]
+
+    def with_byteorder(self, byteorder: ByteOrder) -> Btf:
+        """The same types, strings, order and layout for machines of another byte order.
+
+        Bases and ``.BTF.ext`` follow. There and back gives the same bytes.
+
+        Args:
+            byteorder: ``"little"`` or ``"big"``.
+        """
+        from btfschema.model.changing import with_byteorder
+
+        return with_byteorder(self, byteorder)
 
     def equivalent(self, other: Btf) -> bool:
         """Whether both would write the same types, strings and base, whatever frame holds them."""

@@ -52,6 +52,7 @@ __all__ = [
     "LineInfo",
     "dumps_ext",
     "loads_ext",
+    "swapped_ext",
 ]
 
 HEADER_SIZE: int = BTF_EXT_HEADER.sizeof()
@@ -281,6 +282,21 @@ def dumps_ext(ext: BtfExt) -> bytes:
         if data:
             blob[part.offset : part.offset + len(data)] = data
     return bytes(blob)
+
+
+def swapped_ext(ext: BtfExt, btf: Btf) -> BtfExt:
+    """The same section in the byte order of ``btf``, which holds the same types and strings."""
+    blob = bytearray(dumps_ext(ext))
+    header_size = int.from_bytes(blob[4:8], ext.byteorder)
+    blob[:2] = blob[1::-1]
+    # After magic, version and flags the header is words; what is not declared stays.
+    for at in range(4, min(header_size, CORE_HEADER_SIZE) - 3, 4):
+        blob[at : at + 4] = blob[at : at + 4][::-1]
+    for part in ext.parts:
+        data = part.words.astype(word_dtype(btf.byteorder)).tobytes()
+        if data:
+            blob[part.offset : part.offset + len(data)] = data
+    return loads_ext(bytes(blob), btf, check=False)
 
 
 def _read_header(data: bytes, expected: ByteOrder) -> dict[str, int]:

@@ -63,7 +63,7 @@ def to_c(view: TypeView, *, with_dependencies: bool = False) -> str:
         emitter.write(view.id)
         rest = _declared(types, view.id) if view.kind in (Kind.FUNC, Kind.VAR) else ""
         for target in btf.references(view.id) if rest else ():
-            emitter.write(target)
+            emitter.prepare(target)
         return "".join([*emitter.out, rest]).rstrip("\n")
     return _declared(types, view.id)
 

@@ -71,6 +71,16 @@ class Emitter:
             if self._states[type_id] != WRITTEN:
                 run(self._define(type_id))
 
+    def prepare(self, type_id: int) -> None:
+        """Write what a declaration of something of this type needs: definitions and forward ones.
+
+        Raises:
+            UnresolvedError: something can't be written as C.
+            EncodeError: a gap between members is too large to write.
+        """
+        self.write(type_id)
+        run(self._prepare(type_id, 0))
+
     def _define(self, type_id: int) -> Step:
         """Write the definition of a type that is not inside of another."""
         kind = self._types.kinds[type_id]

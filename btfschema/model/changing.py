@@ -1,0 +1,63 @@
+"""Containers from containers: some types replaced, or the other byte order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from btfschema.codec.engines import Image
+from btfschema.codec.header import ByteOrder
+from btfschema.errors import TypeIdError
+from btfschema.model.draft import Draft
+from btfschema.model.ext import swapped_ext
+from btfschema.model.views import TypeView
+from btfschema.tables.ids import IdMap
+from btfschema.tables.strings import StringTable
+from btfschema.tables.types import TypeTable
+
+if TYPE_CHECKING:
+    from btfschema.model.container import Btf
+
+__all__ = ["replaced", "with_byteorder"]
+
+
+def replaced(btf: Btf, views: Mapping[int, TypeView]) -> tuple[Btf, IdMap]:
+    """What :meth:`btfschema.Btf.replaced` says, and the map of ids, which all stay."""
+    draft = Draft(btf)
+    for type_id, view in views.items():
+        draft[type_id] = view
+    result, ids = draft.build()
+    for type_id in views:
+        for target in result.references(type_id):
+            if target >= btf.end_id:
+                raise TypeIdError(
+                    f"the new {btf.describe(type_id)} refers to type id {target}, "
+                    f"the last id is {btf.end_id - 1}",
+                    type_id=type_id,
+                    got=target,
+                    expected=f"0..{btf.end_id - 1}",
+                )
+    return result, ids
+
+
+def with_byteorder(btf: Btf, byteorder: ByteOrder) -> Btf:
+    """What :meth:`btfschema.Btf.with_byteorder` says."""
+    if btf.byteorder == byteorder:
+        return btf
+    changed: Btf | None = None
+    for part in btf.chain:
+        image = part.image
+        header = evolve(image.header, byteorder=byteorder)
+        strings, types = image.strings, image.types
+        if changed is not None:
+            # The same strings and words over the base that has changed.
+            strings = StringTable(strings.data, changed.strings)
+            types = TypeTable(
+                types.words, types.starts, types.plan, types.first_id, types.known_roles
+            )
+        fresh = Image(header, types, strings, image.layout, image.source)
+        one = evolve(part, image=fresh, base=changed, ext=None)
+        changed = one if part.ext is None else evolve(one, ext=swapped_ext(part.ext, one))
+    return btf if changed is None else changed
