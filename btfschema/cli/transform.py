@@ -34,7 +34,7 @@ from btfschema.cli.workers import workers_of
 if TYPE_CHECKING:
     from btfschema.errors import Failure
     from btfschema.framework.files import Shared
-    from btfschema.framework.passes import PassResult
+    from btfschema.framework.passes import Pass, PassResult
     from btfschema.model.container import Btf
 
 __all__ = ["distill", "rebase", "references", "relocate", "run"]
@@ -64,6 +64,7 @@ class Transform:
         base: what the files are split over, or None.
         inputs: the other containers.
         observers: watch the pipeline.
+        loaded: Python files with passes of one's own.
     """
 
     text: str
@@ -71,6 +72,7 @@ class Transform:
     base: Shared | Kept | None
     inputs: Mapping[str, Shared | Kept]
     observers: tuple[Any, ...] = ()
+    loaded: tuple[str, ...] = ()
 
     def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
         """Do some files; returns what to report of each."""
@@ -80,7 +82,8 @@ class Transform:
         from btfschema.framework.pipeline import Pipeline
         from btfschema.sources import read_source
 
-        pipeline = Pipeline.parse(self.text, observers=self.observers)
+        extra = loaded_passes(self.loaded)
+        pipeline = Pipeline.parse(self.text, extra=extra, observers=self.observers)
         base, base_name = (self.base.open(), self.base.path) if self.base else (None, None)
         inputs = {name: one.open() for name, one in self.inputs.items()}
         sources = [attempt(read_source, file) for file in files]
@@ -109,6 +112,13 @@ class Transform:
             row["output"] = self.targets.of_file(file)
             notes += write_btf_file(file, row["output"], result.btf)
         return {**row, "notes": notes}
+
+
+def loaded_passes(files: Sequence[str]) -> list[type[Pass]]:
+    """The passes that Python files define."""
+    from btfschema.framework.loose import load_file
+
+    return [cls for file in files for cls in load_file(file)]
 
 
 def transform_all(
@@ -283,6 +293,14 @@ def _named_inputs(
     callback=_named_inputs,
     help="Another container that a pass asks for, such as target=vmlinux.",
 )
+@click.option(
+    "--load",
+    "loaded",
+    metavar="FILE.py",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="A Python file with passes of your own; PIPELINE may name them.",
+)
 @click.option("--timing", is_flag=True, help="Show on stderr how long each pass took.")
 @click.option(
     "--dump-after",
@@ -296,6 +314,7 @@ def run(
     files: tuple[str, ...],
     base_btf: str | None,
     inputs: dict[str, str],
+    loaded: tuple[str, ...],
     timing: bool,
     dump_after: str | None,
     output: str | None,
@@ -306,15 +325,20 @@ def run(
     """Run a PIPELINE of passes, such as "distill,relocate{policy=kernel}".
 
     Without -o and --out-dir nothing is written; the facts that the passes found are printed as
-    JSON. "btfschema passes" lists the passes and their options.
+    JSON. "btfschema passes" lists the passes and their options. A pass that is not installed is
+    named by --load FILE.py, or as module:Class.
     """
     import json
+    import sys
 
     from btfschema.framework.files import Each
     from btfschema.framework.observers import DumpAfter, Observer, Timing
     from btfschema.framework.pipeline import Pipeline
 
-    Pipeline.parse(pipeline)
+    if ":" in pipeline and "" not in sys.path:
+        # Modules beside the user, after all that is installed.
+        sys.path.append("")
+    Pipeline.parse(pipeline, extra=loaded_passes(loaded))
     targets = Targets.of(gather(files), output, out_dir) if output or out_dir else None
     base = shared(base_btf, None, 1) if base_btf is not None else None
     named = {name: shared(path, None, 1) for name, path in inputs.items()}
@@ -324,7 +348,7 @@ def run(
         observers: list[Observer] = [watch] if timing else []
         if dump_after is not None:
             observers.append(DumpAfter(dump_after))
-        (row,) = Transform(pipeline, targets, base, named, tuple(observers))([file])
+        (row,) = Transform(pipeline, targets, base, named, tuple(observers), loaded)([file])
         if not isinstance(row, dict):
             raise row
         if timing:

@@ -16,6 +16,7 @@ from btfschema.errors import (
     DecodeError,
     RegistryError,
     RequirementError,
+    SpecError,
     VerifyError,
 )
 from btfschema.framework.grammar import parse_stages, point_at
@@ -67,7 +68,7 @@ class Pipeline(Pass):
     verification and the observers of the outer one.
 
     Args:
-        passes: in order.
+        passes: in order, one by one or as a list.
         verify: called with the input and with every pass's output; returns violations. A level of
             :func:`btfschema.verify` stands for that with its defaults.
         observers: told before and after each pass.
@@ -85,13 +86,15 @@ class Pipeline(Pass):
 
     def __init__(
         self,
-        *passes: Pass,
+        *passes: Pass | Iterable[Pass],
         verify: Verify | VerifyLevel | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
         flat: list[Pass] = []
-        for pass_ in passes:
-            flat += pass_.passes if isinstance(pass_, Pipeline) else [pass_]
+        for one in passes:
+            for pass_ in [one] if isinstance(one, Pass | str | type) else one:
+                _require_pass(pass_)
+                flat += pass_.passes if isinstance(pass_, Pipeline) else [pass_]
         object.__setattr__(self, "passes", tuple(flat))
         chosen = verify if verify is None or callable(verify) else _at_level(verify)
         object.__setattr__(self, "verify", chosen)
@@ -112,7 +115,8 @@ class Pipeline(Pass):
 
         Args:
             text: the text.
-            extra: pass classes that no installed distribution brings.
+            extra: pass classes that no installed distribution brings; ``module:Class`` in the
+                text names one that can be imported.
             verify: as for the class.
             observers: as for the class.
 
@@ -125,7 +129,7 @@ class Pipeline(Pass):
         for stage in parse_stages(text):
             name = stage.name
             try:
-                found = classes.get(name.text) or load_pass(name.text)
+                found = classes.get(name.text) or _pass_called(name.text)
             except RegistryError as error:
                 pointed = point_at(text, name.start, name.end, str(error))
                 worded = RegistryError(
@@ -438,3 +442,29 @@ class _Watch:
             message = f"the output is damaged: {damage}"
             raise BrokenPassError(message, got=damage.got) from damage
         return outcome
+
+
+def _require_pass(value: object) -> None:
+    """Refuse what is no pass, and say what was probably meant.
+
+    Raises:
+        SpecError: it is none.
+    """
+    if isinstance(value, Pass):
+        return
+    if isinstance(value, str):
+        hint = f"Pipeline.parse({value!r}) reads the text of a pipeline"
+    elif isinstance(value, type) and issubclass(value, Pass):
+        hint = f"{value.__name__}() makes a pass of the class"
+    else:
+        hint = "a pass is an instance of a subclass of btfschema.Pass"
+    raise SpecError(f"{value!r} is no pass: {hint}", got=value, expected="a Pass")
+
+
+def _pass_called(name: str) -> type[Pass]:
+    """The pass of this name, or the one at ``module:Class``."""
+    if ":" not in name:
+        return load_pass(name)
+    from btfschema.framework.loose import pass_at
+
+    return pass_at(name)

@@ -20,7 +20,7 @@ from btfschema.framework.grammar import close_match
 from btfschema.framework.options import options_of
 from btfschema.framework.passes import Pass
 
-__all__ = ["GROUP", "PassInfo", "load_pass", "passes"]
+__all__ = ["GROUP", "IMPORT_FAILURES", "PassInfo", "load_pass", "passes"]
 
 GROUP = "btfschema.passes"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import asdict
 
-from btfschema.errors import UnresolvedError
+from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.views import TypeView
 from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
@@ -24,7 +24,7 @@ from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan
 from btfschema.schema.roles import Role
 
-__all__ = ["declaration", "to_c", "to_data", "to_json"]
+__all__ = ["declaration", "shown", "to_c", "to_data", "to_json"]
 
 DIALECT = DIALECTS["none"]
 
@@ -57,22 +57,56 @@ def to_c(view: TypeView, *, with_dependencies: bool = False) -> str:
         EncodeError: a gap between members is too large to write.
     """
     btf = _container(view)
-    types = TypeColumns.of(btf)
+    types, out = TypeColumns.of(btf), list[str]()
+    alone = _declared(types, view.id, _exact(types, out), out)
     if with_dependencies:
         emitter = Emitter(types, DIALECT)
         emitter.write(view.id)
-        rest = _declared(types, view.id) if view.kind in (Kind.FUNC, Kind.VAR) else ""
+        rest = alone if view.kind in (Kind.FUNC, Kind.VAR) else ""
         for target in btf.references(view.id) if rest else ():
             emitter.prepare(target)
         return "".join([*emitter.out, rest]).rstrip("\n")
-    return _declared(types, view.id)
+    return alone
 
 
-def _declared(types: TypeColumns, type_id: int) -> str:
+class Shown(Declarations):
+    """Declarations for people to read: no longer than anybody reads."""
+
+    MOST_TEXT = 1 << 20
+
+
+class Unpadded(Layout):
+    """A layout that leaves the padding out, which a reader takes for members."""
+
+    def padding(self, at: int, to: int, next_alignment: int, in_bitfield: bool) -> list[str]:
+        """None."""
+        return []
+
+    def union_padding(self, type_id: int) -> list[str]:
+        """None."""
+        return []
+
+
+def shown(view: TypeView) -> str:
+    """What ``str(view)`` is: :func:`to_c` without padding.
+
+    Raises:
+        UnresolvedError: the view was not read from a container, or C has no declaration of it.
+        EncodeError: the text would be longer than 1 MiB.
+    """
+    types = TypeColumns.of(_container(view))
+    out: list[str] = []
+    layout = Unpadded(types, exact=True)
+    return _declared(types, view.id, Shown(types, Names(types), layout, DIALECT, out), out)
+
+
+def _exact(types: TypeColumns, out: list[str]) -> Declarations:
+    return Declarations(types, Names(types), Layout(types, exact=True), DIALECT, out)
+
+
+def _declared(types: TypeColumns, type_id: int, declarations: Declarations, out: list[str]) -> str:
     """The declaration of one type, without the end of its line."""
     kind, name = types.kinds[type_id], types.names[type_id]
-    out: list[str] = []
-    declarations = Declarations(types, Names(types), Layout(types, exact=True), DIALECT, out)
     if kind in COMPOSITE:
         run(declarations.define_struct(type_id))
     elif kind in ENUMS:
@@ -92,17 +126,17 @@ def _declared(types: TypeColumns, type_id: int) -> str:
 def declaration(btf: Btf, type_id: int, name: str = "") -> str:
     """Something of a type as C declares it, such as ``struct list_head *next``; on one line.
 
-    What has no C declaration is described: ``DATASEC ".maps" [7]``.
+    What has no C declaration, or a very long one, is described: ``DATASEC ".maps" [7]``.
 
     Raises:
         TypeIdError: there is no such id.
     """
     types = TypeColumns.of(btf)
     out: list[str] = []
-    declarations = Declarations(types, Names(types), Layout(types, exact=True), DIALECT, out)
+    layout = Unpadded(types, exact=True)
     try:
-        run(declarations.declare(types.require(type_id), name))
-    except UnresolvedError:
+        run(Shown(types, Names(types), layout, DIALECT, out).declare(types.require(type_id), name))
+    except (UnresolvedError, EncodeError):
         return btf.describe(type_id)
     return " ".join("".join(out).split())
 

@@ -135,9 +135,9 @@ class TypeView(Attached):
         if self.btf is None:
             return repr(self)
         # What presents builds on this package, and is asked for when somebody looks.
-        to_c = import_module("btfschema.render.single").to_c
+        shown = import_module("btfschema.render.single").shown
         try:
-            return str(to_c(self))
+            return str(shown(self))
         except BtfError:
             return repr(self)
 

@@ -48,6 +48,8 @@ class Declarations:
         out: the text, as pieces.
     """
 
+    MOST_TEXT = MAX_TEXT
+
     def __init__(
         self, types: TypeColumns, names: Names, layout: Layout, dialect: Dialect, out: list[str]
     ) -> None:
@@ -109,10 +111,10 @@ class Declarations:
 
     def _count(self, type_id: int, characters: int) -> None:
         self._written += characters
-        if self._written > MAX_TEXT:
+        if self._written > self.MOST_TEXT:
             raise EncodeError(
                 f"{self._types.describe(type_id)}: declarations are repeated inside of "
-                f"declarations, the text would be longer than {MAX_TEXT >> 20} MiB",
+                f"declarations, the text would be longer than {self.MOST_TEXT >> 20} MiB",
                 type_id=type_id,
             )
 
