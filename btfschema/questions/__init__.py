@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from btfschema.questions.catalog import Catalog, catalog_of
     from btfschema.questions.columns import Column, Table
     from btfschema.questions.rebuilding import from_tables
+    from btfschema.questions.rows import to_rows
     from btfschema.questions.tables import arrow_tables, tables_of
     from btfschema.questions.writing import Dataset, SqliteFile, csv_bytes, parquet_bytes
 
@@ -28,6 +29,7 @@ __all__ = [
     "from_tables",
     "parquet_bytes",
     "tables_of",
+    "to_rows",
 ]
 
 __getattr__, __dir__ = door(
@@ -44,5 +46,6 @@ __getattr__, __dir__ = door(
         "from_tables": "btfschema.questions.rebuilding",
         "parquet_bytes": "btfschema.questions.writing",
         "tables_of": "btfschema.questions.tables",
+        "to_rows": "btfschema.questions.rows",
     },
 )
