@@ -307,7 +307,7 @@ def test_text_that_doubles_with_each_type_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     btf = built(*EXPLOSIONS[name])
-    monkeypatch.setattr("btfschema.render.c.declare.MAX_TEXT", 1 << 16)
+    monkeypatch.setattr("btfschema.render.c.declare.Declarations.MOST_TEXT", 1 << 16)
     with pytest.raises(EncodeError, match="repeated inside of declarations"):
         format_c(btf)
     with pytest.raises(EncodeError, match="repeated inside of declarations"):
