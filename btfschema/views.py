@@ -41,11 +41,13 @@ from btfschema.model.views import (
     Void,
     Volatile,
 )
+from btfschema.model.views.base import Attached, Refers
 
 __all__ = [
     "VIEWS",
     "AnyView",
     "Array",
+    "Attached",
     "Composite",
     "Const",
     "Datasec",
@@ -72,6 +74,7 @@ __all__ = [
     "Opaque",
     "Param",
     "Ptr",
+    "Refers",
     "Restrict",
     "Struct",
     "TypeTag",

@@ -8,19 +8,16 @@ from btfschema.errors import CoreError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.views import VIEWS, TypeView
 from btfschema.model.views.data import Composite, EnumBase
-from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import Kinds
+from btfschema.schema.parts import parts_of_plan
+from btfschema.schema.plan import plan_of
 
 __all__ = ["Types", "enum_kinds", "modifier_kinds"]
 
 
 def modifier_kinds(kinds: Kinds) -> frozenset[int]:
     """The kinds that only qualify or rename their target: typedefs, qualifiers, type tags."""
-    return frozenset(
-        number
-        for number, spec in kinds.items()
-        if spec.constraints is not None and spec.constraints.graph is Graph.MODIFIER
-    )
+    return parts_of_plan(plan_of(kinds)).modifiers
 
 
 def enum_kinds(kinds: Kinds) -> frozenset[int]:

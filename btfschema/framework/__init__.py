@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from btfschema.framework.observers import DumpAfter, Observer, Stage, Timing
     from btfschema.framework.options import Option, build_pass, format_pass, options_of
     from btfschema.framework.passes import (
-        DISTILLED_KINDS,
         Analysis,
         BaseState,
         Context,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from btfschema.framework.registry import GROUP, PassInfo, load_pass, passes
 
 __all__ = [
-    "DISTILLED_KINDS",
     "GROUP",
     "Analysis",
     "BaseState",
@@ -82,7 +80,6 @@ _HOMES = {
     "Analysis": "btfschema.framework.passes",
     "BaseState": "btfschema.framework.passes",
     "Context": "btfschema.framework.passes",
-    "DISTILLED_KINDS": "btfschema.framework.passes",
     "Diagnostic": "btfschema.framework.passes",
     "Needs": "btfschema.framework.passes",
     "Pass": "btfschema.framework.passes",

@@ -21,12 +21,10 @@ from btfschema.model.changing import replaced
 from btfschema.model.container import Btf
 from btfschema.model.selection import select
 from btfschema.model.views import TypeView
-from btfschema.schema.kinds import Kind
-from btfschema.schema.plan import KIND_MASK
+from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.tables.ids import IdMap
 
 __all__ = [
-    "DISTILLED_KINDS",
     "Analysis",
     "BaseState",
     "Context",
@@ -42,11 +40,6 @@ T = TypeVar("T")
 BaseState = Literal["none", "full", "distilled"]
 """What a container stands on: nothing, any BTF, or the few names that ``distill`` leaves."""
 
-# What libbpf takes as a distilled base (btf_relocate_validate_distilled_base): named types of
-# these kinds.
-DISTILLED_KINDS = (Kind.INT, Kind.FLOAT, Kind.ENUM, Kind.STRUCT, Kind.UNION, Kind.FWD)
-DISTILLED = np.isin(np.arange(KIND_MASK + 1), DISTILLED_KINDS)
-
 
 def base_state(btf: Btf) -> BaseState:
     """Whether ``btf`` has a base, and whether that can be a distilled one."""
@@ -57,7 +50,9 @@ def base_state(btf: Btf) -> BaseState:
     known = base.analyses
     if base_state not in known:
         types = base.types
-        distilled = base.base is None and bool(DISTILLED.take(types.kinds).all())
+        # Named types of these kinds are what libbpf takes as one.
+        kinds = kind_mask(parts_of_plan(types.plan).distilled)
+        distilled = base.base is None and bool(kinds.take(types.kinds).all())
         distilled = distilled and not base.strings.empty(types.name_offs).any()
         known[base_state] = "distilled" if distilled else "full"
     found: BaseState = known[base_state]

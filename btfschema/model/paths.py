@@ -29,8 +29,7 @@ STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]+)\]")
 def is_modifier(kinds: Kinds, kind: int) -> bool:
     """Whether a kind only names or qualifies another type: typedefs, qualifiers, type tags."""
     spec = kinds.get(kind)
-    wants = spec.constraints if spec is not None else None
-    return wants is not None and wants.graph is Graph.MODIFIER
+    return spec is not None and spec.graph is Graph.MODIFIER
 
 
 def stripped(view: TypeView) -> AnyView:

@@ -147,7 +147,7 @@ class Edges:
 
 
 def _graph(spec: KindSpec, *graphs: Graph) -> bool:
-    return spec.constraints is not None and spec.constraints.graph in graphs
+    return spec.graph in graphs
 
 
 def _target(spec: KindSpec, target: Target) -> bool:

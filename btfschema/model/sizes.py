@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from btfschema.errors import UnresolvedError
 from btfschema.model.views import TypeView
-from btfschema.schema.kinds import Kind
-from btfschema.schema.roles import Role
+from btfschema.schema.parts import parts_of_plan
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -39,7 +38,7 @@ def pointer_size_of(btf: Btf) -> int:
         return btf.address_size
     for part in btf.chain:
         types = part.types
-        for row in types.rows_of(Kind.INT).tolist():
+        for row in types.rows_of(*parts_of_plan(types.plan).integers).tolist():
             size = int(types.thirds[row])
             if size in (4, 8) and part.strings[int(types.name_offs[row])] in LONG_NAMES:
                 return size
@@ -61,13 +60,14 @@ def size_of(btf: Btf, type_id: int | TypeView) -> int:
         types, row = owner.types, current - owner.first_id
         kind, third = int(types.kinds[row]), int(types.thirds[row])
         plan = types.plan.kinds[kind]
-        if kind == Kind.PTR:
+        parts = parts_of_plan(types.plan)
+        if kind in parts.pointers:
             return count * btf.pointer_size
-        if kind == Kind.ARRAY:
+        if kind in parts.arrays and plan.first_type_id is not None:
             values = types.record(row)
             count *= values["nelems"]
-            current = values["type_id"]
-        elif plan.third.role is Role.TYPE_ID and kind not in (Kind.FUNC, Kind.FUNC_PROTO):
+            current = values[plan.first_type_id.name]
+        elif kind in parts.sized_by_target:
             current = third
         elif plan.third.name == "size":
             return count * third

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.model.container import Btf
-from btfschema.questions.part import Parts, parts_of_plan
 from btfschema.questions.spelling import Declarator, declarators, joined
 from btfschema.schema.kinds import MEMBER_BITFIELD
+from btfschema.schema.parts import Parts, parts_of_plan
 from btfschema.schema.plan import KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, Index

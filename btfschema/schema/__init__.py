@@ -5,6 +5,7 @@
 
 from btfschema.schema.constraints import (
     Constraints,
+    Distilled,
     FlagRule,
     Graph,
     NameRule,
@@ -97,6 +98,7 @@ __all__ = [
     "UNUSED",
     "Bits",
     "Constraints",
+    "Distilled",
     "ExtPart",
     "FlagRule",
     "Graph",

@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 from btfschema.mappings import ReadOnly
 
-__all__ = ["Constraints", "FlagRule", "Graph", "NameRule", "Target"]
+__all__ = ["Constraints", "Distilled", "FlagRule", "Graph", "NameRule", "Target"]
 
 
 class FlagRule(Enum):
@@ -61,6 +61,15 @@ class Graph(Enum):
     ROOT = "nothing that has a size may be made of it"
 
 
+class Distilled(Enum):
+    """What becomes of a kind in a distilled base; the value says it in words."""
+
+    WHOLE = "stands in the base as it is"
+    NAME_AND_SIZE = "stands in the base without elements, if it has a name"
+    REPEATED = "is repeated in the split"
+    REFUSED = "defines code or data, which can't be repeated"
+
+
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return ReadOnly(mapping)
 
@@ -70,7 +79,6 @@ class Constraints:
     """What a kernel wants of a kind.
 
     Attributes:
-        graph: what the kind is in the graph of references.
         max_vlen: the highest vlen, or None when vlen counts the repeated structs.
         kind_flag: what kind_flag may be.
         name: what the name may be.
@@ -83,7 +91,6 @@ class Constraints:
         values: the values that words of the fixed struct may have, by the words' names.
     """
 
-    graph: Graph
     max_vlen: int | None = 0
     kind_flag: FlagRule = FlagRule.UNSET
     name: NameRule = NameRule.FREE

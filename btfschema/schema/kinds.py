@@ -16,7 +16,7 @@ from typing import Any
 from attrs import field, frozen
 from construct import Array, Bytes, Struct, this
 
-from btfschema.schema.constraints import Constraints, FlagRule, Graph, NameRule, Target
+from btfschema.schema.constraints import Constraints, Distilled, FlagRule, Graph, NameRule, Target
 from btfschema.schema.roles import S32, U8, U16, U32, Bits, StringOffset, TypeId
 
 __all__ = [
@@ -160,9 +160,16 @@ class KindSpec:
         element: the struct that repeats ``vlen`` times, or None.
         elements: what the repeated structs are called, such as ``"members"``.
         named: whether the kind's name field means something.
+        graph: the kind's place in the graph of types, or None if nothing is known of it.
+        distilled: what becomes of its types in a distilled base.
+        stands_as: the number of the kind that stands for it there, if that is another.
+        declares: for a forward declaration, the kinds that it may stand for, by kind_flag.
         constraints: what kernels want of the kind, or None for a kind that none knows.
         view: the view class of a kind that is added from outside; the shipped kinds' views are in
             :data:`btfschema.views.VIEWS`.
+
+    Raises:
+        ValueError: a modifier has no type id to look through to.
     """
 
     number: int
@@ -172,8 +179,27 @@ class KindSpec:
     element: Any = None
     elements: str = ""
     named: bool = True
+    graph: Graph | None = field(default=None, kw_only=True)
+    distilled: Distilled = field(default=Distilled.REPEATED, kw_only=True)
+    stands_as: int | None = field(default=None, kw_only=True)
+    declares: tuple[int, ...] = field(default=(), kw_only=True)
     constraints: Constraints | None = field(default=None, kw_only=True)
     view: Any = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        third = getattr(self.third, "subcon", self.third)
+        if self.graph in (Graph.MODIFIER, Graph.POINTER) and not isinstance(third, TypeId):
+            message = (
+                f"kind {self.number} ({self.name}) is a {self.graph.name.lower()}, but its third "
+                f"word, {self.third.name!r}, is no type id that leads on"
+            )
+            raise ValueError(message)
+        if self.view is not None and self.element is not None and self.view.ELEMENT is None:
+            message = (
+                f"kind {self.number} ({self.name}) has {self.elements or 'elements'}, but its view "
+                f"{self.view.__name__} names no class for one of them: set ELEMENT"
+            )
+            raise ValueError(message)
 
     @property
     def element_name(self) -> str:
@@ -228,22 +254,23 @@ def _row(
     wants: Constraints | None = None,
     named: bool = True,
     elements: str = "",
+    **roles: Any,
 ) -> KindSpec:
     fixed, element = (*parts, None, None)[:2]
-    return KindSpec(kind, kind.name, third, fixed, element, elements, named, constraints=wants)
+    return KindSpec(
+        kind, kind.name, third, fixed, element, elements, named, constraints=wants, **roles
+    )
 
 
 # What kernels want of the kinds, from the check_meta and resolve functions of each in
 # kernel/bpf/btf.c; what only one kind is asked is in btfschema.verification.
-_POINTER = Constraints(Graph.POINTER, name=NameRule.NONE, target=Target.ANY)
-_QUALIFIER = Constraints(Graph.MODIFIER, name=NameRule.NONE, target=Target.ANY)
+_POINTER = Constraints(name=NameRule.NONE, target=Target.ANY)
+_QUALIFIER = Constraints(name=NameRule.NONE, target=Target.ANY)
 _ARRAY = Constraints(
-    Graph.COMPOSITE,
     name=NameRule.NONE,
     fixed_targets={"type_id": Target.SIZED, "index_type_id": Target.INDEX},
 )
 _COMPOSITE = Constraints(
-    Graph.COMPOSITE,
     max_vlen=None,
     kind_flag=FlagRule.FREE,
     name=NameRule.OPTIONAL,
@@ -251,55 +278,60 @@ _COMPOSITE = Constraints(
     element_target=Target.SIZED,
 )
 _ENUM = Constraints(
-    Graph.DATA,
     max_vlen=None,
     kind_flag=FlagRule.FREE,
     name=NameRule.OPTIONAL,
     element_name=NameRule.IDENTIFIER,
     sizes=(1, 2, 4, 8),
 )
-_FWD = Constraints(Graph.OPAQUE, kind_flag=FlagRule.FREE, name=NameRule.IDENTIFIER)
-_TYPEDEF = Constraints(Graph.MODIFIER, name=NameRule.IDENTIFIER, target=Target.ANY)
+_FWD = Constraints(kind_flag=FlagRule.FREE, name=NameRule.IDENTIFIER)
+_TYPEDEF = Constraints(name=NameRule.IDENTIFIER, target=Target.ANY)
 # A FUNC's vlen is its linkage; extern is refused.
-_FUNC = Constraints(Graph.OPAQUE, max_vlen=1, name=NameRule.IDENTIFIER, target=Target.PROTOTYPE)
+_FUNC = Constraints(max_vlen=1, name=NameRule.IDENTIFIER, target=Target.PROTOTYPE)
 _FUNC_PROTO = Constraints(
-    Graph.OPAQUE,
     max_vlen=None,
     name=NameRule.NONE,
     element_name=NameRule.OPTIONAL,
     target=Target.RETURN,
     element_target=Target.SIZED,
 )
-_VAR = Constraints(
-    Graph.ROOT, name=NameRule.IDENTIFIER, target=Target.SIZED, values={"linkage": (0, 1)}
-)
+_VAR = Constraints(name=NameRule.IDENTIFIER, target=Target.SIZED, values={"linkage": (0, 1)})
 _DATASEC = Constraints(
-    Graph.ROOT,
-    max_vlen=None,
-    name=NameRule.SECTION,
-    min_size=1,
-    element_target=Target.VARIABLE,
+    max_vlen=None, name=NameRule.SECTION, min_size=1, element_target=Target.VARIABLE
 )
-_DECL_TAG = Constraints(
-    Graph.ROOT, kind_flag=FlagRule.ATTRIBUTE, name=NameRule.TEXT, target=Target.TAGGED
-)
-_TYPE_TAG = Constraints(
-    Graph.MODIFIER, kind_flag=FlagRule.ATTRIBUTE, name=NameRule.TEXT, target=Target.ANY
-)
+_DECL_TAG = Constraints(kind_flag=FlagRule.ATTRIBUTE, name=NameRule.TEXT, target=Target.TAGGED)
+_TYPE_TAG = Constraints(kind_flag=FlagRule.ATTRIBUTE, name=NameRule.TEXT, target=Target.ANY)
+_FLOAT = Constraints(sizes=(2, 4, 8, 12, 16))
+
+# What each kind is in the graph of types, and what distill and relocate do with it, which is
+# libbpf's rule (btf__distill_base).
+_DATA: dict[str, Any] = {"graph": Graph.DATA, "distilled": Distilled.WHOLE}
+_ENUMERATION: dict[str, Any] = {"graph": Graph.DATA, "distilled": Distilled.NAME_AND_SIZE}
+_MODIFIES: dict[str, Any] = {"graph": Graph.MODIFIER}
+_MEMBERS: dict[str, Any] = {"graph": Graph.COMPOSITE, "distilled": Distilled.NAME_AND_SIZE}
+_CODE: dict[str, Any] = {"graph": Graph.OPAQUE, "distilled": Distilled.REFUSED}
+_DEFINES: dict[str, Any] = {"graph": Graph.ROOT, "distilled": Distilled.REFUSED}
 
 KINDS = Kinds(
-    _row(Kind.INT, SIZE, BTF_INT, wants=Constraints(Graph.DATA)),
-    _row(Kind.PTR, TYPE_ID, named=False, wants=_POINTER),
-    _row(Kind.ARRAY, UNUSED, BTF_ARRAY, named=False, wants=_ARRAY),
-    _row(Kind.STRUCT, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE),
-    _row(Kind.UNION, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE),
-    _row(Kind.ENUM, SIZE, None, BTF_ENUM, elements="values", wants=_ENUM),
-    _row(Kind.FWD, UNUSED, wants=_FWD),
-    _row(Kind.TYPEDEF, TYPE_ID, wants=_TYPEDEF),
-    _row(Kind.VOLATILE, TYPE_ID, named=False, wants=_QUALIFIER),
-    _row(Kind.CONST, TYPE_ID, named=False, wants=_QUALIFIER),
-    _row(Kind.RESTRICT, TYPE_ID, named=False, wants=_QUALIFIER),
-    _row(Kind.FUNC, TYPE_ID, wants=_FUNC),
+    _row(Kind.INT, SIZE, BTF_INT, wants=Constraints(), **_DATA),
+    _row(Kind.PTR, TYPE_ID, named=False, wants=_POINTER, graph=Graph.POINTER),
+    _row(Kind.ARRAY, UNUSED, BTF_ARRAY, named=False, wants=_ARRAY, graph=Graph.COMPOSITE),
+    _row(Kind.STRUCT, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE, **_MEMBERS),
+    _row(Kind.UNION, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE, **_MEMBERS),
+    _row(Kind.ENUM, SIZE, None, BTF_ENUM, elements="values", wants=_ENUM, **_ENUMERATION),
+    _row(
+        Kind.FWD,
+        UNUSED,
+        wants=_FWD,
+        graph=Graph.OPAQUE,
+        distilled=Distilled.WHOLE,
+        declares=(Kind.STRUCT, Kind.UNION),
+    ),
+    _row(Kind.TYPEDEF, TYPE_ID, wants=_TYPEDEF, **_MODIFIES),
+    _row(Kind.VOLATILE, TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
+    _row(Kind.CONST, TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
+    _row(Kind.RESTRICT, TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
+    _row(Kind.FUNC, TYPE_ID, wants=_FUNC, **_CODE),
     _row(
         Kind.FUNC_PROTO,
         TYPE_ID,
@@ -308,16 +340,51 @@ KINDS = Kinds(
         elements="params",
         named=False,
         wants=_FUNC_PROTO,
+        graph=Graph.OPAQUE,
     ),
-    _row(Kind.VAR, TYPE_ID, BTF_VAR, wants=_VAR),
-    _row(Kind.DATASEC, SIZE, None, BTF_VAR_SECINFO, elements="variables", wants=_DATASEC),
-    _row(Kind.FLOAT, SIZE, wants=Constraints(Graph.DATA, sizes=(2, 4, 8, 12, 16))),
-    _row(Kind.DECL_TAG, TYPE_ID, BTF_DECL_TAG, wants=_DECL_TAG),
-    _row(Kind.TYPE_TAG, TYPE_ID, wants=_TYPE_TAG),
-    _row(Kind.ENUM64, SIZE, None, BTF_ENUM64, elements="values", wants=_ENUM),
-    _row(Kind.LOC_PARAM, SIZE, BTF_LOC_PARAM, BTF_LOC_PARAM_VALUE, elements="values", named=False),
-    _row(Kind.LOC_PROTO, UNUSED, None, BTF_LOC_PROTO_PARAM, elements="params", named=False),
-    _row(Kind.LOCSEC, UNUSED, None, BTF_LOCSEC_ENTRY, elements="entries"),
+    _row(Kind.VAR, TYPE_ID, BTF_VAR, wants=_VAR, **_DEFINES),
+    _row(
+        Kind.DATASEC,
+        SIZE,
+        None,
+        BTF_VAR_SECINFO,
+        elements="variables",
+        wants=_DATASEC,
+        **_DEFINES,
+    ),
+    _row(Kind.FLOAT, SIZE, wants=_FLOAT, **_DATA),
+    _row(Kind.DECL_TAG, TYPE_ID, BTF_DECL_TAG, wants=_DECL_TAG, **_DEFINES),
+    _row(Kind.TYPE_TAG, TYPE_ID, wants=_TYPE_TAG, **_MODIFIES),
+    _row(
+        Kind.ENUM64,
+        SIZE,
+        None,
+        BTF_ENUM64,
+        elements="values",
+        wants=_ENUM,
+        stands_as=Kind.ENUM,
+        **_ENUMERATION,
+    ),
+    # No kernel loads these; in the graph they are what their namesakes among the functions are.
+    _row(
+        Kind.LOC_PARAM,
+        SIZE,
+        BTF_LOC_PARAM,
+        BTF_LOC_PARAM_VALUE,
+        elements="values",
+        named=False,
+        graph=Graph.OPAQUE,
+    ),
+    _row(
+        Kind.LOC_PROTO,
+        UNUSED,
+        None,
+        BTF_LOC_PROTO_PARAM,
+        elements="params",
+        named=False,
+        graph=Graph.OPAQUE,
+    ),
+    _row(Kind.LOCSEC, UNUSED, None, BTF_LOCSEC_ENTRY, elements="entries", **_DEFINES),
 )
 
 

@@ -17,6 +17,7 @@ from attrs import Factory, field, frozen
 from construct import Renamed, Struct
 
 from btfschema.arrays import read_only
+from btfschema.schema.constraints import Distilled
 from btfschema.schema.kinds import BTF_TYPE, KINDS, Kinds, KindSpec
 from btfschema.schema.roles import Bits, Role, UInt
 
@@ -181,6 +182,11 @@ class KindPlan:
         return tuple(f.word for f in self.element if f.role is role)
 
     @property
+    def first_type_id(self) -> Field | None:
+        """The first fixed word that is a type id: for an array that of its elements."""
+        return next((f for f in self.fixed if f.role is Role.TYPE_ID), None)
+
+    @property
     def element_dtype(self) -> np.dtype[Any]:
         """A structured numpy dtype of one element in the machine's byte order."""
         return np.dtype([(f.name, f.dtype) for f in self.element])
@@ -195,6 +201,7 @@ class KindPlan:
         (third,) = fields_of(spec.third, THIRD.word)
         fixed = fields_of(spec.fixed, HEADER_WORDS)
         element = fields_of(spec.element)
+        _require_distillable(spec, third, fixed)
         return cls(spec, spec.number, spec.name, third, fixed, element, len(fixed), len(element))
 
     @classmethod
@@ -202,6 +209,24 @@ class KindPlan:
         """The plan of a kind that only a layout entry (sizes in bytes) describes."""
         name = f"KIND_{number}"
         return cls(None, number, name, THIRD, (), (), info_sz // 4, elem_sz // 4)
+
+
+def _require_distillable(spec: KindSpec, third: Field, fixed: tuple[Field, ...]) -> None:
+    """What stands in a distilled base leads nowhere, and is found again by its third word.
+
+    Raises:
+        TypeError: the kind is declared to stand there, and can't.
+    """
+    if spec.distilled not in (Distilled.WHOLE, Distilled.NAME_AND_SIZE):
+        return
+    leads = any(one.role is not Role.NUMBER for one in (third, *fixed))
+    whole = spec.distilled is Distilled.WHOLE
+    if leads or len(fixed) > whole or (whole and spec.element is not None):
+        message = (
+            f"kind {spec.number} ({spec.name}) can't stand in a distilled base: there the third "
+            "word is a number, and one more may follow in a kind that stays whole"
+        )
+        raise TypeError(message)
 
 
 @frozen(eq=False)

@@ -33,25 +33,23 @@ class Place(Enum):
 
 def place_of(plan: KindPlan) -> Place:
     """What the bytes of a kind's types are."""
-    wants = plan.spec.constraints if plan.spec is not None else None
-    if wants is None:
-        return Place.NONE
+    graph = plan.spec.graph if plan.spec is not None else None
     fixed = {field.name for field in plan.fixed}
     element = {field.name for field in plan.element}
     refers = plan.third.role is Role.TYPE_ID
-    if wants.graph is Graph.MODIFIER and refers:
+    if graph is Graph.MODIFIER and refers:
         return Place.THROUGH
-    if wants.graph is Graph.POINTER:
+    if graph is Graph.POINTER:
         return Place.POINTER
-    if wants.graph is Graph.COMPOSITE:
+    if graph is Graph.COMPOSITE:
         return Place.ARRAY if "nelems" in fixed else Place.RECORD
-    if wants.graph is Graph.DATA:
+    if graph is Graph.DATA:
         if "int_data" in fixed:
             return Place.INTEGER
         if element:
             return Place.ENUM
         return Place.FLOAT if plan.number == Kind.FLOAT else Place.RAW
-    if wants.graph is Graph.ROOT and {"type_id", "offset", "size"} <= element:
+    if graph is Graph.ROOT and {"type_id", "offset", "size"} <= element:
         return Place.SECTION
     # A variable is read as its type; a tag on a declaration also refers, and has no value.
     return Place.THROUGH if refers and "linkage" in fixed else Place.NONE

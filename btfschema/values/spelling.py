@@ -63,8 +63,9 @@ def _spelled(layouts: Layouts, type_id: int, text: str, depth: int) -> str:
 
 def _wants(layouts: Layouts, view: TypeView) -> tuple[Graph | None, NameRule | None]:
     spec = layouts.btf.kinds.get(view.kind)
-    wants = spec.constraints if spec is not None else None
-    return (wants.graph, wants.name) if wants is not None else (None, None)
+    if spec is None:
+        return None, None
+    return spec.graph, spec.constraints.name if spec.constraints is not None else None
 
 
 def _inner(text: str, opening: str) -> str:

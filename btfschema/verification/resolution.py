@@ -67,7 +67,7 @@ def is_regular(words: Ints) -> Mask:
 def graph_of(kinds: Kinds, number: int) -> Graph | None:
     """What a kind is in the graph of references; None for one that no kernel knows."""
     spec = kinds.get(number)
-    return spec.constraints.graph if spec is not None and spec.constraints is not None else None
+    return spec.graph if spec is not None and spec.constraints is not None else None
 
 
 def kinds_with(kinds: Kinds, *graphs: Graph) -> list[int]:

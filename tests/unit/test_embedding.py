@@ -10,8 +10,10 @@ from samples import tiny
 
 from btfschema import Btf, Kind, loads, views
 from btfschema_transforms.distill import distill
-from btfschema_transforms.sameness.embedding import TRANSPARENT, User, embedding
+from btfschema_transforms.sameness.embedding import User, embedding
 from btfschema_transforms.sameness.matching import Policy
+
+MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
 
 HOLDERS: dict[Policy, tuple[Kind, ...]] = {
     "kernel": (Kind.STRUCT, Kind.UNION),
@@ -22,7 +24,7 @@ HOLDERS: dict[Policy, tuple[Kind, ...]] = {
 def value_type(split: Btf, type_id: int) -> int:
     """What stands where a type is used by value, through modifiers and arrays."""
     view: Any = split[type_id]
-    while view.id and (TRANSPARENT[view.kind] or view.kind == Kind.ARRAY):
+    while view.id and (view.kind in MODIFIERS or view.kind == Kind.ARRAY):
         view = split[view.type_id]
     return int(view.id)
 

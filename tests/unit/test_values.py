@@ -27,7 +27,7 @@ from btfschema.errors import (
     UnknownNameError,
     UnresolvedError,
 )
-from btfschema.schema import SIZE, TYPE_ID, Constraints, Graph
+from btfschema.schema import SIZE, TYPE_ID, Graph
 from btfschema.values import (
     TextOptions,
     Value,
@@ -605,10 +605,9 @@ class Blob(TypeView):
 
 
 def test_kinds_from_outside_take_the_place_that_their_row_gives() -> None:
-    modifier = Constraints(Graph.MODIFIER)
     kinds = KINDS.extended(
-        KindSpec(40, "ATOMIC", TYPE_ID, named=False, constraints=modifier, view=Atomic),
-        KindSpec(41, "BLOB", SIZE, constraints=Constraints(Graph.DATA), view=Blob),
+        KindSpec(40, "ATOMIC", TYPE_ID, named=False, graph=Graph.MODIFIER, view=Atomic),
+        KindSpec(41, "BLOB", SIZE, graph=Graph.DATA, view=Blob),
     )
     builder = Builder(kinds=kinds, profile="wide")
     members = [Member("a", 2), Member("b", 3, 32)]

@@ -205,8 +205,8 @@ def test_older_kernels_take_less() -> None:
 
 
 def test_an_added_kind_brings_its_rules() -> None:
-    wants = Constraints(Graph.MODIFIER, name=NameRule.IDENTIFIER, target=Target.SIZED)
-    spec = KindSpec(40, "ALIAS", KINDS[Kind.TYPEDEF].third, constraints=wants)
+    wants = Constraints(name=NameRule.IDENTIFIER, target=Target.SIZED)
+    spec = KindSpec(40, "ALIAS", KINDS[Kind.TYPEDEF].third, graph=Graph.MODIFIER, constraints=wants)
     kinds = KINDS.extended(spec)
     kernel = Kernel("of mine", info=KERNELS["7.1"].info, last_kind=40)
     blob = types(INT, add(40, b"9", 0, vlen=1, flag=1))

@@ -14,18 +14,19 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model.integrity import check_references
+from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
 from btfschema.tables.ids import IdMap
 from btfschema.tables.interning import pick_many
 from btfschema.tables.joined import WORDS_TOGETHER, Joined, portions
 from btfschema.tables.types import TypeTable
 from btfschema_transforms.references import needed, refuse_opaque
-from btfschema_transforms.relocation.bases import COMPOSITES, Closures, Graph, graph_of, kind_mask
+from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
 from btfschema_transforms.relocation.rebasing import Offsets, require_base
 
 __all__ = ["Distill", "distill", "distill_many"]
@@ -35,11 +36,6 @@ Mask = npt.NDArray[np.bool_]
 Sharing = Literal["whole", "suffix"]
 
 NO_OFFSETS = np.zeros(0, np.uint32)
-
-# By kind: what stands for it in a distilled base, and whether that loses its elements.
-STANDS_AS = np.arange(KIND_MASK + 1, dtype=np.uint32)
-STANDS_AS[Kind.ENUM64] = Kind.ENUM
-CLEARED = kind_mask((*COMPOSITES, Kind.ENUM, Kind.ENUM64))
 
 
 def distill(btf: Btf, strings: Sharing = "whole") -> tuple[Btf, IdMap]:
@@ -263,8 +259,11 @@ def _cut(types: TypeTable, rows: Index) -> TypeTable:
     sizes = types.plan.fixed_words.take(kinds).astype(np.int64)
     starts = sizes.cumsum() - sizes
     words = types.words.take(ranges(types.starts.take(rows), sizes))
-    bare = STANDS_AS.take(kinds) << KIND_SHIFT
-    words[starts + INFO_WORD.word] = np.where(CLEARED.take(kinds), bare, types.infos.take(rows))
+    parts = parts_of_plan(types.plan)
+    stands_as = np.array([parts.stands_as(kind) for kind in range(KIND_MASK + 1)], np.uint32)
+    bare = stands_as.take(kinds) << KIND_SHIFT
+    cleared = kind_mask(parts.kept_by_name).take(kinds)
+    words[starts + INFO_WORD.word] = np.where(cleared, bare, types.infos.take(rows))
     return TypeTable(words, starts, types.plan)
 
 

@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.arrays import bounds_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
-from btfschema.framework import DISTILLED_KINDS, BaseState, Context, Needs, Pass, PassResult
+from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model.integrity import check_references
+from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.tables.ids import IdMap
 from btfschema.tables.joined import Joined, portions
 from btfschema.tables.strings import StringTable
 from btfschema_transforms.references import refuse_opaque
-from btfschema_transforms.relocation.bases import COMPOSITES, kind_mask, named
+from btfschema_transforms.relocation.bases import named
 from btfschema_transforms.relocation.explain import explain, report
 from btfschema_transforms.relocation.rebasing import (
     offsets_within,
@@ -37,11 +38,6 @@ Index = npt.NDArray[np.int64]
 
 Mask = npt.NDArray[np.bool_]
 Relocated = tuple[Btf, IdMap]
-
-# What a distilled base may hold.
-DISTILLED = kind_mask(DISTILLED_KINDS)
-# Different types that can't be one in the target.
-DEFINITIONS = kind_mask((*COMPOSITES, Kind.ENUM))
 
 
 def relocate(
@@ -130,7 +126,8 @@ def _require_suitable(split: Btf, target: Btf, policy: Policy) -> None:
     require_same_byteorder(split, target)
     refuse_opaque(split)
     # Only named types of the six kinds, as libbpf has it.
-    good = DISTILLED.take(base.all_types.kinds) & named(base)
+    fit = kind_mask(parts_of_plan(base.types.plan).distilled)
+    good = fit.take(base.all_types.kinds) & named(base)
     if not good.all():
         type_id = int(np.argmin(good)) + 1
         raise PassError(
@@ -210,7 +207,8 @@ class _Work:
 
     def _shared(self) -> Mask:
         """Definitions whose only partner is also another's: different types can't be one."""
-        rows = (DEFINITIONS.take(self.wanted.kinds) & (self.partners > 0)).nonzero()[0]
+        defined = kind_mask(parts_of_plan(self.bases.types.plan).kept_by_name)
+        rows = (defined.take(self.wanted.kinds) & (self.partners > 0)).nonzero()[0]
         # The split, the kind and the partner in one number.
         keys = self.owners.take(rows) << 40 | self.wanted.kinds.take(rows).astype(np.int64) << 32
         keys |= self.partners.take(rows)

@@ -6,7 +6,7 @@ container lives, so that the cost for one split is that of the split alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -14,36 +14,19 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges
-from btfschema.framework import DISTILLED_KINDS
-from btfschema.schema.plan import KIND_MASK
+from btfschema.schema.parts import kind_mask, parts_of_plan
 
-__all__ = ["COMPOSITES", "NAMED_IN_BASE", "Closures", "Graph", "graph_of", "named", "per_container"]
+__all__ = ["Closures", "Graph", "graph_of", "named", "per_container"]
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-COMPOSITES = (Kind.STRUCT, Kind.UNION)
-
-# What a distilled base may hold; ENUM64 stands there as a plain ENUM.
-NAMED_IN_BASE = (*DISTILLED_KINDS, Kind.ENUM64)
-
-# Definitions of code and data: they can't be repeated in a split that refers to them.
-UNREPEATABLE = (Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG, Kind.LOCSEC)
 
 Answer = TypeVar("Answer")
 
 # From so many types on, numpy finds what they refer to in less time than a loop.
 FEW = 32
-
-
-def kind_mask(kinds: Iterable[int]) -> Mask:
-    """A mask over all kinds, to be indexed with a column of kinds."""
-    mask = np.zeros(KIND_MASK + 1, np.bool_)
-    mask[list(kinds)] = True
-    mask.flags.writeable = False
-    return mask
 
 
 def per_container(work: Callable[[Btf], Answer]) -> Callable[[Btf], Answer]:
@@ -71,8 +54,8 @@ class Graph:
 
     Attributes:
         starts: by id, where what the type refers to starts in ``targets``; one more at the end.
-        targets: the references, in the schema's order. A named STRUCT or UNION refers to nothing
-            here: its name stands for it.
+        targets: the references, in the schema's order. A named type that a base keeps by name, as
+            a STRUCT, refers to nothing here: its name stands for it.
         refused: by id, whether the type can be neither distilled nor repeated.
         distilled: by id, whether the type belongs in a distilled base.
     """
@@ -182,9 +165,9 @@ def graph_of(base: Btf) -> Graph:
     """The reference graph of a base and its own bases."""
     types = base.all_types
     has_name = named(base)
-    opaque = [plan.number for plan in types.present if plan.is_opaque]
-    refused = kind_mask([*UNREPEATABLE, *opaque])[types.kinds]
-    ends = (kind_mask(COMPOSITES)[types.kinds] & has_name) | refused
+    parts = parts_of_plan(types.plan)
+    refused = kind_mask(parts.unrepeatable)[types.kinds]
+    ends = (kind_mask(parts.kept_by_name)[types.kinds] & has_name) | refused
     positions = types.type_id_positions
     firsts = np.searchsorted(positions, np.append(types.starts, len(types.words)))
     counts = np.diff(firsts)
@@ -197,5 +180,5 @@ def graph_of(base: Btf) -> Graph:
         starts,
         targets,
         np.append(False, refused),
-        np.append(False, kind_mask(NAMED_IN_BASE)[types.kinds] & has_name),
+        np.append(False, kind_mask(parts.named_in_base)[types.kinds] & has_name),
     )

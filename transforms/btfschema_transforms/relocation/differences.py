@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from btfschema import Btf
 from btfschema.render.jsonlines import listed
-from btfschema_transforms.relocation.bases import COMPOSITES
+from btfschema.schema.parts import parts_of_plan
 from btfschema_transforms.relocation.causes import Causes, Pair
 from btfschema_transforms.relocation.cnames import c_name
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
@@ -132,7 +132,8 @@ def _compared(base: Btf, target: Btf, same: Identity, pair: Pair) -> Compared:
         before, after = base[old], target[new]
         sizes = getattr(before, "size", None), getattr(after, "size", None)
         changes = MemberDiff()
-        if before.kind in COMPOSITES and after.kind in COMPOSITES:
+        olds, news = (parts_of_plan(btf.types.plan).composites for btf in (base, target))
+        if before.kind in olds and after.kind in news:
             changes = member_diff(base, old, target, new)
         known[pair] = (
             c_name(base, old),

@@ -11,13 +11,12 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.render.jsonlines import SharedList, listed
-from btfschema_transforms.relocation.bases import COMPOSITES
+from btfschema.schema.parts import parts_of_plan
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
 from btfschema_transforms.sameness.embedding import Embedding, User
 from btfschema_transforms.sameness.matching import (
-    ENUMS,
     Namesakes,
     Partners,
     Policy,
@@ -182,9 +181,9 @@ def _reason(wanted: Wanted, there: Namesakes, matches: Partners) -> Reason:
         return "ambiguous" if matches.total > 1 else "shared"
     if not there.has_related(wanted):
         return "kind"
-    if wanted.kind == Kind.INT and (Kind.INT, wanted.size) in there.sizes:
+    if wanted.kind in there.parts.integers and (wanted.kind, wanted.size) in there.sizes:
         return "encoding"
-    return "size" if wanted.kind != Kind.FWD else "kind"
+    return "size" if wanted.kind not in there.parts.declarations else "kind"
 
 
 def explain(
@@ -212,7 +211,7 @@ def explain(
         finding = findings.get(wanted) if there else _asked(wanted, target, "missing")
         if finding is None:
             finding = findings[wanted] = _finding(wanted, policy, target)
-        if there and original is not None and wanted.kind in COMPOSITES:
+        if there and original is not None and wanted.kind in known.parts.composites:
             told[wanted.name] += 1
             if told[wanted.name] <= TOLD:
                 changes = _known_diff(original, wanted, target)
@@ -223,11 +222,12 @@ def explain(
 
 def _asked(wanted: Wanted, target: Btf, reason: Reason) -> dict[str, Any]:
     """What was looked for, and why it was not found."""
+    parts = parts_of_plan(target.types.plan)
     return {
         "kind": target.kinds.name(wanted.kind),
         "name": wanted.name,
         "reason": reason,
-        "size": None if wanted.kind == Kind.FWD else wanted.size,
+        "size": None if wanted.kind in parts.declarations else wanted.size,
     }
 
 
@@ -248,9 +248,11 @@ def _others(target: Btf, name: str) -> Others:
     """The target's types of a name, the same for all distilled types of that name."""
     known: dict[str, Others] = target.analyses.setdefault(_others, {})
     if name not in known:
+        there = target_of(target).namesakes(name)
+        unsized = there.parts.declarations
         known[name] = Others(
-            Other(one.id, target.kinds.name(one.kind), None if one.kind == Kind.FWD else one.size)
-            for one in target_of(target).namesakes(name).all
+            Other(one.id, target.kinds.name(one.kind), None if one.kind in unsized else one.size)
+            for one in there.all
         )
     return known[name]
 
@@ -259,7 +261,7 @@ def _sizes(target: Btf, name: str, kind: int) -> tuple[int, ...]:
     """The sizes of the target's types of a name and kind, the same for all that want these."""
     known: dict[tuple[str, int], tuple[int, ...]] = target.analyses.setdefault(_sizes, {})
     if (name, kind) not in known:
-        kinds = ENUMS if kind == Kind.ENUM else (kind,)
+        kinds = parts_of_plan(target.types.plan).standing_for(kind)
         sizes = target_of(target).namesakes(name).sizes
         known[name, kind] = tuple(sorted({size for of, size in sizes if of in kinds}))
     return known[name, kind]

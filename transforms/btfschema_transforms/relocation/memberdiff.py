@@ -8,15 +8,13 @@ from typing import Any, Literal
 
 from attrs import asdict, frozen
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.errors import UnresolvedError
 from btfschema.render.jsonlines import SharedList
+from btfschema.schema.parts import parts_of_plan
 from btfschema_transforms.relocation.cnames import c_name
 
 __all__ = ["MemberChange", "MemberDiff", "member_diff"]
-
-# Types that are as large as the one that they refer to.
-CHAINED = (Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG, Kind.VAR)
 
 UNNAMED = "an unnamed member"
 
@@ -98,14 +96,15 @@ def _size(btf: Btf, type_id: int) -> int | None:
     """Bytes of a type, None where it has none; kept, since many members share long chains."""
     known: dict[int, int | None] = btf.analyses.setdefault(_size, {0: None})
     types = btf.all_types
+    parts = parts_of_plan(types.plan)
     chain: list[tuple[int, int]] = []
     current = type_id
     while current not in known:
         kind = int(types.kinds[current - 1])
-        if kind == Kind.ARRAY:
+        if kind in parts.arrays:
             view: Any = btf[current]
             count, following = view.nelems, view.type_id
-        elif kind in CHAINED:
+        elif kind in parts.sized_by_target:
             count, following = 1, int(types.thirds[current - 1])
         else:
             known[current] = _own_size(btf, current)

@@ -10,17 +10,16 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.schema.constraints import Graph, NameRule, Target
-from btfschema.schema.kinds import Kind, Kinds
+from btfschema.schema.kinds import Kinds
+from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.schema.plan import KIND_MASK
 from btfschema.tables.types import TypeTable
 
 __all__ = ["ENUM_SPACE", "SPACES", "Declared", "is_data", "of_its_own", "says_itself"]
 
-# What a forward declaration stands for, by its kind_flag; and the kinds of enums, which need no
-# kind to be declared: an enum without values is a declaration.
-TAGS = (Kind.STRUCT, Kind.UNION)
-ENUMS = (Kind.ENUM, Kind.ENUM64)
-ENUM_SPACE = len(TAGS)
+# The spaces of names: one for each kind that a forward declaration may stand for, by its kind_flag,
+# and one for enums, which need no kind to be declared: an enum without values is a declaration.
+ENUM_SPACE = 2
 SPACES = ENUM_SPACE + 1
 
 
@@ -39,8 +38,8 @@ def of_its_own(types: TypeTable) -> npt.NDArray[np.bool_]:
 def _own_kinds(kinds: Kinds) -> npt.NDArray[np.bool_]:
     found = []
     for number, spec in kinds.items():
-        wants = spec.constraints
-        if wants and wants.graph is Graph.ROOT and wants.target is not Target.TAGGED:
+        tagging = spec.constraints is not None and spec.constraints.target is Target.TAGGED
+        if spec.constraints is not None and spec.graph is Graph.ROOT and not tagging:
             found.append(number)
     return _mask(found)
 
@@ -49,8 +48,7 @@ def says_itself(types: TypeTable) -> npt.NDArray[np.bool_]:
     """Whether each type says more than what it refers to: it has a name, or a size of its own."""
     found = []
     for number, spec in types.plan.schema.items():
-        wants = spec.constraints
-        if wants is None or wants.graph in (Graph.DATA, Graph.COMPOSITE):
+        if spec.constraints is None or spec.graph in (Graph.DATA, Graph.COMPOSITE):
             found.append(number)
     named = types.name_offs > 0
     return named | _mask(found).take(types.kinds)
@@ -63,8 +61,8 @@ def is_data(types: TypeTable) -> npt.NDArray[np.bool_]:
         wants = spec.constraints
         if wants is None:
             continue
-        named = wants.graph is Graph.MODIFIER and wants.name is NameRule.IDENTIFIER
-        if named or wants.graph in (Graph.DATA, Graph.COMPOSITE):
+        named = spec.graph is Graph.MODIFIER and wants.name is NameRule.IDENTIFIER
+        if named or spec.graph in (Graph.DATA, Graph.COMPOSITE):
             found.append(number)
     return _mask(found).take(types.kinds)
 
@@ -86,10 +84,12 @@ class Declared:
         """Look at all types of a table."""
         kinds, vlens = types.kinds, types.vlens
         spaces = np.full(len(types), -1)
-        forward = kinds == Kind.FWD
-        for space, tag in enumerate(TAGS):
-            spaces[kinds == tag] = space
-            spaces[forward & (types.kind_flags == bool(space))] = space
-        enums = _mask(list(ENUMS)).take(kinds)
+        parts = parts_of_plan(types.plan)
+        forward = kind_mask(parts.declarations).take(kinds)
+        for declaring in parts.declarations:
+            for space in range(ENUM_SPACE):
+                flagged = (kinds == declaring) & (types.kind_flags == bool(space))
+                spaces[flagged | (kinds == parts.declared_by(declaring, bool(space)))] = space
+        enums = kind_mask(parts.enums).take(kinds)
         spaces[enums] = ENUM_SPACE
         return cls(spaces, forward | (enums & (vlens == 0)))

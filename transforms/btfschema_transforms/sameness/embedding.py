@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.arrays import bounds_of, spread
-from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
+from btfschema.schema.parts import KindMask, kind_mask, parts_of_plan
+from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF, Plan
 from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined
-from btfschema_transforms.relocation.bases import COMPOSITES, kind_mask
 from btfschema_transforms.sameness.matching import Policy
 
 __all__ = ["Embedding", "Embeddings", "User", "embedding"]
@@ -25,17 +25,11 @@ __all__ = ["Embedding", "Embeddings", "User", "embedding"]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-# Types that are as large as the one that they refer to.
-TRANSPARENT = kind_mask([Kind.CONST, Kind.RESTRICT, Kind.VOLATILE, Kind.TYPEDEF, Kind.TYPE_TAG])
 
-# Whose references are by value. libbpf and the kernel look at members only.
-HOLDERS: dict[Policy, Mask] = {
-    "kernel": kind_mask(COMPOSITES),
-    "strict": kind_mask([*COMPOSITES, Kind.ARRAY, Kind.VAR, Kind.FUNC_PROTO]),
-}
-
-# Holders whose word for a name means nothing.
-UNNAMED = (Kind.ARRAY, Kind.FUNC_PROTO)
+def holders(plan: Plan, policy: Policy) -> KindMask:
+    """Whose references are by value. libbpf and the kernel look at members only."""
+    parts = parts_of_plan(plan)
+    return kind_mask(parts.holders if policy == "kernel" else parts.by_value)
 
 
 @frozen
@@ -110,12 +104,17 @@ class Embedding:
         word, start, type_id = types.words.item, types.starts.item(row), types.first_id + row
         kind = word(start + INFO_WORD.word) >> KIND_SHIFT & KIND_MASK
         plan = types.plan.kinds[kind]
-        name = "" if kind in UNNAMED else name_at(word(start + NAME_OFF.word))
-        if kind not in COMPOSITES:
+        spec = plan.spec
+        name = "" if spec is None or not spec.named else name_at(word(start + NAME_OFF.word))
+        if kind not in parts_of_plan(types.plan).holders:
             return User(type_id, plan.name, name)
-        (name_word,) = plan.element_words_with(Role.STRING_OFFSET)
-        (type_word,) = plan.element_words_with(Role.TYPE_ID)
-        members = [name_at(word(at - type_word + name_word)) for at in positions]
+        name_words = plan.element_words_with(Role.STRING_OFFSET)
+        first = start + plan.first_element
+        members = [
+            name_at(word(at - (at - first) % plan.stride + name_words[0]))
+            for at in positions
+            if name_words and at >= first
+        ]
         return User(type_id, plan.name, name, tuple(members))
 
     @cached_property
@@ -154,7 +153,7 @@ class Embeddings:
         types = own.types
         positions = types.type_id_positions
         rows = spread(positions.searchsorted(np.append(types.starts, len(types.words))))
-        by_value = HOLDERS[policy].take(types.kinds).take(rows)
+        by_value = holders(types.plan, policy).take(types.kinds).take(rows)
         rows, positions = rows[by_value], positions[by_value]
         owners = np.arange(len(splits)).repeat(own.counts(positions))
         held = types.words.take(positions) + ids.take(owners)
@@ -191,12 +190,15 @@ def _value_types(splits: Sequence[Btf], own: Joined, ids: Index) -> Index:
     firsts = ids[:-1] + [split.first_id for split in splits] - own.rows[:-1]
     owners = spread(own.rows)
     value = np.arange(int(ids[-1]))
-    rows = TRANSPARENT.take(types.kinds).nonzero()[0]
+    parts = parts_of_plan(types.plan)
+    rows = kind_mask(parts.modifiers).take(types.kinds).nonzero()[0]
     leads_to = types.thirds.take(rows)
-    arrays = types.rows_of(Kind.ARRAY)
-    element = next(f for f in types.plan.kinds[Kind.ARRAY].fixed if f.name == "type_id")
-    elements = types.words.take(types.starts.take(arrays) + element.word)
-    rows, leads_to = np.append(rows, arrays), np.append(leads_to, elements)
+    for kind in parts.arrays:
+        element = types.plan.kinds[kind].first_type_id
+        if element is not None:
+            arrays = types.rows_of(kind)
+            elements = types.words.take(types.starts.take(arrays) + element.word)
+            rows, leads_to = np.append(rows, arrays), np.append(leads_to, elements)
     owners = owners.take(rows)
     value[rows + firsts.take(owners)] = leads_to + ids.take(owners)
     # Each round doubles the steps taken; a circle of typedefs ends with the rounds.

@@ -16,15 +16,10 @@ from attrs import field, frozen
 from btfschema import Btf, Kind
 from btfschema.arrays import spread
 from btfschema.render.jsonlines import LISTED
+from btfschema.schema.parts import Parts, kind_mask, parts_of_plan
 from btfschema.tables.joined import Joined
 from btfschema.tables.types import TypeTable
-from btfschema_transforms.relocation.bases import (
-    COMPOSITES,
-    NAMED_IN_BASE,
-    kind_mask,
-    named,
-    per_container,
-)
+from btfschema_transforms.relocation.bases import named, per_container
 
 __all__ = [
     "Candidate",
@@ -45,8 +40,6 @@ Index = npt.NDArray[np.int64]
 
 # A large odd number, so that different things seldom share a hash.
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
-
-ENUMS = (Kind.ENUM, Kind.ENUM64)
 
 # How many answers to what other files ask a base keeps: several times what the modules of a whole
 # kernel ask for, and some ten megabytes.
@@ -77,11 +70,6 @@ class Wanted(NamedTuple):
     size: int
     encoding: int
     sized: bool
-
-    @property
-    def defined_by(self) -> int:
-        """The kind that defines what a FWD declares."""
-        return Kind.UNION if self.kind_flag else Kind.STRUCT
 
 
 class Candidate(NamedTuple):
@@ -139,10 +127,12 @@ def _holds(ordered: Sequence[Candidate], one: Candidate, start: int) -> bool:
 
 
 def _encodings(types: TypeTable) -> npt.NDArray[np.uint32]:
-    """The word that follows each INT, 0 for other kinds."""
+    """The word that follows each INT, and others that a base keeps whole; 0 for all the rest."""
     words = np.zeros(len(types), np.uint32)
-    rows = types.rows_of(Kind.INT)
-    words[rows] = types.words[types.starts[rows] + types.plan.kinds[Kind.INT].fixed[0].word]
+    for kind in parts_of_plan(types.plan).kept_whole:
+        for one in types.plan.kinds[kind].fixed:
+            rows = types.rows_of(kind)
+            words[rows] = types.words[types.starts[rows] + one.word]
     return words
 
 
@@ -227,10 +217,12 @@ class Namesakes:
 
     Attributes:
         all: in id order.
+        parts: what their kinds are.
         encoding_of: takes an INT's encoding from the word that follows it.
     """
 
     all: tuple[Candidate, ...]
+    parts: Parts
     encoding_of: Callable[[int], int]
 
     @cached_property
@@ -258,7 +250,7 @@ class Namesakes:
     def integers(self) -> dict[tuple[int, int], list[Candidate]]:
         """The INTs by size and encoding, whatever the rest of the word says, in id order."""
         found: dict[tuple[int, int], list[Candidate]] = {}
-        for one in self.kinds.get(Kind.INT, ()):
+        for one in (one for one in self.all if one.kind in self.parts.integers):
             found.setdefault((one.size, self.encoding_of(one.encoding)), []).append(one)
         return found
 
@@ -273,15 +265,24 @@ class Namesakes:
 
         Composites are counted by name offset there, not by name.
         """
-        composites = [one for kind in COMPOSITES for one in self.kinds.get(kind, ())]
+        composites = [one for one in self.all if one.kind in self.parts.composites]
         counts = Counter(one.name_off for one in composites)
         free = [one for one in composites if counts[one.name_off] == 1]
-        return sorted([*free, *self.kinds.get(Kind.FWD, ())])
+        return sorted([*free, *(one for one in self.all if one.kind in self.parts.declarations)])
 
     @cached_property
     def declared(self) -> dict[bool, list[Candidate]]:
         """Those of :attr:`unsized` that the kernel takes for a FWD, by its kind_flag."""
-        return {flag: _declared(self.unsized, flag) for flag in (False, True)}
+        return {flag: self.taken_for(self.unsized, flag) for flag in (False, True)}
+
+    def taken_for(self, candidates: Iterable[Candidate], kind_flag: bool) -> list[Candidate]:
+        """Those that the kernel takes for a FWD with this kind_flag."""
+        # A struct's kind_flag means bit fields; it is compared with a FWD's all the same.
+        taken: set[tuple[int | None, bool]] = set()
+        for kind in self.parts.declarations:
+            taken.add((kind, kind_flag))
+            taken |= {(self.parts.declared_by(kind, flag), flag) for flag in (False, True)}
+        return [one for one in candidates if (one.kind, one.kind_flag) in taken]
 
     def of_size(self, kinds: Iterable[int], size: int) -> list[Candidate]:
         """Those of these kinds and this size, in id order."""
@@ -289,11 +290,10 @@ class Namesakes:
 
     def has_related(self, wanted: Wanted) -> bool:
         """Whether one is of the kind that the distilled type stands for."""
-        if wanted.kind == Kind.FWD:
-            declared = (Kind.FWD, wanted.kind_flag) in self.flags
-            return declared or wanted.defined_by in self.kinds
-        kinds = ENUMS if wanted.kind == Kind.ENUM else (wanted.kind,)
-        return any(kind in self.kinds for kind in kinds)
+        defined_by = self.parts.declared_by(wanted.kind, wanted.kind_flag)
+        if defined_by is not None:
+            return (wanted.kind, wanted.kind_flag) in self.flags or defined_by in self.kinds
+        return any(kind in self.kinds for kind in self.parts.standing_for(wanted.kind))
 
 
 @frozen(eq=False)
@@ -311,6 +311,7 @@ class Target:
 
     ids: dict[str, list[int]]
     columns: tuple[Any, ...]
+    parts: Parts
     encoding_of: Callable[[int], int]
     known: dict[str, Namesakes] = field(factory=dict)
     memos: dict[Any, dict[Any, Any]] = field(factory=dict)
@@ -324,7 +325,7 @@ class Target:
                 Candidate(type_id, *[column.item(type_id - 1) for column in self.columns])
                 for type_id in ids
             ]
-            known = Namesakes(tuple(candidates), self.encoding_of)
+            known = Namesakes(tuple(candidates), self.parts, self.encoding_of)
             # One alone is found as quickly as it is remembered.
             if len(ids) > 1:
                 self.known[name] = known
@@ -338,48 +339,41 @@ class Target:
 
 def _kernel(wanted: Wanted, there: Namesakes) -> Partners:
     """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
-    start = 0
-    match wanted.kind:
-        case Kind.INT:
-            encoding = there.encoding_of(wanted.encoding)
-            return Partners.of(there.integers.get((wanted.size, encoding), []))
-        case Kind.STRUCT | Kind.UNION:
-            sized, unsized = there.of_size(there.kinds, wanted.size), there.unsized
-            # That a type is embedded is forgotten there once it has a partner.
-            if wanted.sized:
-                start = bisect_left(unsized, sized[0]) if sized else len(unsized)
-        case Kind.FWD:
-            sized = there.of_size([Kind.FWD, *COMPOSITES], wanted.size)
-            sized = _declared(sized, wanted.kind_flag)
-            unsized = there.declared[wanted.kind_flag]
-        case _:
-            kinds = ENUMS if wanted.kind == Kind.ENUM else (wanted.kind,)
-            return Partners.of(there.of_size(kinds, wanted.size))
+    start, parts = 0, there.parts
+    if wanted.kind in parts.integers:
+        encoding = there.encoding_of(wanted.encoding)
+        return Partners.of(there.integers.get((wanted.size, encoding), []))
+    if wanted.kind in parts.composites:
+        sized, unsized = there.of_size(there.kinds, wanted.size), there.unsized
+        # That a type is embedded is forgotten there once it has a partner.
+        if wanted.sized:
+            start = bisect_left(unsized, sized[0]) if sized else len(unsized)
+    elif wanted.kind in parts.declarations:
+        sized = there.of_size([wanted.kind, *parts.composites], wanted.size)
+        sized = there.taken_for(sized, wanted.kind_flag)
+        unsized = there.declared[wanted.kind_flag]
+    else:
+        return Partners.of(there.of_size(parts.standing_for(wanted.kind), wanted.size))
     return Partners.in_either(sized, unsized, start)
-
-
-def _declared(candidates: Iterable[Candidate], kind_flag: bool) -> list[Candidate]:
-    """Those that the kernel takes for a FWD with this kind_flag."""
-    # A struct's kind_flag means bit fields; it is compared with a FWD's all the same.
-    taken = {(Kind.FWD, kind_flag), (Kind.STRUCT, False), (Kind.UNION, True)}
-    return [one for one in candidates if (one.kind, one.kind_flag) in taken]
 
 
 def _strict(wanted: Wanted, there: Namesakes) -> list[Candidate]:
     """Never another kind, and no guess among different types."""
-    match wanted.kind:
-        case Kind.INT | Kind.FLOAT:
-            # The record is there in full, so that equal ones are interchangeable: the first.
-            equal = there.records.get((wanted.kind, wanted.size, wanted.encoding))
-            return [equal] if equal else []
-        case Kind.ENUM:
-            sized = there.of_size(ENUMS, wanted.size)
-            return [one for one in sized if one.vlen] or sized
-        case Kind.FWD:
-            definitions = there.kinds.get(wanted.defined_by, [])
-            forwards = there.kinds.get(Kind.FWD, [])
-            declarations = [one for one in forwards if one.kind_flag == wanted.kind_flag]
-            return definitions if len(definitions) == 1 else declarations[:1] or definitions
+    parts = there.parts
+    defined_by = parts.declared_by(wanted.kind, wanted.kind_flag)
+    if defined_by is not None:
+        definitions = there.kinds.get(defined_by, [])
+        forwards = there.kinds.get(wanted.kind, [])
+        declarations = [one for one in forwards if one.kind_flag == wanted.kind_flag]
+        return definitions if len(definitions) == 1 else declarations[:1] or definitions
+    if wanted.kind in parts.kept_whole:
+        # The record is there in full, so that equal ones are interchangeable: the first.
+        equal = there.records.get((wanted.kind, wanted.size, wanted.encoding))
+        return [equal] if equal else []
+    kinds = parts.standing_for(wanted.kind)
+    if wanted.kind in parts.enums or len(kinds) > 1:
+        sized = there.of_size(kinds, wanted.size)
+        return [one for one in sized if one.vlen] or sized
     same = there.kinds.get(wanted.kind, [])
     if wanted.sized or len(same) > 1:
         return there.sizes.get((wanted.kind, wanted.size), [])
@@ -390,7 +384,8 @@ def _strict(wanted: Wanted, there: Namesakes) -> list[Candidate]:
 def target_of(btf: Btf) -> Target:
     """The name index of a base and its own bases."""
     types = btf.all_types
-    rows = np.flatnonzero(kind_mask(NAMED_IN_BASE)[types.kinds])
+    parts = parts_of_plan(types.plan)
+    rows = np.flatnonzero(kind_mask(parts.named_in_base)[types.kinds])
     rows = rows[named(btf, rows)]
     ids: dict[str, list[int]] = {}
     names = btf.strings.names(types.name_offs[rows])
@@ -405,4 +400,4 @@ def target_of(btf: Btf) -> Target:
         types.name_offs,
     )
     bits: Any = types.plan.kinds[Kind.INT].fixed[0].bits
-    return Target(ids, columns, lambda word: int(bits.split(word)["encoding"]))
+    return Target(ids, columns, parts, lambda word: int(bits.split(word)["encoding"]))
