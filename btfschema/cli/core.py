@@ -44,7 +44,8 @@ __all__ = ["core"]
     metavar="DIR",
     multiple=True,
     type=click.Path(exists=True, file_okay=False),
-    help="All kernels below DIR: files called *.btf, vmlinux*, vmlinuz* or Image*.",
+    help="All kernels below DIR: files whose names end in .btf or begin with vmlinux, vmlinuz or "
+    "Image.",
 )
 @click.option(
     "--modules",
@@ -90,7 +91,7 @@ def core(
     Examples:
       btfschema core prog.o --target /sys/kernel/btf/vmlinux
       btfschema core prog.o -T old=vmlinux-5.10 -T new=vmlinuz-6.12 --json
-      btfschema core *.bpf.o --all btfhub/ --jobs 4 --html report.html
+      btfschema core a.bpf.o b.bpf.o --all btfhub/ --jobs 4 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.co_re import read_object
 

@@ -41,7 +41,8 @@ __all__ = ["minimise"]
     "--keep",
     metavar="NAME",
     multiple=True,
-    help='A type to keep: task_struct, "enum pid_type", "nft_*", task_struct.mm.',
+    help='A type to keep, such as task_struct, "enum pid_type" or task_struct.mm; names may have '
+    "wildcards.",
 )
 @click.option(
     "--members",
