@@ -19,10 +19,12 @@ from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
 from btfschema.model.changing import replaced
 from btfschema.model.container import Btf
+from btfschema.model.rewriting import rewritten
 from btfschema.model.selection import select
 from btfschema.model.views import TypeView
 from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.tables.ids import IdMap
+from btfschema.tables.types import TypeTable
 
 __all__ = [
     "Analysis",
@@ -151,6 +153,37 @@ class PassResult:
                 because only a layout section describes its kind.
         """
         return cls(*select(btf, live), facts or {}, diagnostics)
+
+    @classmethod
+    def rewritten(
+        cls,
+        btf: Btf,
+        *,
+        names: Mapping[int, str] | None = None,
+        records: TypeTable | None = None,
+        facts: Mapping[str, Any] | None = None,
+        diagnostics: tuple[Diagnostic, ...] = (),
+    ) -> PassResult:
+        """Other names for some types, or other records for all, at once; ids stay.
+
+        Strings that nothing uses any more go. Byte order, layout section, address size and
+        ``.BTF.ext`` stay.
+
+        Args:
+            btf: the input.
+            names: the new names, by type id.
+            records: one record for each of the container's own types, such as what
+                ``btf.types.rewritten`` and ``btf.types.without_elements`` return.
+            facts: as in the result.
+            diagnostics: as in the result.
+
+        Raises:
+            BrokenPassError: there are more or fewer records than types.
+            TypeIdError: a name is for no type of the container's own, or a record refers to none.
+            EncodeError: a name holds a NUL.
+        """
+        result = rewritten(btf, names, records)
+        return cls(result, IdMap.identity(btf.end_id), facts or {}, diagnostics)
 
     @classmethod
     def replaced(

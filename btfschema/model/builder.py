@@ -46,6 +46,8 @@ class Builder:
             ``"wide"`` allows the 24 and 7 bits of 2026. Which kinds a kernel knows is its own
             matter: ``verify`` tells.
         kinds: the schema.
+        like: a container whose base, byte order, layout section, address size and schema are taken
+            where nothing else is given, and the profile ``"wide"``; its types are not.
 
     Example:
         >>> from btfschema import Builder, views
@@ -65,10 +67,16 @@ class Builder:
         base: Btf | None = None,
         *,
         byteorder: ByteOrder | None = None,
-        layout: bool = False,
-        profile: Profile = "classic",
+        layout: bool | None = None,
+        profile: Profile | None = None,
         kinds: Kinds | None = None,
+        like: Btf | None = None,
     ) -> None:
+        if like is not None:
+            base = like.base if base is None else base
+            byteorder = byteorder or like.byteorder
+            kinds = like.kinds if kinds is None else kinds
+            profile = profile or "wide"
         if base is not None and byteorder not in (None, base.byteorder):
             raise EncodeError(
                 f"split BTF has its base's byte order, {base.byteorder}-endian",
@@ -77,9 +85,12 @@ class Builder:
             )
         self.base = base
         self._byteorder: ByteOrder = byteorder or (base.byteorder if base else "little")
-        self._layout = layout
+        kept = like.image.layout if like is not None and layout is None else None
+        self._like_layout, self._layout = kept, bool(layout)
+        self._address_size = like.address_size if like is not None else None
+        profile = profile or "classic"
         self._info = CLASSIC_INFO if profile == "classic" else INFO_BITS
-        self._profile = profile
+        self._profile: Profile = profile
         default = base.kinds if base is not None else KINDS
         self._plan = plan_of(kinds if kinds is not None else default)
         self._strings = StringTableBuilder(base.strings if base is not None else None)
@@ -312,11 +323,12 @@ class Builder:
         table = TypeTable(words, starts, self._plan, self._first_id)
         self._check_ids(table)
         strings = self._strings.build()
-        layout = schema_layout(self._plan.schema) if self._layout else None
+        layout = schema_layout(self._plan.schema) if self._layout else self._like_layout
         header = canonical_header(
             self._byteorder, 4 * len(words), len(strings.data), len(layout or ())
         )
-        return Btf(Image(header, table, strings, layout), self.base)
+        image = Image(header, table, strings, layout)
+        return Btf(image, self.base, address_size=self._address_size)
 
     def _check_ids(self, table: TypeTable) -> None:
         positions = table.type_id_positions

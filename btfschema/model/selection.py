@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +9,8 @@ import numpy.typing as npt
 
 from btfschema.errors import BrokenPassError, PassError
 from btfschema.model.container import Btf
+from btfschema.tables.compaction import kept_strings
 from btfschema.tables.ids import DROPPED, IdMap
-from btfschema.tables.strings import StringTableBuilder
 from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
@@ -54,7 +53,10 @@ def select(btf: Btf, live: npt.NDArray[np.bool_]) -> tuple[Btf, IdMap]:
     _refuse_opaque(btf, rows)
     table = types.take(rows, types.first_id)
     ids = _renumbered(btf, rows)
-    strings, offsets = _used_strings(btf, table)
+    used = table.words[table.string_positions]
+    if btf.ext is not None:
+        used = np.append(used, btf.ext.string_offsets)
+    strings, offsets = kept_strings(btf.strings, used)
     table = table.rewritten(
         [
             (table.type_id_positions, _new_ids(btf, table, rows, ids)),
@@ -120,27 +122,3 @@ def _refuse_dangling_ext(ext: BtfExt, btf: Btf, ids: IdMap) -> None:
             type_id=type_id,
             expected="a type that stays",
         )
-
-
-def _used_strings(btf: Btf, table: TypeTable) -> tuple[bytes, Callable[[Values], Values]]:
-    """The strings that the kept records and ``.BTF.ext`` use, and the map of old offsets to new.
-
-    Offsets into the bases' strings stay as they are.
-    """
-    old = btf.strings
-    used = table.words[table.string_positions]
-    if btf.ext is not None:
-        used = np.append(used, btf.ext.string_offsets)
-    own, first_uses = np.unique(used[used >= old.start], return_index=True)
-    builder = StringTableBuilder(old.base)
-    new = np.zeros(len(own), np.int64)
-    for at in np.argsort(first_uses).tolist():
-        new[at] = builder.add(old[int(own[at])])
-
-    def offsets(values: Values) -> Values:
-        changed = values.astype(np.int64)
-        mine = values >= old.start
-        changed[mine] = new[np.searchsorted(own, values[mine])]
-        return changed
-
-    return builder.build().data, offsets

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from btfschema.tables.interning import pick, same_texts
-from btfschema.tables.strings import StringTable
+from btfschema.tables.strings import StringTable, StringTableBuilder
 
-__all__ = ["first_places", "sections_of"]
+__all__ = ["first_places", "kept_strings", "sections_of"]
 
 Offsets = npt.NDArray[np.uint32]
 
@@ -71,3 +72,40 @@ def sections_of(
     if table.base is None:
         sections[0] = b"\0" + sections[0]
     return sections, found
+
+
+def kept_strings(
+    table: StringTable, uses: npt.NDArray[Any]
+) -> tuple[bytes, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]]:
+    """A section of the strings that are used, and the map of old offsets to new.
+
+    Each text is there once, in order of first use; offsets into a base's strings stay the same.
+
+    Args:
+        table: where the strings are.
+        uses: offsets, as they are used.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+        EncodeError: so many strings overlap that one by one they take many times the space.
+    """
+    own, first_uses = np.unique(uses[uses >= table.start], return_index=True)
+    order = np.argsort(first_uses)
+    new = np.zeros(len(own), np.int64)
+    if table.base is None:
+        (data,), (offsets,) = sections_of(table, [own[order]])
+        new[order] = offsets
+    else:
+        # A split uses few strings and its base has many, so that look-ups take less than a sort.
+        builder = StringTableBuilder(table.base)
+        for at in order.tolist():
+            new[at] = builder.add(table[int(own[at])])
+        data = builder.build().data
+
+    def offsets_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        changed = values.astype(np.int64)
+        mine = values >= table.start
+        changed[mine] = new[np.searchsorted(own, values[mine])]
+        return changed
+
+    return data, offsets_of

@@ -323,6 +323,22 @@ class TypeTable:
         first_id = first_id or self.first_id
         return TypeTable(words, self.starts, self.plan, first_id, self.known_roles)
 
+    def without_elements(self, *kinds: int) -> TypeTable:
+        """A copy in which the types of these kinds have no repeated structs.
+
+        What a kind that has none says in vlen stays.
+        """
+        cut = self.plan.has_elements.copy()
+        cut[[kind for kind in range(len(cut)) if kind not in kinds]] = False
+        chosen = cut.take(self.kinds)
+        sizes = self.ends - self.starts
+        sizes[chosen] = self.plan.fixed_words.take(self.kinds[chosen])
+        at = ranges(self.starts, sizes)
+        starts = sizes.cumsum() - sizes
+        words = self.words.take(at)
+        words[starts[chosen] + INFO_WORD.word] &= np.uint32(~VLEN_MASK & 0xFFFFFFFF)
+        return TypeTable(words, starts, self.plan, self.first_id, self.roles.take(at))
+
     def take(self, rows: Index, first_id: int = 1) -> TypeTable:
         """Copies of some records, in the given order, as a table of their own.
 

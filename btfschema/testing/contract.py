@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -15,7 +15,13 @@ from btfschema.model.loading import dumps, loads
 __all__ = ["assert_pass_contract"]
 
 
-def assert_pass_contract(pass_: Pass, btf: Btf, context: Context | None = None) -> PassResult:
+# What a pass keeps unless changing it is its job.
+KEPT = ("byteorder", "layout", "ext", "address_size", "kinds")
+
+
+def assert_pass_contract(
+    pass_: Pass, btf: Btf, context: Context | None = None, *, changes: Collection[str] = ()
+) -> PassResult:
     """Run a pass and check what all passes promise.
 
     - The input, its bases and the named inputs are byte for byte what they were, also when the
@@ -25,12 +31,15 @@ def assert_pass_contract(pass_: Pass, btf: Btf, context: Context | None = None) 
     - Types that the map relates are of one content as far as that can be asked of any pass: where
       a type and its counterpart have equally many references, those that are not dropped lead to
       the counterparts of what they led to.
+    - Byte order, layout section, ``.BTF.ext``, address size and schema are still there.
     - Running it once more gives the same.
 
     Args:
         pass_: the pass.
         btf: an input.
         context: what the pass needs besides.
+        changes: what the pass is there to change, of ``"byteorder"``, ``"layout"``, ``"ext"``,
+            ``"address_size"`` and ``"kinds"``.
 
     Returns:
         The result, to check what the pass itself promises.
@@ -51,6 +60,7 @@ def assert_pass_contract(pass_: Pass, btf: Btf, context: Context | None = None) 
             f'pass "{pass_.name}" changed its input, a base or a named input',
         )
     _check_readable(pass_, result.btf)
+    _check_kept(pass_, btf, result.btf, changes)
     _check_references(pass_, btf, result)
     again = pipeline.run(btf, ctx)
     _require(_same(again, result), f'pass "{pass_.name}" gave different results for the same input')
@@ -88,6 +98,30 @@ def _check_readable(pass_: Pass, btf: Btf) -> None:
         base is not None and base.equivalent(btf),
         f'the output of pass "{pass_.name}" is another one after writing and reading',
     )
+
+
+def _check_kept(pass_: Pass, before: Btf, after: Btf, changes: Collection[str]) -> None:
+    """What is not the pass's business is as it was."""
+    unknown = sorted(set(changes) - set(KEPT))
+    if unknown:
+        message = f"changes={unknown} is none of {', '.join(KEPT)}"
+        raise ValueError(message)
+    for what in KEPT:
+        old, new = (_kept(one, what) for one in (before, after))
+        _require(
+            what in changes or old == new,
+            f'pass "{pass_.name}" changed {what} from {old!r} to {new!r}; if that is its job, say '
+            f"so: changes=[{what!r}]",
+        )
+
+
+def _kept(btf: Btf, what: str) -> object:
+    if what == "layout":
+        return btf.image.layout
+    if what == "ext":
+        return "there" if btf.ext is not None else "none"
+    found: object = getattr(btf, what)
+    return found
 
 
 def _check_references(pass_: Pass, before: Btf, result: PassResult) -> None:
