@@ -112,7 +112,9 @@ class _Places:
 
 
 def _records(btf: Btf, part: str, name: str) -> list[Record]:
-    sections: Iterator[ExtSection] = iter(getattr(btf.ext, part) if btf.ext is not None else ())
+    if btf.ext is None:
+        return []
+    sections: Iterator[ExtSection] = iter(getattr(btf.ext, part))
     return [record for section in sections if section.name == name for record in section.records]
 
 

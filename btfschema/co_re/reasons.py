@@ -268,7 +268,36 @@ class _Missing:
             return Reason("renamed", f"{gone}; it has {', '.join(like)}", paths)
         if moved := self.elsewhere(view, pointers=True):
             return Reason("moved", f"{gone}; it has {' and '.join(moved)}", moved)
+        if others := tuple(islice(self._of_its_type(view), MOST_NAMES)):
+            what = type_text(self.local.types, self.member_type())
+            return Reason("gone", f"{gone}; a {what} is at {', '.join(others)}", others)
         return Reason("gone", f"{gone}, nor one that is called alike")
+
+    def _of_its_type(self, view: Composite) -> Iterator[str]:
+        """Where pointers to the same named struct are: in the struct, and behind its pointers."""
+        wanted = self.pointee(self.local.types, self.member_type())
+        if not wanted:
+            return
+        types, name = self.candidate.types, self.said()
+        behind = []
+        for member in _named_members(types, view):
+            if self.pointee(types, member.type_id) == wanted:
+                yield f"{name}.{member.name}"
+            pointer = types.behind(member.type_id)
+            inner = types.composite(pointer.type_id) if isinstance(pointer, Ptr) else None
+            if inner is not None and inner.id != view.id:
+                behind.append((member, inner))
+        for member, inner in behind:
+            for its in _named_members(types, inner):
+                if self.pointee(types, its.type_id) == wanted:
+                    yield f"{name}.{member.name}->{its.name}"
+
+    @staticmethod
+    def pointee(types: Types, type_id: int) -> str:
+        """The name of the struct that a pointer leads to, or nothing."""
+        view = types.behind(type_id)
+        inner = types.composite(view.type_id) if isinstance(view, Ptr) else None
+        return essential_name(inner.name) if inner is not None else ""
 
     def last_type(self) -> int:
         """The type of the field that the whole access ends at."""

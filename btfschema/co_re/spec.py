@@ -107,7 +107,7 @@ def parse(types: Types, kind: int, type_id: int, access: str) -> Spec:
         return Spec(types, type_id)
     if not ACCESS.match(access):
         raise CoreError(f"access {access!r}, expected indexes as in '0:1:2'", got=access)
-    raw = tuple(map(int, access.split(":")))
+    raw = [int(number) for number in access.split(":")]
     if len(raw) > MAX_STEPS or max(raw) > MAX_INDEX:
         raise CoreError(f"access of {len(raw)} indexes, expected at most {MAX_STEPS}", got=access)
     root = types.skip(type_id)
@@ -115,7 +115,7 @@ def parse(types: Types, kind: int, type_id: int, access: str) -> Spec:
         enum = types[root]
         if not isinstance(enum, EnumBase) or len(raw) > 1 or raw[0] >= len(enum.values):
             raise CoreError(f"{types.btf.describe(type_id)} has no enum value {access}", got=access)
-        return Spec(types, type_id, raw, (Step(root, raw[0], enum.values[raw[0]].name),))
+        return Spec(types, type_id, tuple(raw), (Step(root, raw[0], enum.values[raw[0]].name),))
     walk = _Walk(types, [raw[0]], [Step(root, raw[0])], raw[0] * types.size(root) * 8)
     at = root
     for index in raw[1:]:

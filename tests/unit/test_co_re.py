@@ -121,6 +121,12 @@ def test_a_member_that_moved_is_found_where_it_is() -> None:
     assert instead[0] == "task_struct.thread_info.cpu"
 
 
+def test_a_pointer_that_is_gone_is_looked_for_behind_others() -> None:
+    ((_, cause, instead, _guarded),) = reasons("rq_disk")
+    assert cause == "gone"
+    assert "request.q->disk" in instead
+
+
 def test_checks_of_all_forms_guard_and_others_do_not() -> None:
     guards = [(one.path, one.guarded) for one in findings("guards", "generic") if one.poison]
     assert guards == [
