@@ -12,16 +12,18 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Seconds that an interrupted command is waited for.
 PATIENCE = 60.0
 
 
-def in_terminal(columns: int, *args: str | Path) -> tuple[str, int]:
+def in_terminal(
+    columns: int, *args: str | Path, program: Sequence[str] = ("-m", "btfschema")
+) -> tuple[str, int]:
     """All that a command writes to a terminal of this width, and its exit code."""
-    command = [sys.executable, "-m", "btfschema", *map(str, args)]
+    command = [sys.executable, *program, *map(str, args)]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -34,7 +36,7 @@ def in_terminal(columns: int, *args: str | Path) -> tuple[str, int]:
         pass  # As Linux says that the other side is closed.
     finally:
         os.close(ours)
-    return data.decode(), process.wait()
+    return data.decode("utf-8", "surrogateescape"), process.wait()
 
 
 def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> tuple[str, int]:

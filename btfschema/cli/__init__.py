@@ -6,6 +6,7 @@ Each command stands in a module of its own, imported when it is called: ``--help
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from typing import IO, Any
@@ -45,9 +46,11 @@ class Interrupted(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say so as other errors are said, in a line of its own after a terminal's ^C."""
-        if file is None and sys.stderr.isatty():
-            click.echo(err=True)
-        click.echo(f"btfschema: {self.message}", file=file, err=file is None)
+        from btfschema.cli.outputs import echo
+
+        if sys.stderr.isatty():
+            echo(err=True)
+        echo(f"btfschema: {self.message}", err=True)
 
 
 class LazyGroup(click.Group):
@@ -96,6 +99,7 @@ def main(args: list[str] | None = None) -> Any:
     Args:
         args: the arguments; those of the process by default.
     """
+    from btfschema.cli.outputs import echo
     from btfschema.errors import BtfError, RegistryError, SpecError
 
     # As other filters do, end without a word when nobody reads any more.
@@ -103,12 +107,31 @@ def main(args: list[str] | None = None) -> Any:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     code = 1
     try:
-        return cli.main(args=args, prog_name="btfschema")
+        try:
+            return cli.main(args=args, prog_name="btfschema")
+        finally:
+            # A full disk is noticed here, and not when the interpreter ends.
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except (SpecError, RegistryError) as error:
         text, code = str(error), 2
     except BtfError as error:
         text = str(error)
     except OSError as error:
-        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    click.echo(f"btfschema: {text}", err=True)
+        text = _worded(error)
+        if sys.stdout is not None:
+            # What could not be written is not tried again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    echo(f"btfschema: {text}", err=True)
     sys.exit(code)
+
+
+def _worded(error: OSError) -> str:
+    """An error of the system in words; one without a file comes from writing what is printed."""
+    from btfschema.escapes import printable
+
+    if error.strerror is None:
+        return str(error)
+    name = error.filename
+    where = printable(os.fsdecode(name)) if isinstance(name, str | bytes) else "standard output"
+    return f"{where}: {error.strerror}"

@@ -14,8 +14,10 @@ from attrs import evolve, frozen
 
 from btfschema.cli import Interrupted
 from btfschema.cli.inputs import Decorator
+from btfschema.cli.outputs import DASH, echo, output_stream
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
+from btfschema.escapes import printable
 from btfschema.render.jsonlines import line
 
 if TYPE_CHECKING:
@@ -48,8 +50,9 @@ file_arguments: Decorator = click.argument(
 report_option: Decorator = click.option(
     "--report",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
-    help="Write one JSON object a file: outcome, types, sizes in bytes, reasons, notes.",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help='Write one JSON object a file: outcome, types, sizes in bytes, reasons, notes; "-" for '
+    "standard output.",
 )
 
 
@@ -63,7 +66,18 @@ def batch_options(*, outputs: bool) -> Decorator:
     ]
     if outputs:
         options += [
-            click.option("-o", "--output", metavar="FILE", help="Where the result goes."),
+            click.option(
+                "-o",
+                "--output",
+                metavar="FILE",
+                help='Where the result goes; "-" for standard output.',
+            ),
+            click.option(
+                "--in-place",
+                is_flag=True,
+                help="Replace each FILE with its result, through a temporary file; bases and "
+                "targets are never replaced.",
+            ),
             click.option(
                 "--out-dir",
                 metavar="DIR",
@@ -88,19 +102,26 @@ class Targets:
     output: str | None
     out_dir: str | None
     relative: Mapping[str, str]
+    in_place: bool = False
 
     @classmethod
-    def of(cls, found: Found, output: str | None, out_dir: str | None) -> Targets:
+    def of(
+        cls, found: Found, output: str | None, out_dir: str | None, in_place: bool = False
+    ) -> Targets:
         """Check that the options fit the files.
 
         Raises:
             click.UsageError: not exactly one of them is given, or ``-o`` for several files or
                 without a name, or two files would go to one place.
         """
+        if output is None and out_dir is None and in_place:
+            if DASH in found.paths:
+                raise click.UsageError("--in-place can't replace standard input: give -o FILE")
+            return cls(None, None, found.relative, in_place)
         if (output is None) == (out_dir is None):
-            raise click.UsageError("give either -o/--output FILE or --out-dir DIR")
-        if output in ("", "-"):
-            raise click.UsageError(f"-o {output!r}: results go to files, give a name")
+            raise click.UsageError("give -o/--output FILE, --out-dir DIR or --in-place")
+        if output == "":
+            raise click.UsageError("-o '': give a name, or - for standard output")
         if output is not None and len(found.paths) > 1:
             raise click.UsageError(f"-o takes one FILE, not {len(found.paths)}: use --out-dir DIR")
         if out_dir is not None:
@@ -110,13 +131,26 @@ class Targets:
                 raise click.UsageError(f"several files are called {twice[0]}: run them apart")
             for name in counts:
                 (Path(out_dir) / name).parent.mkdir(parents=True, exist_ok=True)
-        return cls(output, out_dir, found.relative)
+        return cls(output, out_dir, found.relative, in_place)
+
+    @property
+    def writes(self) -> dict[str, list[str]]:
+        """The outputs, by the option that names them."""
+        option = "--out-dir" if self.out_dir is not None else "-o" if self.output else "--in-place"
+        return {option: [self.of_file(file) for file in self.relative]}
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The outputs that may replace a source, and which."""
+        return {self.of_file(file): file for file in self.relative} if self.in_place else {}
 
     def of_file(self, file: str) -> str:
         """The path of one file's result."""
         if self.output is not None:
             return self.output
-        return os.path.join(self.out_dir or "", self.relative[file])  # noqa: PTH118
+        if self.out_dir is None:
+            return file
+        return os.path.join(self.out_dir, self.relative[file])  # noqa: PTH118
 
 
 def sizes(btf: Btf) -> dict[str, int]:
@@ -168,7 +202,7 @@ class Reports:
         if self.progress is not None:
             self.progress.say(text)
         else:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     def add(self, row: dict[str, Any], *, fresh: bool) -> None:
         """One file's report; ``fresh`` unless an earlier run did the file."""
@@ -176,7 +210,7 @@ class Reports:
         for note in notes:
             end = note.rpartition(": ")[2]
             if self.notes is None or not self.notes[end]:
-                self.say(f"btfschema: {row['file']}: {note}")
+                self.say(f"btfschema: {printable(row['file'])}: {note}")
             if self.notes is not None:
                 self.notes[end] += 1
         if notes:
@@ -222,7 +256,7 @@ def run_batch(
     try:
         with ExitStack() as stack:
             if report is not None:
-                out = stack.enter_context(Path(report).open("w", encoding="utf-8"))
+                out = stack.enter_context(output_stream(report))
                 reports = evolve(reports, out=out)
             found = _done(files, work, keep_going, workers or Workers(), reports)
             # Ends the work that is under way when this ends.
@@ -272,7 +306,7 @@ def _done(
                 row = {"file": file, "outcome": "ok", **(outcome.result or {})}
                 if outcome.error is not None:
                     row |= failure(file, outcome.error)
-                    reports.say(f"btfschema: {file}: {row['message']}")
+                    reports.say(f"btfschema: {printable(file)}: {row['message']}")
             failed |= row["outcome"] != "ok"
             reports.add(row, fresh=file not in kept)
             yield row
@@ -282,8 +316,8 @@ def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:
     """What to report of a file that failed; ``message`` does not repeat its name."""
     text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     if isinstance(error, OSError) and error.filename not in (None, file):
-        text = f"{error.filename}: {text}"
-    row: dict[str, Any] = {"outcome": "error", "message": text.removeprefix(f"{file}: ")}
+        text = f"{printable(os.fsdecode(error.filename))}: {text}"
+    row: dict[str, Any] = {"outcome": "error", "message": text.removeprefix(f"{printable(file)}: ")}
     if isinstance(error, MatchError):
         row["outcome"] = "mismatch"
         row["reasons"] = [mismatch.as_dict() for mismatch in error.mismatches]

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +14,10 @@ from attrs import evolve, field, frozen
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
 from btfschema.cli.inputs import load_all_over, noted
 from btfschema.cli.matrix import Matrix
+from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.tree import Kept, Progress, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.cli.inputs import Opened
@@ -59,7 +60,7 @@ __all__ = ["check"]
 @click.option(
     "--html",
     metavar="FILE",
-    type=click.Path(dir_okay=False),
+    type=click.Path(dir_okay=False, allow_dash=True),
     help="Write a page to look at: what breaks on which kernel, and what is to blame.",
 )
 @report_option
@@ -88,22 +89,25 @@ def check(
           -B vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
     found = gather(files, trees)
+    reads = {"FILE": found.paths, "--target": targets, "--original-base": [original_base]}
+    guard({"--report": [report], "--html": [html]}, reads)
     if len(set(targets)) < len(targets):
         raise click.UsageError("a kernel is given twice with -B")
     kernels = {target: shared(target, executor, jobs) for target in targets}
     original = shared(original_base, executor, jobs) if original_base is not None else None
     matrix = Matrix(targets)
     reports = Reports()
+    # Standard output holds one thing.
+    aside = DASH in (report, html)
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if html is not None:
-            # Also when modules fail, which ends the command with an exit code.
             stack.callback(lambda: _write_page(html, matrix, found.relative))
         if found.walked or len(targets) > 1:
             if not quiet:
-                stack.callback(lambda: click.echo(str(matrix)))
+                stack.callback(lambda: echo(str(matrix), err=aside))
         elif len(found.paths) > 1 and not quiet:
-            stack.callback(lambda: click.echo(matrix.counted(matrix.targets[0])))
+            stack.callback(lambda: echo(matrix.counted(targets[0]), err=aside))
         if found.walked and not quiet:
             progress = Progress(len(found.paths))
             stack.callback(progress.close)
@@ -117,14 +121,15 @@ def check(
             keep_going=True,
             report=report,
             workers=workers,
-            reports=evolve(reports, summary=_Told(matrix, shown, reports.say, found.walked)),
+            reports=evolve(reports, summary=_Told(matrix, shown, reports.say, found.walked, aside)),
         )
 
 
 def _write_page(path: str, matrix: Matrix, names: Any) -> None:
+    """Write the page; also when modules fail, which ends the command with an exit code."""
     from btfschema.cli.page import page
 
-    Path(path).write_text(page(matrix, names), encoding="utf-8")
+    write_output(path, page(matrix, names).encode())
 
 
 @frozen
@@ -136,6 +141,7 @@ class _Told:
         shown: prints those of all files, of those that fail, or (None) of none.
         say: takes what is wrong with one kernel of several.
         once: whether that is said of the first file alone.
+        aside: whether reports go to stderr.
         said: what was said.
     """
 
@@ -143,6 +149,7 @@ class _Told:
     shown: bool | None
     say: Callable[[str], None]
     once: bool
+    aside: bool
     said: set[str] = field(factory=set)
 
     def add(self, row: dict[str, Any]) -> None:
@@ -151,14 +158,14 @@ class _Told:
         for one in row.get("targets", ()):
             if one["outcome"] == "error" and not (self.once and one["message"] in self.said):
                 self.said.add(one["message"])
-                self.say(f"btfschema: {row['file']}: {one['message']}")
+                self.say(f"btfschema: {printable(row['file'])}: {one['message']}")
         if self.shown is None:
             return
         if row["outcome"] == "mismatch":
-            click.echo(f"{row['file']}: {row['message']}")
+            echo(f"{printable(row['file'])}: {row['message']}", err=self.aside)
         elif row["outcome"] == "ok" and self.shown:
-            count = row["facts"]["matched"]
-            click.echo(f"{row['file']}: relocates, all {count} distilled types have a partner")
+            said = f"relocates, all {row['facts']['matched']} distilled types have a partner"
+            echo(f"{printable(row['file'])}: {said}", err=self.aside)
 
 
 @frozen
@@ -231,7 +238,7 @@ def _row(
             rows[name] = failure(file, end)
         elif isinstance(end, Exception):
             rows[name] = failure(file, end)
-            message = rows[name]["message"] = f"{name}: {rows[name]['message']}"
+            message = rows[name]["message"] = f"{printable(name)}: {rows[name]['message']}"
             if len(ends) == 1:
                 return noted(BtfError(message), notes)
         else:
@@ -268,7 +275,8 @@ def _opened(files: Sequence[str], original: Btf | None, name: str | None) -> lis
     found = load_all_over(sources, bases, name)
     for number, (file, one) in enumerate(zip(files, found, strict=True)):
         if isinstance(one, tuple) and one[0].base is None:
-            found[number] = SourceError(f"{file}: stands alone, so there is nothing to relocate")
+            message = "stands alone, so there is nothing to relocate"
+            found[number] = SourceError(f"{printable(file)}: {message}")
     return found
 
 

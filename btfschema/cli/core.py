@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel, refuse_inputs
+from btfschema.cli.outputs import echo
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
 from btfschema.cli.workers import workers_of
@@ -232,28 +233,28 @@ class _Told:
             if self.as_json and self.pretty:
                 self._array.append(shown)
             elif self.as_json:
-                click.echo(json.dumps(shown))
+                echo(json.dumps(shown))
             if one["fails"]:
                 self.failing.append(one)
                 if not self.as_json and not self.quiet:
-                    click.echo(_sentence(one))
+                    echo(_sentence(one))
             elif one["poison"] and not self.as_json and not self.quiet:
-                click.echo(_sentence(one))
+                echo(_sentence(one))
 
     def finish(self) -> None:
         """Print what is printed last."""
         if self.as_json:
             if self.pretty:
-                click.echo(json.dumps(self._array, indent="\t"))
+                echo(json.dumps(self._array, indent="\t"))
             return
         counts = Counter(cell for cells in self.cells.values() for cell in cells)
         width = max(map(len, self.cells), default=0)
         for target, cells in self.cells.items():
             for path, cell in zip(self.objects, cells, strict=True):
-                click.echo(f"{target:<{width}}  {cell:<6}  {path}")
+                echo(f"{target:<{width}}  {cell:<6}  {path}")
         if counts.total() > 1:
             said = ", ".join(f"{counts[cell]} {cell}" for cell in ("loads", "breaks", "unread"))
-            click.echo(f"{counts.total()} pairs of an object and a kernel: {said}")
+            echo(f"{counts.total()} pairs of an object and a kernel: {said}")
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from attrs import frozen
 
-from btfschema.cli.inputs import base_option, open_input, stdout
+from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.outputs import echo, json_text, stdout
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -87,9 +89,9 @@ def dump(
 
         chosen = select_ids(btf, ids, names, kinds)
         if not chosen:
-            click.echo("btfschema: no type passes the filters", err=True)
+            echo("btfschema: no type passes the filters", err=True)
     elif not len(btf):
-        click.echo("btfschema: the BTF holds no types", err=True)
+        echo("btfschema: the BTF holds no types", err=True)
     _write(btf, chosen, options)
 
 
@@ -128,6 +130,13 @@ class Options:
 
 def _write(btf: Btf, chosen: list[int] | None, options: Options) -> None:
     out = stdout()
+    try:
+        _write_to(out, btf, chosen, options)
+    finally:
+        out.flush()
+
+
+def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Options) -> None:
     if options.form == "c":
         from btfschema.render.c import write_c
 
@@ -151,10 +160,10 @@ def _dump_ext(btf: Btf, file: str | None, options: Options) -> None:
     from btfschema.render.ext import ext_as_data, write_ext
 
     if btf.ext is None:
-        raise NoBtfError(f"{file or 'the running kernel'}: no .BTF.ext section")
+        raise NoBtfError(f"{printable(file or 'the running kernel')}: no .BTF.ext section")
     if options.as_json:
-        import json
-
-        click.echo(json.dumps(ext_as_data(btf.ext), indent=4 if options.pretty else None))
+        echo(json_text(ext_as_data(btf.ext), pretty=options.pretty))
     else:
-        write_ext(btf, stdout())
+        out = stdout()
+        write_ext(btf, out)
+        out.flush()

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.outputs import echo
 
 __all__ = ["duplicates"]
 
@@ -41,6 +42,6 @@ def duplicates(
     if name is not None:
         found = found.named(name)
     if as_json or pretty:
-        click.echo(json.dumps(analysis.facts(found), indent=2 if pretty else None))
+        echo(json.dumps(analysis.facts(found), indent=2 if pretty else None))
     else:
-        click.echo(str(found))
+        echo(str(found))

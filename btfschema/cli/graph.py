@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.outputs import echo
 
 __all__ = ["graph"]
 
@@ -60,6 +61,6 @@ def graph(
         )
     drawn = neighbourhood(btf, ids[0], depth, limit)
     if drawn.left_out:
-        click.echo(f"btfschema: {drawn.left_out} more types left out (--limit {limit})", err=True)
+        echo(f"btfschema: {drawn.left_out} more types left out (--limit {limit})", err=True)
     text = {"dot": drawn.dot, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]()
-    click.echo(text, nl=False)
+    echo(text, nl=False)

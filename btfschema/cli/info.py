@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.inputs import RUNNING_KERNEL, base_option, load_over, open_input, warn
+from btfschema.cli.outputs import echo, json_text
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -42,11 +44,9 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
         warn(file, notes)
         facts |= describe(btf)
     if as_json:
-        import json
-
-        click.echo(json.dumps(facts, indent=2))
+        echo(json_text(facts, pretty=True))
     else:
-        click.echo("\n".join(_lines(facts)))
+        echo("\n".join(_lines(facts)))
 
 
 def describe(btf: Btf) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     header, base = facts["header"], facts["base"]
     ids = f"{facts['first_id']}..{facts['last_id']}" if facts["types"] else "none"
     rows = [
-        ("file", facts["file"]),
+        ("file", printable(facts["file"])),
         ("format", _format(facts["source"])),
         ("byte order", facts["byteorder"]),
         (

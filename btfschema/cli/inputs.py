@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from btfschema.cli.outputs import echo
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -26,7 +28,6 @@ __all__ = [
     "open_input",
     "probably_another",
     "saying",
-    "stdout",
     "warn",
 ]
 
@@ -44,17 +45,6 @@ base_option: Decorator = click.option(
     type=click.Path(allow_dash=True),
     help="The BTF that FILE is split over, usually the kernel's vmlinux.",
 )
-
-
-def stdout() -> BinaryIO:
-    """Standard output, for bytes.
-
-    Raises:
-        OSError: it is closed.
-    """
-    if sys.stdout is None:
-        raise OSError("standard output is closed")
-    return sys.stdout.buffer
 
 
 def open_input(file: str | None, base_btf: str | None) -> Btf:
@@ -152,7 +142,7 @@ def probably_another(base: str | None) -> str:
 def warn(file: str, notes: list[str]) -> None:
     """Say on stderr what is to be said of a file."""
     for note in notes:
-        click.echo(f"btfschema: {file}: {note}", err=True)
+        echo(f"btfschema: {printable(file)}: {note}", err=True)
 
 
 @contextmanager

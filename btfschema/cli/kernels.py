@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 from attrs import field, frozen
 
+from btfschema.cli.outputs import guard
+
 if TYPE_CHECKING:
     from btfschema.co_re import Kernel
     from btfschema.model.container import Btf
@@ -131,7 +133,4 @@ def refuse_inputs(output: str, inputs: Iterable[str]) -> None:
     Raises:
         click.UsageError: the output is one of the inputs.
     """
-    target = Path(output)
-    for path in inputs if target.exists() else ():
-        if path != "-" and Path(path).exists() and target.samefile(path):
-            raise click.UsageError(f"{output} is the input {path}")
+    guard({"the output": [output]}, {"FILE": list(inputs)})

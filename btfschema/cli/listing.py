@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from btfschema.cli.outputs import DASH, echo, guard, json_text, write_output
+from btfschema.escapes import printable
+
 __all__ = ["extract", "passes"]
 
 
@@ -27,11 +30,9 @@ def passes(as_json: bool) -> None:
             broken = True
         rows.append(row)
     if as_json:
-        import json
-
-        click.echo(json.dumps(rows, indent=2))
+        echo(json_text(rows, pretty=True))
     else:
-        click.echo("\n\n".join(map(_paragraph, rows)))
+        echo("\n\n".join(map(_paragraph, rows)))
     if broken:
         raise click.exceptions.Exit(1)
 
@@ -89,7 +90,6 @@ def extract(
 
     With --scan, FILE may be anything: a dump of memory, firmware, a disk.
     """
-    from btfschema.sources import atomic_write
     from btfschema.sources.elfwrite import extract_section
 
     if not scan and (at is not None or as_json):
@@ -99,11 +99,9 @@ def extract(
         return
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
+    guard({"-o": [output]}, {"FILE": [file]})
     data = _scanned(file, at) if scan else extract_section(file, section)
-    if output == "-":
-        click.echo(data, nl=False)
-    else:
-        atomic_write(output, data)
+    write_output(output, data, like=file if file != DASH else None)
 
 
 def _scanned(file: str, at: str | None) -> bytes:
@@ -122,7 +120,7 @@ def _scanned(file: str, at: str | None) -> bytes:
         if blob.offset == offset:
             return bytes(data[offset : offset + blob.size])
     raise NoBtfError(
-        f"{file}: no BTF was found at {offset:#x}",
+        f"{printable(file)}: no BTF was found at {offset:#x}",
         offset=offset,
         expected="an offset from the list",
     )
@@ -133,20 +131,16 @@ def _list_blobs(file: str, as_json: bool) -> None:
 
     found, _ = scan_file(file)
     if found.unchecked:
-        click.echo(
-            f"btfschema: {file}: {found.unchecked} more places look like BTF and were not tried",
-            err=True,
-        )
+        more = f"{found.unchecked} more places look like BTF and were not tried"
+        echo(f"btfschema: {printable(file)}: {more}", err=True)
     if as_json:
-        import json
-
         from attrs import asdict
 
-        click.echo(json.dumps([asdict(blob) for blob in found.blobs], indent=2))
+        echo(json_text([asdict(blob) for blob in found.blobs], pretty=True))
         return
     for blob in found.blobs:
         kind = "split" if blob.split else "base"
-        click.echo(
+        echo(
             f"{blob.offset:#012x}  {blob.size:>10,} bytes  {blob.types:>8,} types  {kind:<5}  "
             f"{blob.byteorder}-endian"
         )

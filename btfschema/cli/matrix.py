@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import define, field
 
+from btfschema.escapes import printable
+
 __all__ = ["Blame", "Matrix"]
 
 # Types that the terminal's table names.
@@ -96,12 +98,12 @@ class Matrix:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        width = max(len(target) for target in self.targets)
+        width = max(len(printable(target)) for target in self.targets)
         yield f"{'kernel':<{width}}  relocate    break  unread"
         for target in self.targets:
             counts = self.outcomes(target)
             numbers = f"{counts['ok']:>8} {counts['mismatch']:>8} {counts['error']:>7}"
-            yield f"{target:<{width}}  {numbers}"
+            yield f"{printable(target):<{width}}  {numbers}"
         blames = self.blames
         if not blames:
             return
@@ -109,7 +111,8 @@ class Matrix:
         yield " breaks  type"
         for blame in blames[:SHOWN]:
             reason = next(iter(blame.reasons.values()))
-            yield f"{blame.count:>7}  {blame.kind.lower()} {blame.name}: {because(reason)}"
+            what = f"{blame.kind.lower()} {printable(blame.name)}"
+            yield f"{blame.count:>7}  {what}: {because(reason)}"
         if len(blames) > SHOWN:
             yield f"{'':>7}  and {len(blames) - SHOWN} more types"
 

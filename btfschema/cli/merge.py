@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from btfschema.cli.inputs import base_option, stdout, warn
+from btfschema.cli.inputs import base_option, warn
+from btfschema.cli.outputs import echo, guard, write_output
 from btfschema.cli.tree import gather
 
 if TYPE_CHECKING:
@@ -74,23 +74,13 @@ def merge(
     text = ",".join(part for part in (pipeline, "flatten,dedup" if flatten else "") if part)
     work = Pipeline.parse(text) if text else None
     paths = gather(files, trees).paths
-    _refuse_inputs(output, [*paths, *([base_btf] if base_btf is not None else [])])
+    guard({"-o": [output]}, {"FILE": paths, "-B": [base_btf]})
     base = load(base_btf) if base_btf is not None else None
     btfs = _loaded(paths, base, optional=bool(trees), rebase=rebase)
     found = joined(btfs, base)
     result = work.run(found.btf) if work is not None else None
     _write(result.btf if result is not None else found.btf, output)
-    click.echo(_summary(btfs, found.btf, result), err=True)
-
-
-def _refuse_inputs(output: str, inputs: list[str]) -> None:
-    """Refuse to write over what is read."""
-    target = Path(output)
-    if output == "-" or not target.exists():
-        return
-    for path in inputs:
-        if path != "-" and Path(path).exists() and target.samefile(path):
-            raise click.UsageError(f"-o {output} is the input {path}")
+    echo(_summary(btfs, found.btf, result), err=True)
 
 
 def _loaded(paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase: bool) -> list[Btf]:
@@ -126,13 +116,8 @@ def _moved(btf: Btf, base: Btf) -> Btf:
 
 def _write(btf: Btf, output: str) -> None:
     from btfschema.model.loading import dumps
-    from btfschema.sources.files import atomic_write
 
-    data = dumps(btf)
-    if output == "-":
-        stdout().write(data)
-        return
-    atomic_write(output, data)
+    write_output(output, dumps(btf))
 
 
 def _summary(btfs: list[Btf], merged: Btf, result: PassResult | None) -> str:

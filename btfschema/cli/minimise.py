@@ -13,8 +13,8 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch
-from btfschema.cli.inputs import stdout
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel, refuse_inputs
+from btfschema.cli.outputs import binary_stdout, echo
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
 from btfschema.cli.workers import workers_of
@@ -148,7 +148,7 @@ class _Told:
             return
         for one in row["outputs"]:
             kept, of, size = one["types_after"], one["types"], one["bytes"]
-            click.echo(f"{one['output']}: {kept:,} of {of:,} types, {size:,} bytes")
+            echo(f"{one['output']}: {kept:,} of {of:,} types, {size:,} bytes")
 
 
 @frozen
@@ -236,7 +236,7 @@ def _written(output: str, before: Btf, after: Btf) -> dict[str, Any]:
 
     data = dumps(after)
     if output == "-":
-        stdout().write(data)
+        binary_stdout(asked=True).write(data)
     else:
         atomic_write(output, data)
     return {

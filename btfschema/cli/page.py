@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
+from html import escape as _html
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from btfschema.cli.matrix import Blame, Matrix, because
+from btfschema.escapes import printable
 
 __all__ = ["page"]
 
@@ -131,6 +132,11 @@ def page(matrix: Matrix, names: Mapping[str, str]) -> str:
         heads=heads,
         rows="".join(_rows(matrix, names)),
     )
+
+
+def escape(text: str, quote: bool = False) -> str:
+    """Text as HTML, with escapes for what can't be printed."""
+    return _html(printable(text), quote)
 
 
 def _quoted(text: str) -> str:

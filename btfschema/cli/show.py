@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.outputs import echo, json_text
+from btfschema.escapes import on_terminal
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["ids_named", "show", "split_arguments"]
 
 COLOURS: dict[str, dict[str, Any]] = {"comment": {"fg": "cyan"}, "hole": {"fg": "yellow"}}
+# No name holds a NUL, so these can't be mistaken when control characters are escaped.
+START, END = {style: f"\0{style[0]}" for style in COLOURS}, "\0."
 
 
 @click.command()
@@ -42,13 +47,19 @@ def show(arguments: tuple[str, ...], base_btf: str | None, expand: bool, as_json
     from btfschema.render.show import Viewer
 
     if as_json:
-        import json
-
         viewer = Viewer(btf)
-        click.echo(json.dumps([viewer.data(i, expand=expand) for i in ids], indent=2))
+        echo(json_text([viewer.data(i, expand=expand) for i in ids], pretty=True))
         return
-    viewer = Viewer(btf, lambda text, style: click.style(text, **COLOURS[style]))
-    click.echo("\n".join(viewer.text(type_id, expand=expand) for type_id in ids), nl=False)
+    viewer = Viewer(btf, lambda text, style: f"{START[style]}{text}{END}")
+    click.echo(_painted("\n".join(viewer.text(i, expand=expand) for i in ids)), nl=False)
+
+
+def _painted(text: str) -> str:
+    """Text without the control characters that names brought, and with our own for its colours."""
+    colours = {END: click.style("", reset=True)}
+    colours |= {START[name]: click.style("", reset=False, **COLOURS[name]) for name in COLOURS}
+    parts = re.split("(\0.)", text)
+    return "".join(colours[part] if part in colours else on_terminal(part) for part in parts)
 
 
 def split_arguments(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:

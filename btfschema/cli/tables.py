@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from btfschema.cli.inputs import base_option
+from btfschema.cli.outputs import echo
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -86,7 +87,7 @@ def tables(
     else:
         _write_table(opened, output, table, kernel)
     if failed.count:
-        click.echo(f"btfschema: {failed.count} files could not be read", err=True)
+        echo(f"btfschema: {failed.count} files could not be read", err=True)
         raise click.exceptions.Exit(1)
 
 
@@ -142,7 +143,7 @@ class _Failures:
             if not self.keep_going:
                 raise one
             self.count += 1
-            click.echo(f"btfschema: {path}: {one}", err=True)
+            echo(f"btfschema: {path}: {one}", err=True)
 
 
 def _kernel(path: str, kernel: str | None) -> str:

@@ -20,6 +20,7 @@ from btfschema.cli.batch import (
     type_count,
 )
 from btfschema.cli.inputs import base_option, load_all_over, load_over, noted, saying
+from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import (
     Kept,
@@ -30,14 +31,19 @@ from btfschema.cli.tree import (
     tree_options,
 )
 from btfschema.cli.workers import workers_of
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
     from btfschema.framework.files import Shared
     from btfschema.framework.passes import Pass, PassResult
     from btfschema.model.container import Btf
+    from btfschema.sources import Source
 
 __all__ = ["distill", "rebase", "references", "relocate", "run"]
+
+# What the inputs of passes are called on the command line.
+OPTIONS = {"target": "--target", "original": "--original-base"}
 
 policy_option = click.option(
     "--policy",
@@ -91,16 +97,18 @@ class Transform:
         btfs = [one[0] if isinstance(one, tuple) else one for one in opened]
         results = run_loaded(pipeline, btfs, Context(inputs))
         found: list[dict[str, Any] | Failure] = []
-        for file, one, result in zip(files, opened, results, strict=True):
+        for source, one, result in zip(sources, opened, results, strict=True):
             if not isinstance(one, tuple):
                 found.append(one)
             elif isinstance(result, BtfError | OSError):
                 found.append(noted(result, one[1]))
             else:
-                found.append(attempt(self._row, file, *one, result))
+                found.append(attempt(self._row, source, *one, result))
         return found
 
-    def _row(self, file: str, btf: Btf, notes: list[str], result: PassResult) -> dict[str, Any]:
+    def _row(
+        self, source: Source, btf: Btf, notes: list[str], result: PassResult
+    ) -> dict[str, Any]:
         """Write the result of a file; returns what to report."""
         row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
         row |= {"types": type_count(btf), "types_after": type_count(result.btf)}
@@ -109,8 +117,8 @@ class Transform:
         if self.targets is not None:
             from btfschema.sources.elfwrite import write_btf_file
 
-            row["output"] = self.targets.of_file(file)
-            notes += write_btf_file(file, row["output"], result.btf)
+            row["output"] = self.targets.of_file(source.path)
+            notes += write_btf_file(source, row["output"], result.btf)
         return {**row, "notes": notes}
 
 
@@ -130,6 +138,7 @@ def transform_all(
     trees: tuple[str, ...],
     output: str | None,
     out_dir: str | None,
+    in_place: bool,
     keep_going: bool,
     report: str | None,
     jobs: int,
@@ -138,7 +147,13 @@ def transform_all(
 ) -> None:
     """Run a pipeline on files or whole directories and write the results."""
     found = gather(files, trees)
-    targets = Targets.of(found, output, out_dir)
+    targets = Targets.of(found, output, out_dir, in_place)
+    given = {OPTIONS.get(name, name): [path] for name, path in inputs.items()}
+    guard(
+        {**targets.writes, "--report": [report]},
+        {"FILE": found.paths, "-B": [base], **given},
+        targets.own,
+    )
     named = {
         name: shared(path, executor, jobs) for name, path in inputs.items() if path is not None
     }
@@ -157,7 +172,7 @@ def transform_all(
             reports = evolve(reports, summary=summary, notes=summary.notes)
         if found.walked and not quiet:
             progress = Progress(len(found.paths))
-            stack.callback(lambda: click.echo(str(reports.summary), err=True))
+            stack.callback(lambda: echo(str(reports.summary), err=True))
             stack.callback(progress.close)
             reports = evolve(reports, progress=progress)
         run_batch(
@@ -246,13 +261,12 @@ def references(
     report: str | None,
 ) -> None:
     """Show which types of its base a split FILE needs, and for whom."""
-    import json
-
     from btfschema.framework.files import Each
     from btfschema.framework.passes import Analysis, Context
     from btfschema.framework.registry import load_pass
     from btfschema.sources import read_source
 
+    guard({"--report": [report]}, {"FILE": files, "-B": [base_btf]})
     base = _loaded(base_btf)
     analysis = cast(Analysis[Any], load_pass("references")())
 
@@ -261,9 +275,9 @@ def references(
         with saying(notes):
             result = analysis.run(btf, Context())
         if as_json:
-            click.echo(json.dumps({"file": file, **result.facts}))
+            echo(json_text({"file": file, **result.facts}), err=report == DASH)
         else:
-            click.echo(f"{file}: {analysis.of(result.btf)}")
+            echo(f"{printable(file)}: {analysis.of(result.btf)}", err=report == DASH)
         return {"facts": dict(result.facts), "notes": notes}
 
     run_batch(files, Each(work), keep_going=keep_going, report=report)
@@ -319,6 +333,7 @@ def run(
     dump_after: str | None,
     output: str | None,
     out_dir: str | None,
+    in_place: bool,
     keep_going: bool,
     report: str | None,
 ) -> None:
@@ -328,7 +343,6 @@ def run(
     JSON. "btfschema passes" lists the passes and their options. A pass that is not installed is
     named by --load FILE.py, or as module:Class.
     """
-    import json
     import sys
 
     from btfschema.framework.files import Each
@@ -338,8 +352,16 @@ def run(
     if ":" in pipeline and "" not in sys.path:
         # Modules beside the user, after all that is installed.
         sys.path.append("")
-    Pipeline.parse(pipeline, extra=loaded_passes(loaded))
-    targets = Targets.of(gather(files), output, out_dir) if output or out_dir else None
+    parsed = Pipeline.parse(pipeline, extra=loaded_passes(loaded))
+    found = gather(files)
+    writes = bool(output or out_dir or in_place)
+    targets = Targets.of(found, output, out_dir, in_place) if writes else None
+    dumped = DumpAfter(dump_after).paths(parsed.passes) if dump_after else []
+    guard(
+        {**(targets.writes if targets else {}), "--report": [report], "--dump-after": dumped},
+        {"FILE": files, "-B": [base_btf], "--input": list(inputs.values())},
+        targets.own if targets else None,
+    )
     base = shared(base_btf, None, 1) if base_btf is not None else None
     named = {name: shared(path, None, 1) for name, path in inputs.items()}
 
@@ -352,10 +374,10 @@ def run(
         if not isinstance(row, dict):
             raise row
         if timing:
-            click.echo(str(watch), err=True)
+            echo(str(watch), err=True)
         if targets is None:
             shown = {key: value for key, value in row.items() if key != "notes"}
-            click.echo(json.dumps({"file": file, **shown}))
+            echo(json_text({"file": file, **shown}), err=report == DASH)
         return row
 
     run_batch(files, Each(work), keep_going=keep_going, report=report)

@@ -15,6 +15,7 @@ import click
 from attrs import define, field, frozen
 
 from btfschema.cli.inputs import Decorator
+from btfschema.cli.outputs import echo
 
 if TYPE_CHECKING:
     from btfschema.framework.files import Shared
@@ -228,7 +229,7 @@ class Progress:
         if self.length:
             click.echo(f"\r{' ' * self.length}\r", err=True, nl=False)
             self.length = 0
-        click.echo(text, err=err)
+        echo(text, err=err)
         self._draw()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.outputs import echo
 
 if TYPE_CHECKING:
     from btfschema.values.memory import Data
@@ -84,7 +85,7 @@ def value(
     else:
         text = part.text_(TextOptions(compact, zeroes, not no_names))
     # Names of a file need not be text.
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    echo(text)
 
 
 def _bytes_of(data: str | None) -> Data:

@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
 from btfschema.cli.inputs import base_option, doubts, probably_another
+from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.tree import (
     Kept,
     Progress,
@@ -20,6 +21,7 @@ from btfschema.cli.tree import (
     tree_options,
 )
 from btfschema.cli.workers import workers_of
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.framework.files import Shared
@@ -79,19 +81,19 @@ def verify(
     from btfschema.framework.files import Each
 
     found = gather(files, trees)
+    guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
-    told = _Told(as_json, None if quiet or found.walked else taken)
+    told = _Told(as_json, None if quiet or found.walked else taken, report == DASH)
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and not quiet:
             told.progress = Progress(len(found.paths))
-            stack.callback(lambda: click.echo(str(told.summary), err=as_json))
+            stack.callback(lambda: echo(str(told.summary), err=as_json or told.aside))
             stack.callback(told.progress.close)
         elif len(found.paths) > 1 and not quiet and not as_json:
-            stack.callback(
-                lambda: click.echo(f"{told.sound} of {len(found.paths)} files are sound")
-            )
+            count = len(found.paths)
+            stack.callback(lambda: echo(f"{told.sound} of {count} files are sound", err=told.aside))
         run_batch(
             found.paths,
             Each(Verify(base, level, kernel)),
@@ -113,12 +115,14 @@ class _Told:
     Attributes:
         as_json: whether reports are printed as they are.
         taken: what is printed of a sound file, or None.
+        aside: whether it is printed on stderr, since a report goes to stdout.
         progress: a bar that what is printed must not run into, or None.
         summary: of all files.
     """
 
     as_json: bool
     taken: str | None
+    aside: bool = False
     progress: Progress | None = None
     summary: Summary = field(factory=Summary)
 
@@ -132,21 +136,19 @@ class _Told:
         self.summary.add(row)
         if "violations" not in row:
             return
-        file = row["file"]
+        file = printable(row["file"])
         if self.as_json:
-            import json
-
             told = {name: row[name] for name in ("file", "outcome", "violations")}
-            lines = [json.dumps(told)]
+            lines = [json_text(told)]
         else:
             lines = [f"{file}: {violation}" for violation in _worded(row)]
             if not lines and self.taken is not None:
                 lines.append(f"{file}: {self.taken}")
         for line in lines:
             if self.progress is not None:
-                self.progress.say(line, err=False)
+                self.progress.say(line, err=self.aside)
             else:
-                click.echo(line)
+                echo(line, err=self.aside)
 
 
 def _worded(row: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from attrs import field, frozen
 from btfschema.framework.passes import Pass, PassResult
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps
+from btfschema.sources.files import atomic_write
 
 __all__ = ["DumpAfter", "Observer", "Stage", "Timing"]
 
@@ -90,6 +92,13 @@ class DumpAfter:
     directory: Path = field(converter=Path)
     names: tuple[str, ...] = ()
 
+    def paths(self, passes: Sequence[Pass]) -> list[str]:
+        """Where the results of a pipeline of these passes go."""
+        return [self._path(number, pass_.name) for number, pass_ in enumerate(passes, 1)]
+
+    def _path(self, number: int, name: str) -> str:
+        return str(self.directory / f"{number:02}-{name}.btf")
+
     def before(self, stage: Stage, btf: Btf) -> None:
         """Nothing to write yet."""
 
@@ -98,8 +107,8 @@ class DumpAfter:
         if self.names and stage.name not in self.names:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
-        stem = f"{stage.number:02}-{stage.name}"
-        (self.directory / f"{stem}.btf").write_bytes(dumps(result.btf))
+        path = self._path(stage.number, stage.name)
+        atomic_write(path, dumps(result.btf))
         base = result.btf.base
         if base is not None and base is not btf.base:
-            (self.directory / f"{stem}.base.btf").write_bytes(dumps(base))
+            atomic_write(path.removesuffix(".btf") + ".base.btf", dumps(base))

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from btfschema.codec.engines import Image
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import DecodeError, TypeIdError
+from btfschema.escapes import printable
 from btfschema.model.lookups import Lookups
 from btfschema.model.sizes import pointer_size_of, size_of
 from btfschema.model.views import TypeView, Void, view_class
@@ -405,7 +406,7 @@ class Btf(Lookups):
             name = owner.strings[int(owner.types.name_offs[row])]
         except DecodeError:
             name = ""
-        return f'{kind} "{name}" [{type_id}]' if name else f"{kind} [{type_id}]"
+        return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"
 
     def replaced(self, views: Mapping[int, TypeView]) -> Btf:
         """A container in which some types are others; everything else is as it is, byte for byte.

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from attrs import field, frozen
 
 from btfschema.errors import BtfError
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import Kind
 
@@ -205,9 +206,9 @@ def _name(btf: Btf, type_id: int) -> str:
 
 def _escape(text: str) -> str:
     """Text inside a quoted string of Graphviz."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _entities(text: str) -> str:
     """Text inside a quoted string of Mermaid."""
-    return text.replace("#", "#35;").replace('"', "#quot;")
+    return printable(text).replace("#", "#35;").replace('"', "#quot;")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from btfschema.escapes import plain
 from btfschema.model.container import Btf
 from btfschema.render.dump import Dump, Fields, Items, Style
 from btfschema.render.notation import Escape
 
 __all__ = ["JSON", "PRETTY", "write_json"]
 
-# Code points 0xDC80 to 0xDCFF stand for bytes that are not UTF-8.
 _ESCAPES = {
-    **{code: f"\\u{code:04x}" for code in (*range(0x20), *range(0xDC80, 0xDD00))},
+    **{code: f"\\u{code:04x}" for code in range(0x20)},
     **{ord(char): f"\\{name}" for char, name in zip('\b\f\n\r\t"\\', 'bfnrt"\\', strict=True)},
 }
 _SPECIAL = bytes([*range(1, 0x20), *b'"\\'])
@@ -24,7 +24,7 @@ def _escape(btf: Btf) -> Escape | None:
     tables = [each.strings.data for each in btf.chain]
     if all(data.isascii() and data.translate(None, _SPECIAL) == data for data in tables):
         return None
-    return lambda text: text.translate(_ESCAPES)
+    return lambda text: plain(text).translate(_ESCAPES)
 
 
 def _style(pretty: bool) -> Style:
@@ -57,10 +57,10 @@ def write_json(
     r"""Write types as JSON, like ``bpftool -j btf dump file FILE``.
 
     It is always JSON. bpftool 7.1 writes a backslash as ``\n`` and most control characters as they
-    are; here they are escaped. A byte that is not UTF-8 becomes a lone surrogate (``\udc80`` to
-    ``\udcff``), which ``json.loads`` gives back as the container presents it. Kept as bpftool has
-    it: an unsigned 32-bit enum's value from 2**31 on is written as 64 bits with the upper half set
-    (``val & 0xffffffff`` is the value). Unlike bpftool 7.1 this shows all 24 bits of a vlen.
+    are; here they are escaped. A byte that is not UTF-8 becomes the escape ``\\xNN`` in the string,
+    which :func:`btfschema.escapes.original` turns back. Kept as bpftool has it: an unsigned 32-bit
+    enum's value from 2**31 on is written as 64 bits with the upper half set (``val & 0xffffffff``
+    is the value). Unlike bpftool 7.1 this shows all 24 bits of a vlen.
 
     Args:
         btf: the container; of split BTF its own types are written, as with ``bpftool -B``.

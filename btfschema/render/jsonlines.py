@@ -8,6 +8,8 @@ from json import dumps, loads
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from btfschema.escapes import plain
+
 __all__ = ["LISTED", "SharedList", "line", "listed"]
 
 # How many of the things that many rows may all list a row does list. Each of n types of a hostile
@@ -24,7 +26,7 @@ class SharedList(list[Any]):
     @cached_property
     def text(self) -> str:
         """The list as JSON."""
-        return dumps(self)
+        return dumps(plain(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _received, (self.text,)
@@ -46,10 +48,10 @@ def listed(name: str, values: Sequence[Any], total: int) -> dict[str, Any]:
 
 
 def line(value: Any) -> str:
-    """The same text as ``json.dumps`` gives, sooner when there are shared parts."""
+    """``json.dumps(plain(value))``, sooner when there are shared parts."""
     kind = type(value)
     if kind is str:
-        return encode_basestring_ascii(value)
+        return encode_basestring_ascii(plain(value))
     if kind is int:
         return repr(value)
     if kind is SharedList:
@@ -57,6 +59,6 @@ def line(value: Any) -> str:
     if kind is list:
         return f"[{', '.join(map(line, value))}]"
     if kind is dict and set(map(type, value)) == {str}:
-        parts = [f"{encode_basestring_ascii(key)}: {line(one)}" for key, one in value.items()]
+        parts = [f"{line(key)}: {line(one)}" for key, one in value.items()]
         return f"{{{', '.join(parts)}}}"
-    return dumps(value)
+    return dumps(plain(value))

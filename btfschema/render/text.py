@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.render.dump import Dump, Fields, Items, Style
+from btfschema.render.notation import Escape
 
 __all__ = ["TEXT", "format_type", "write_raw"]
+
+# What a terminal acts on: C0, DEL and C1, the last as UTF-8 has it.
+_CONTROLS = bytes([*range(1, 0x20), 0x7F])
+_C1 = re.compile("[\x01-\x1f\x7f-\x9f]")
+
+
+def _escape(btf: Btf) -> Escape | None:
+    """Escape names only when one of the chain calls for it, since nearly none ever does."""
+    tables = [each.strings.data for each in btf.chain]
+    if all(data.isascii() and data.translate(None, _CONTROLS) == data for data in tables):
+        return None
+    return lambda text: printable(text) if _C1.search(text) else text
+
 
 TEXT = Style(
     name="text",
@@ -17,15 +33,16 @@ TEXT = Style(
     record=Fields("", " %s=", ""),
     elements=Items("", "", "", ""),
     element=Fields("\n\t", " %s=", ""),
-    escape=lambda btf: None,
+    escape=_escape,
 )
 
 
 def write_raw(btf: Btf, out: BinaryIO, ids: Iterable[int] | None = None) -> None:
     """Write types as text, like ``bpftool btf dump file FILE``.
 
-    A string that is not UTF-8 is written as the bytes that it has in the file. Unlike bpftool 7.1
-    this shows all 24 bits of a vlen.
+    A string that is not UTF-8 is written as the bytes that it has in the file, but one with control
+    characters is written with escapes (:func:`btfschema.escapes.printable`), which bpftool writes
+    raw. Unlike bpftool 7.1 this shows all 24 bits of a vlen.
 
     Args:
         btf: the container; of split BTF its own types are written, as with ``bpftool -B``.

@@ -20,6 +20,7 @@ from attrs import evolve, field, frozen
 from btfschema.codec.engines import Engine
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, Failure, SourceError, attempt
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps, loads, loads_many
 from btfschema.schema.kinds import KINDS, Kinds
@@ -161,7 +162,8 @@ def _refuse_two_bases(source: Source, base: Btf | StrPath) -> None:
         detached = detached_base(source)
         if detached is None or _is_file(base, detached):
             return
-        own, way_out = str(detached), f"; if {detached} is not its base, move it away"
+        own = _name(str(detached))
+        way_out = f"; if {own} is not its base, move it away"
     raise SourceError(
         f"{source.name}: brings its own base ({own}), which its type ids count from; load it "
         f"without a base (no -B), then relocate it onto the one given{way_out}",
@@ -399,9 +401,11 @@ def _opened(path: str) -> Iterator[tuple[BinaryIO, int]]:
         if stat.S_ISREG(status.st_mode):
             yield file, status.st_size
         elif stat.S_ISFIFO(status.st_mode):
-            yield _slurped(file, path)
+            yield _slurped(file, _name(path))
         else:
-            raise SourceError(f"{path}: a device, expected a file or a pipe", expected="a file")
+            raise SourceError(
+                f"{_name(path)}: a device, expected a file or a pipe", expected="a file"
+            )
 
 
 def _slurped(pipe: BinaryIO, name: str) -> tuple[BinaryIO, int]:
@@ -450,7 +454,7 @@ def _device(path: StrPath) -> int | None:
 
 
 def _name(path: str) -> str:
-    return "standard input" if path == STDIN else path
+    return "standard input" if path == STDIN else printable(path)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -42,7 +43,8 @@ def write_btf_file(
 
     A target named ``.gz``, ``.xz`` or ``.zst`` is compressed, as the kernel's build does for
     modules (``scripts/Makefile.modinst``). Targets are written whole or not at all, also when the
-    target is the source.
+    target is the source; a new one gets the source's mode, and its owner and extended attributes
+    where the user may set them. To standard output (``"-"``) everything goes uncompressed.
 
     Args:
         source: where ``btf`` came from, or its path. An ELF file is read again.
@@ -65,7 +67,7 @@ def write_btf_file(
 
         with_base = base_state(btf) == "distilled"
     base = _own_base(btf) if with_base else None
-    name = Path(target)
+    name, to_stdout = Path(target), os.fspath(target) == STDIN
     compress = COMPRESSORS.get(name.suffix)
     raw = (name if compress is None else name.with_suffix("")).suffix == RAW_SUFFIX
     if not raw and not isinstance(source, Source):
@@ -76,13 +78,25 @@ def write_btf_file(
         data, notices = _elf_file(source, btf, base)
         contents = {name: data}
     else:
-        contents = _raw_files(name, btf, base)
+        contents = _raw_files(name, btf, base, to_stdout)
         if btf.ext is not None:
             notices = (f"a raw file has no place for {BTF_EXT}, which is not written",)
     if compress is not None:
         contents = {path: compress(data) for path, data in contents.items()}
-    atomic_write_all(contents)
+    if to_stdout:
+        _print(contents[name])
+        return notices
+    of_source = source.path if isinstance(source, Source) else os.fspath(source)
+    atomic_write_all(contents, like=of_source if of_source != STDIN else None)
     return notices
+
+
+def _print(data: bytes) -> None:
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def extract_section(path: StrPath, section: str = BTF) -> bytes:
@@ -121,8 +135,18 @@ def _own_base(btf: Btf) -> bytes:
     return dumps(btf.base)
 
 
-def _raw_files(target: Path, btf: Btf, base: bytes | None) -> dict[Path, bytes]:
+def _raw_files(
+    target: Path, btf: Btf, base: bytes | None, to_stdout: bool = False
+) -> dict[Path, bytes]:
     """The contents of raw files; the base first, so that no new file meets an old base."""
+    if to_stdout:
+        if base is not None:
+            raise EncodeError(
+                "raw BTF with its base takes two files, which can't both be standard output",
+                got=STDIN,
+                expected="the name of a file",
+            )
+        return {target: dumps(btf)}
     beside = target.with_name(f"{target.name}{BTF_BASE.removeprefix(BTF)}")
     if base is None:
         if beside.exists():

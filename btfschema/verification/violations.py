@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from btfschema.escapes import printable
+
 __all__ = ["Level", "Rule", "Violation"]
 
 Level = Literal["read", "kernel"]
@@ -33,13 +35,6 @@ class Rule:
     modules: bool = True
     error: str = "EINVAL"
     fix: str = ""
-
-
-def shown(text: str) -> str:
-    """A text for a terminal: what can't be printed is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 @frozen
@@ -77,10 +72,10 @@ class Violation:
         """The place in words."""
         words = []
         if self.type_id is not None:
-            name = f' "{self.name}"' if self.name else ""
+            name = f' "{printable(self.name)}"' if self.name else ""
             words.append(f"type {self.type_id} ({self.kind}{name})")
         if self.member is not None:
-            name = f' "{self.member_name}"' if self.member_name else ""
+            name = f' "{printable(self.member_name)}"' if self.member_name else ""
             words.append(f"{self.part} {self.member}{name}")
         if self.offset is not None:
             at = f"at byte {self.offset}"
@@ -89,9 +84,9 @@ class Violation:
 
     def __str__(self) -> str:
         hint = f"; {self.fix}" if self.fix else ""
-        return shown(
+        return (
             f"{self.where or 'the BTF'} breaks {self.rule.id}: {self.rule.text} "
-            f"(found {self.got}, expected {self.expected}){hint}"
+            f"(found {printable(str(self.got))}, expected {printable(self.expected)}){hint}"
         )
 
     def as_dict(self) -> dict[str, Any]:

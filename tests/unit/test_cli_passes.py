@@ -61,7 +61,7 @@ def test_what_was_distilled_is_not_read_over_the_old_base(files: Files, tmp_path
     out, again, report = tmp_path / "out.btf", tmp_path / "again.btf", tmp_path / "report.jsonl"
     out.write_bytes(files["8021q"].read_bytes())
     base: list[str | Path] = ["-B", files["cloud"]]
-    assert btfschema("distill", out, *base, "-o", out).returncode == 0
+    assert btfschema("distill", out, *base, "--in-place").returncode == 0
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for command in ("distill", "info"):
         more: list[str | Path] = ["-o", again] if command == "distill" else []
@@ -95,7 +95,7 @@ def test_a_failed_relocation_writes_nothing_and_says_why(files: Files, tmp_path:
     out, report = tmp_path / "out.btf", tmp_path / "report.jsonl"
     btfschema("distill", files["libiscsi"], "-B", files["cloud"], "-o", out)
     before = out.read_bytes()
-    done = btfschema("relocate", out, "-B", files["generic"], "-o", out, "--report", report)
+    done = btfschema("relocate", out, "-B", files["generic"], "--in-place", "--report", report)
     assert done.returncode == 1
     assert b"struct device [27]: size 760, in the target 768" in done.stderr
     assert out.read_bytes() == before
@@ -228,7 +228,7 @@ def test_a_wrong_pipeline_fails_before_any_work(
         ["run", "distill", "{8021q}", "--input", "target"],
         ["check", "{8021q}"],
         ["distill", "{8021q}", "-B", "{cloud}", "-o", ""],
-        ["distill", "{8021q}", "-B", "{cloud}", "-o", "-"],
+        ["distill", "-", "-B", "{cloud}", "--in-place"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(files: Files, args: list[str]) -> None:

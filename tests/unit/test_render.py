@@ -14,6 +14,7 @@ from every_kind import every_kind
 from btfschema import KINDS, Btf, Builder, Kind, KindSpec, dumps, loads, views
 from btfschema.codec.engines import Image
 from btfschema.errors import TypeIdError
+from btfschema.escapes import original
 from btfschema.render import format_type, write_json, write_raw
 from btfschema.schema.roles import U32, Bits, StringOffset, TypeId
 
@@ -229,24 +230,25 @@ def test_more_types_than_are_formatted_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "written"),
+    ("name", "text", "written"),
     [
-        ('a"b', r"a\"b"),
-        ("a\\b", r"a\\b"),
-        ("a\n\t\r\f\bb", r"a\n\t\r\f\bb"),
-        ("a\x01\x1fb", r"a\u0001\u001fb"),
-        ("a\udc80\udcffb", r"a\udc80\udcffb"),
-        ("größe/<%s>\x7f", "größe/<%s>\x7f"),
+        ('a"b', 'a"b', r"a\"b"),
+        ("a\\b", "a\\b", r"a\\b"),
+        ("a\n\t\r\f\bb", r"a\n\t\r\x0c\x08b", r"a\n\t\r\f\bb"),
+        ("a\x01\x1fb", r"a\x01\x1fb", r"a\u0001\u001fb"),
+        ("a\udc80\udcffb", "a\udc80\udcffb", r"a\\x80\\xffb"),
+        ("größe/<%s>\x7f", r"größe/<%s>\x7f", "größe/<%s>\x7f"),
     ],
 )
-def test_odd_names(name: str, written: str) -> None:
+def test_odd_names(name: str, text: str, written: str) -> None:
     builder = Builder()
     builder.add(views.Struct(name, 4, [views.Member(name, 0)]))
     btf = builder.build()
-    assert raw(btf) == f"[1] STRUCT '{name}' size=4 vlen=1\n\t'{name}' type_id=0 bits_offset=0\n"
+    assert raw(btf) == f"[1] STRUCT '{text}' size=4 vlen=1\n\t'{text}' type_id=0 bits_offset=0\n"
     assert as_json(btf).count(f'"name":"{written}"'.encode()) == 2
     (record,) = types(btf)
-    assert [record["name"], record["members"][0]["name"]] == [name, name]
+    names = [record["name"], record["members"][0]["name"]]
+    assert list(map(original, names)) == [name, name]
 
 
 def with_name_offset(btf: Btf, offset: int) -> Btf:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from btfschema import Btf, Kind
+from btfschema.escapes import printable
 
 __all__ = ["c_name"]
 
@@ -58,5 +59,5 @@ def _base_name(view: Any) -> str:
     if view.kind == Kind.FWD:
         tag = TAGS[view.fwd_kind]
     if tag:
-        return f"{tag} {view.name or '{...}'}"
-    return getattr(view, "name", "") or f"[{view.id}]"
+        return f"{tag} {printable(view.name) or '{...}'}"
+    return printable(getattr(view, "name", "")) or f"[{view.id}]"

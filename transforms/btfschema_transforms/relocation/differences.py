@@ -7,6 +7,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.escapes import printable
 from btfschema.render.jsonlines import listed
 from btfschema.schema.parts import parts_of_plan
 from btfschema_transforms.relocation.causes import Causes, Pair
@@ -68,7 +69,7 @@ class Difference:
         }
 
     def __str__(self) -> str:
-        where = f"{self.name} [{self.id}]: "
+        where = f"{printable(self.name)} [{self.id}]: "
         if self.reason == "ambiguous":
             more = len(self.matches) - SHOWN_TYPES
             shown = f"{list(self.matches[:SHOWN_TYPES])}" + (
@@ -168,7 +169,7 @@ def report(mismatches: tuple[Difference, ...], count: int) -> str:
 
 def _led(leading: list[Difference]) -> str:
     """The types that lead to a cause: how many, and some of them."""
-    shown = ", ".join(f"{one.name} [{one.id}]" for one in leading[:SHOWN_TYPES])
+    shown = ", ".join(f"{printable(one.name)} [{one.id}]" for one in leading[:SHOWN_TYPES])
     more = len(leading) - SHOWN_TYPES
     number = "1 type leads" if len(leading) == 1 else f"{len(leading)} types lead"
     return f"{number} to it: {shown}" + (f" and {more} more" if more > 0 else "")

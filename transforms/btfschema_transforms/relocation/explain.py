@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from attrs import frozen
 
 from btfschema import Btf
+from btfschema.escapes import printable
 from btfschema.render.jsonlines import SharedList, listed
 from btfschema.schema.parts import parts_of_plan
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
@@ -128,7 +129,7 @@ class Mismatch:
 
     def __str__(self) -> str:
         """The type and the reason in a line, then who embeds it, then what changed."""
-        lines = [f"{_spoken(self.kind)} {self.name} [{self.id}]: {self._because()}"]
+        lines = [f"{_spoken(self.kind)} {printable(self.name)} [{self.id}]: {self._because()}"]
         if self.embedded_by:
             users = [str(user) for user in self.embedded_by[:SHOWN_USERS]]
             users += ["..."] if len(self.embedded_by) > SHOWN_USERS else []

@@ -10,6 +10,7 @@ from attrs import asdict, frozen
 
 from btfschema import Btf
 from btfschema.errors import UnresolvedError
+from btfschema.escapes import printable
 from btfschema.render.jsonlines import SharedList
 from btfschema.schema.parts import parts_of_plan
 from btfschema_transforms.relocation.cnames import c_name
@@ -160,14 +161,14 @@ class MemberDiff:
         parts = []
         for change, verb in (("added", "adds"), ("removed", "lacks")):
             listed = [
-                f"{one.name or UNNAMED} ({one.after or one.before})"
+                f"{printable(one.name) or UNNAMED} ({one.after or one.before})"
                 for one in self.changes
                 if one.change == change
             ]
             if listed:
                 parts.append(f"{verb} {', '.join(listed)}")
         parts += [
-            f"has {one.name or UNNAMED} as ({one.after}) for ({one.before})"
+            f"has {printable(one.name) or UNNAMED} as ({one.after}) for ({one.before})"
             for one in self.changes
             if one.change == "changed"
         ]

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.arrays import bounds_of, spread
+from btfschema.escapes import printable
 from btfschema.schema.parts import KindMask, kind_mask, parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF, Plan
 from btfschema.schema.roles import Role
@@ -59,11 +60,11 @@ class User:
 
     def __str__(self) -> str:
         if self.kind in ("STRUCT", "UNION"):
-            name = self.name or f"[{self.id}]"
+            name = printable(self.name) or f"[{self.id}]"
             members = f" ({', '.join(self.members)})" if any(self.members) else ""
             return f"{self.kind.lower()} {name}{members}"
         what = {"VAR": "variable", "ARRAY": "array type", "FUNC_PROTO": "function prototype"}
-        return f"{what.get(self.kind, self.kind)} {self.name or f'[{self.id}]'}"
+        return f"{what.get(self.kind, self.kind)} {printable(self.name) or f'[{self.id}]'}"
 
 
 @frozen(eq=False, slots=False)
