@@ -22,6 +22,7 @@ COMMANDS = {
     "show": ("show", "Show types as C with offsets, sizes and holes."),
     "value": ("value", "Print bytes as a value of a type."),
     "graph": ("graph", "Draw what a type leads to."),
+    "diff": ("diff", "Show what changed between two kernels, root causes first."),
     "tables": ("tables", "Write types, members and all else as tables: Parquet, CSV, SQLite."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
     "verify": ("verify", "Say what a kernel, or a reader, would refuse of a file's BTF."),

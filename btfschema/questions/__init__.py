@@ -12,6 +12,7 @@ from btfschema._doors import door
 if TYPE_CHECKING:
     from btfschema.questions.catalog import Catalog, catalog_of
     from btfschema.questions.columns import Column, Table
+    from btfschema.questions.comparison import Diff, diff
     from btfschema.questions.rebuilding import from_tables
     from btfschema.questions.rows import to_rows
     from btfschema.questions.tables import arrow_tables, tables_of
@@ -21,11 +22,13 @@ __all__ = [
     "Catalog",
     "Column",
     "Dataset",
+    "Diff",
     "SqliteFile",
     "Table",
     "arrow_tables",
     "catalog_of",
     "csv_bytes",
+    "diff",
     "from_tables",
     "parquet_bytes",
     "tables_of",
@@ -38,10 +41,12 @@ __getattr__, __dir__ = door(
         "Catalog": "btfschema.questions.catalog",
         "Column": "btfschema.questions.columns",
         "Dataset": "btfschema.questions.writing",
+        "Diff": "btfschema.questions.comparison",
         "SqliteFile": "btfschema.questions.writing",
         "Table": "btfschema.questions.columns",
         "arrow_tables": "btfschema.questions.tables",
         "catalog_of": "btfschema.questions.catalog",
+        "diff": "btfschema.questions.comparison",
         "csv_bytes": "btfschema.questions.writing",
         "from_tables": "btfschema.questions.rebuilding",
         "parquet_bytes": "btfschema.questions.writing",

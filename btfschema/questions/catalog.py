@@ -14,7 +14,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.model.container import Btf
-from btfschema.questions.spelling import Declarator, declarators, joined
+from btfschema.questions.spelling import Declarator, Speller, joined
 from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.parts import Parts, parts_of_plan
 from btfschema.schema.plan import KindPlan
@@ -272,16 +272,26 @@ class Catalog:
         return [joined(one) for one in self.declarators]
 
     @cached_property
+    def speller(self) -> Speller:
+        """What spells the types, each when it is asked for."""
+        return Speller(self)
+
+    @cached_property
     def declarators(self) -> list[Declarator]:
         """Each type as what stands before and after the name that is declared with it."""
-        return declarators(self)
+        return [self.speller.of(self.first_id + row) for row in range(len(self))]
+
+    def owner(self, type_id: int) -> Catalog | None:
+        """The catalog of the chain that holds a type; None for ``void``."""
+        catalog: Catalog | None = self if type_id else None
+        while catalog is not None and type_id < catalog.first_id:
+            catalog = catalog.base
+        return catalog
 
     def text(self, type_id: int) -> str:
         """A type of the chain in C's words."""
-        catalog: Catalog | None = self
-        while catalog is not None and type_id < catalog.first_id:
-            catalog = catalog.base
-        return catalog.texts[type_id - catalog.first_id] if catalog is not None else "void"
+        owner = self.owner(type_id)
+        return joined(owner.speller.of(type_id)) if owner is not None else "void"
 
 
 def _joined(arrays: list[Array]) -> Index:

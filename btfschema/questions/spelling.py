@@ -9,7 +9,7 @@ from btfschema.schema.kinds import Kind
 if TYPE_CHECKING:
     from btfschema.questions.catalog import Catalog
 
-__all__ = ["Declarator", "declarators", "joined"]
+__all__ = ["Declarator", "Speller", "joined"]
 
 # What stands before the name that would be declared, what stands after it, and what it is.
 Declarator = tuple[str, str, str]
@@ -27,12 +27,6 @@ def joined(declarator: Declarator, name: str = "") -> str:
     if name:
         return f"{left}{'' if left.endswith('*') else ' '}{name}{right}"
     return f"{left} {right}" if right.startswith("(") else left + right
-
-
-def declarators(catalog: Catalog) -> list[Declarator]:
-    """Each own type as what stands before and after a name that is declared with it."""
-    speller = Speller(catalog)
-    return [speller.of(type_id) for type_id in range(speller.first, speller.first + len(catalog))]
 
 
 class Speller:
@@ -70,7 +64,7 @@ class Speller:
             base = base.base
         if type_id == 0 or base is None:
             return VOID
-        return base.declarators[type_id - base.first_id]
+        return base.speller.of(type_id)
 
     def _needs(self, row: int) -> list[int]:
         """The types that one is spelled with."""

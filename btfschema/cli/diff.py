@@ -1,0 +1,202 @@
+"""``btfschema diff``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from btfschema.cli.inputs import base_option
+
+if TYPE_CHECKING:
+    from btfschema.model.container import Btf
+    from btfschema.questions.comparison import Diff, Entry
+
+__all__ = ["diff"]
+
+
+@click.command()
+@click.argument("old", metavar="A", type=click.Path(allow_dash=True))
+@click.argument("new", metavar="B", type=click.Path(allow_dash=True))
+@base_option
+@click.option(
+    "--new-base",
+    metavar="FILE",
+    type=click.Path(),
+    help="The BTF that B is split over, if it is not that of A.",
+)
+@click.option(
+    "--all",
+    "trees",
+    is_flag=True,
+    help="A and B are directories: compare the modules and .btf files of the same names.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(["added", "removed", "changed"]),
+    multiple=True,
+    help="Show only these; may be given several times.",
+)
+@click.option("--name", "names", metavar="GLOB", multiple=True, help="Only types of such names.")
+@click.option("--kind", "kinds", metavar="KIND", multiple=True, help="Only types of these kinds.")
+@click.option(
+    "--api",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Only the types and functions that FILE names, one a line; # starts a comment.",
+)
+@click.option("--full", is_flag=True, help="Name every type, however many there are.")
+@click.option("-q", "--brief", is_flag=True, help="Print only whether the two differ.")
+@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object for each pair.")
+@click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
+def diff(
+    old: str,
+    new: str,
+    base_btf: str | None,
+    new_base: str | None,
+    trees: bool,
+    only: tuple[str, ...],
+    names: tuple[str, ...],
+    kinds: tuple[str, ...],
+    api: str | None,
+    full: bool,
+    brief: bool,
+    as_json: bool,
+    pretty: bool,
+) -> None:
+    """Show what changed from A to B: types, members, values, prototypes; root causes first.
+
+    Types are matched by kind and name. A struct that differs only because a struct inside it
+    changed size is counted under that one. Signs: + added, - removed, ~ another type or value,
+    = another name at the same place, > moved.
+
+    The exit code is diff's: 0 for no differences, 1 for some, 2 for trouble.
+
+    \b
+    Examples:
+      btfschema diff vmlinux-6.12 vmlinux-6.18
+      btfschema diff old/vmlinux new/vmlinux --kind struct --name 'task_*' --json
+      btfschema diff --all old/modules new/modules -B old/vmlinux --new-base new/vmlinux
+    """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.errors import BtfError
+
+    wanted = _filter(names, kinds, api)
+    differ = False
+    try:
+        if trees:
+            pairs, alone = _files(old, new)
+            bases: tuple[Any, Any] = _base(base_btf), _base(new_base or base_btf)
+        else:
+            pairs, alone, bases = {"": (old, new)}, [], (base_btf, new_base or base_btf)
+        for title, both in pairs.items():
+            found = _compare(both, bases)
+            if names or kinds or api is not None or only:
+                found = found.only(wanted, only)
+            differ = differ or bool(found)
+            _show(found, title, both, full=full, brief=brief, as_json=as_json, pretty=pretty)
+    except (BtfError, OSError) as error:
+        click.echo(f"btfschema: {error}", err=True)
+        raise click.exceptions.Exit(2) from None
+    for line in alone if not as_json else ():
+        click.echo(line)
+    if differ or alone:
+        raise click.exceptions.Exit(1)
+
+
+def _base(file: str | None) -> Btf | None:
+    """A base that many files are split over, read once."""
+    from btfschema.sources import load
+
+    return load(file) if file is not None else None
+
+
+def _compare(files: tuple[str, str], bases: tuple[Any, Any]) -> Diff:
+    from btfschema.cli.inputs import load_over, warn
+    from btfschema.questions.comparison import diff as compare
+    from btfschema.sources import read_source
+
+    opened = []
+    for file, base in zip(files, bases, strict=True):
+        btf, notes = load_over(read_source(file), base)
+        warn(file, notes)
+        opened.append(btf)
+    return compare(*opened)
+
+
+def _show(
+    found: Diff,
+    title: str,
+    files: tuple[str, str],
+    *,
+    full: bool,
+    brief: bool,
+    as_json: bool,
+    pretty: bool,
+) -> None:
+    """Print what one pair of files differs in."""
+    if as_json:
+        import json
+
+        data = {"old": files[0], "new": files[1], **found.as_dict()}
+        click.echo(json.dumps(data, indent=2 if pretty else None))
+        return
+    if brief:
+        if found:
+            click.echo(f"{files[0]} and {files[1]} differ")
+        return
+    from btfschema.questions.difftext import lines
+
+    if title:
+        if not found:
+            return
+        click.echo(f"== {title}")
+    click.echo("\n".join(lines(found, full=full)))
+
+
+def _files(old: str, new: str) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """The files of the same module in two directories, and lines about those of one only."""
+    from btfschema.cli.tree import SUFFIXES, gather
+
+    sides = []
+    for folder in (old, new):
+        found: dict[str, str] = {}
+        for path in gather((), (folder,)).paths:
+            name = Path(path).name
+            for suffix in sorted(SUFFIXES, key=len, reverse=True):
+                name = name.removesuffix(suffix)
+            found.setdefault(name.replace("-", "_"), path)
+        sides.append(found)
+    pairs = {name: (sides[0][name], sides[1][name]) for name in sides[0] if name in sides[1]}
+    alone = []
+    for folder, mine, others in ((old, sides[0], sides[1]), (new, sides[1], sides[0])):
+        alone += [f"Only in {folder}: {name}" for name in mine if name not in others]
+    return pairs, alone
+
+
+def _filter(
+    names: tuple[str, ...], kinds: tuple[str, ...], api: str | None
+) -> Callable[[Entry], bool]:
+    """Whether a type is asked for."""
+    wanted = {kind.upper() for kind in kinds}
+    if "ENUM" in wanted:
+        wanted.add("ENUM64")
+    listed: set[str] | None = None
+    if api is not None:
+        listed = set()
+        for line in Path(api).read_text("utf-8", "surrogateescape").splitlines():
+            words = line.partition("#")[0].split()
+            if words:
+                # "struct file" or "vfs_read"
+                listed.add(words[-1])
+
+    def matches(entry: Entry) -> bool:
+        return (
+            (not wanted or entry.kind in wanted)
+            and (not names or any(fnmatchcase(entry.name, name) for name in names))
+            and (listed is None or entry.name in listed)
+        )
+
+    return matches

@@ -1,0 +1,255 @@
+"""How one type differs between two containers: members, values, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from attrs import asdict, frozen
+
+from btfschema.questions.catalog import NO_SIZE, Catalog
+from btfschema.questions.leaves import Leaf, leaves_of, part_by_value
+from btfschema.questions.signatures import signatures_of
+
+__all__ = ["Difference", "Pair", "Part", "compare_members", "compare_texts", "compare_values"]
+
+What = Literal["added", "removed", "renamed", "changed", "moved", "grown"]
+
+Pair = tuple[Catalog, int]
+
+
+@frozen
+class Part:
+    """A member, value or parameter of one of the two.
+
+    Attributes:
+        name: its name.
+        type: its type in C's words; "" for a value.
+        bit_offset: of a member, else None.
+        width: bits of a bit field, or 0.
+        size: bytes of a member's type, or None.
+        value: of an enum's value, or None.
+    """
+
+    name: str
+    type: str = ""
+    bit_offset: int | None = None
+    width: int = 0
+    size: int | None = None
+    value: int | None = None
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return f"= {self.value}"
+        if self.bit_offset is None:
+            return self.type
+        if self.width:
+            return f"{self.type}, {self.width} bits at bit {self.bit_offset}"
+        size = f"{self.size} bytes " if self.size is not None else ""
+        return f"{self.type}, {size}at {self.bit_offset // 8}"
+
+
+@frozen
+class Difference:
+    """What became of one member, value or parameter.
+
+    Attributes:
+        what: ``"added"``, ``"removed"``, ``"renamed"`` (another name at the same place, with the
+            same type), ``"changed"`` (another type, width or value), ``"moved"`` (nothing but
+            another offset), or ``"grown"`` (another size, since the type itself changed).
+        name: in the newer one, or in the older when it was removed.
+        before: in the older one, or None.
+        after: in the newer one, or None.
+    """
+
+    what: What
+    name: str
+    before: Part | None
+    after: Part | None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the type itself was changed, and not one that it is made of."""
+        return self.what not in ("moved", "grown")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return asdict(self)
+
+
+def compare_members(old: Pair, new: Pair) -> tuple[list[Difference], list[tuple[int, int]]]:
+    """How a struct or union changed.
+
+    Args:
+        old: a catalog and the type's id.
+        new: likewise.
+
+    Returns:
+        The differences, in the newer one's order, each removed member where it was; and pairs of
+        types that members are made of whose sizes differ.
+    """
+    olds, news = leaves_of(*old), leaves_of(*new)
+    partners = _partners(olds, news)
+    taken = {one for one in partners if one is not None}
+    found: list[Difference] = []
+    grown: dict[tuple[int, int], None] = {}
+    left = iter([number for number in range(len(olds)) if number not in taken])
+    waiting = next(left, None)
+    for number, leaf in enumerate(news):
+        partner = partners[number]
+        if partner is None:
+            found.append(Difference("added", leaf.path, None, _part(leaf)))
+            continue
+        # What was removed before this member comes before it.
+        while waiting is not None and waiting < partner:
+            found.append(Difference("removed", olds[waiting].path, _part(olds[waiting]), None))
+            waiting = next(left, None)
+        what = _compared(old[0], olds[partner], new[0], leaf)
+        if what is not None:
+            found.append(Difference(what, leaf.path, _part(olds[partner]), _part(leaf)))
+        if what in ("grown", "moved") and olds[partner].size != leaf.size:
+            for pair in _inner(old[0], olds[partner].type_id, new[0], leaf.type_id):
+                grown[pair] = None
+    while waiting is not None:
+        found.append(Difference("removed", olds[waiting].path, _part(olds[waiting]), None))
+        waiting = next(left, None)
+    return found, list(grown)
+
+
+def _part(leaf: Leaf) -> Part:
+    return Part(leaf.path, leaf.type, leaf.bit_offset, leaf.width, leaf.size)
+
+
+def _partners(olds: Sequence[Leaf], news: Sequence[Leaf]) -> list[int | None]:
+    """For each new member, the number of the old one that it was."""
+    by_name: dict[tuple[str, int], int] = {}
+    counts: dict[str, int] = {}
+    for number, leaf in enumerate(olds):
+        count = counts[leaf.path] = counts.get(leaf.path, 0) + 1
+        by_name[leaf.path, count] = number
+    counts.clear()
+    partners: list[int | None] = []
+    for leaf in news:
+        count = counts[leaf.path] = counts.get(leaf.path, 0) + 1
+        partners.append(by_name.pop((leaf.path, count), None))
+    removed = set(by_name.values())
+    # Another name with the same type at the same place, or after the same member.
+    places: dict[tuple[str, int, int], int] = {}
+    followers: dict[tuple[str, int, int], int] = {}
+    for number in sorted(removed, reverse=True):
+        leaf = olds[number]
+        places[leaf.type, leaf.width, leaf.bit_offset] = number
+        followers[leaf.type, leaf.width, number - 1] = number
+    for number, leaf in enumerate(news):
+        if partners[number] is not None:
+            continue
+        before = partners[number - 1] if number else -1
+        found = places.get((leaf.type, leaf.width, leaf.bit_offset))
+        if found not in removed and before is not None:
+            found = followers.get((leaf.type, leaf.width, before))
+        if found in removed and found is not None:
+            removed.discard(found)
+            partners[number] = found
+    return partners
+
+
+def _compared(old: Catalog, before: Leaf, new: Catalog, after: Leaf) -> What | None:
+    """What became of a member that both have."""
+    if before.path != after.path:
+        return "renamed"
+    if (before.type, before.width) != (after.type, after.width):
+        return "changed"
+    if _reference(old, before.type_id) != _reference(new, after.type_id):
+        # An anonymous type behind a pointer or in an array.
+        return "changed"
+    if before.size != after.size:
+        return "grown"
+    return "moved" if before.bit_offset != after.bit_offset else None
+
+
+def _reference(catalog: Catalog, type_id: int) -> int:
+    owner = catalog.owner(type_id)
+    if owner is None:
+        return 0
+    return int(signatures_of(owner).reference[type_id - owner.first_id])
+
+
+def _inner(old: Catalog, before: int, new: Catalog, after: int) -> Iterator[tuple[int, int]]:
+    """The types that a member is made of in both, as far as they have different sizes."""
+    for pair in zip(part_by_value(old, before), part_by_value(new, after), strict=False):
+        sizes = [_size(catalog, one) for catalog, one in zip((old, new), pair, strict=True)]
+        if sizes[0] != sizes[1]:
+            yield pair
+
+
+def _size(catalog: Catalog, type_id: int) -> int:
+    owner = catalog.owner(type_id)
+    return int(owner.sizes[type_id - owner.first_id]) if owner is not None else NO_SIZE
+
+
+def compare_values(
+    olds: Sequence[tuple[str, int]], news: Sequence[tuple[str, int]]
+) -> list[Difference]:
+    """How an enum's values changed; of several with one name the first counts."""
+    before: dict[str, int] = {}
+    for name, value in olds:
+        before.setdefault(name, value)
+    after: dict[str, int] = {}
+    for name, value in news:
+        after.setdefault(name, value)
+    removed: dict[int, str] = {}
+    for name, value in before.items():
+        if name not in after:
+            removed.setdefault(value, name)
+    found = []
+    renamed = set()
+    for name, value in after.items():
+        one = Part(name, value=value)
+        if name in before:
+            if before[name] != value:
+                found.append(Difference("changed", name, Part(name, value=before[name]), one))
+        elif value in removed and removed[value] not in renamed:
+            renamed.add(removed[value])
+            was = Part(removed[value], value=value)
+            found.append(Difference("renamed", name, was, one))
+        else:
+            found.append(Difference("added", name, None, one))
+    found += [
+        Difference("removed", name, Part(name, value=value), None)
+        for name, value in before.items()
+        if name not in after and name not in renamed
+    ]
+    return found
+
+
+def compare_texts(
+    olds: Sequence[tuple[str, str]], news: Sequence[tuple[str, str]]
+) -> list[Difference]:
+    """How named, typed things in an order changed: parameters; ``return`` is what comes back."""
+    names_old, names_new = [name for name, _ in olds], [name for name, _ in news]
+    by_place = len(set(names_old)) < len(names_old) or len(set(names_new)) < len(names_new)
+    if by_place or (len(olds) == len(news) and set(names_old) != set(names_new)):
+        pairs: list[tuple[int | None, int | None]] = [
+            (i if i < len(olds) else None, i if i < len(news) else None)
+            for i in range(max(len(olds), len(news)))
+        ]
+    else:
+        at = {name: number for number, name in enumerate(names_old)}
+        pairs = [(at.get(name), number) for number, name in enumerate(names_new)]
+        pairs += [(number, None) for name, number in at.items() if name not in set(names_new)]
+    found = []
+    for old, new in pairs:
+        before = Part(*olds[old]) if old is not None else None
+        after = Part(*news[new]) if new is not None else None
+        if after is None:
+            if before is not None:
+                found.append(Difference("removed", before.name, before, None))
+        elif before is None:
+            found.append(Difference("added", after.name, None, after))
+        elif before.type != after.type:
+            found.append(Difference("changed", after.name, before, after))
+        elif before.name != after.name:
+            found.append(Difference("renamed", after.name, before, after))
+        elif old != new and len(olds) == len(news):
+            found.append(Difference("moved", after.name, before, after))
+    return found

@@ -1,0 +1,123 @@
+"""A :class:`~btfschema.questions.comparison.Diff` as text, root causes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from btfschema.questions.changes import Difference
+from btfschema.questions.comparison import Change, Diff, Entry
+
+__all__ = ["lines"]
+
+SIGNS = {"added": "+", "removed": "-", "changed": "~", "renamed": "=", "grown": "~", "moved": ">"}
+# Consequences of a cause, and types that only one side has, that a line names.
+SHOWN = 6
+HEADS = ("added", "removed", "changed", "consequence", "same")
+
+
+def lines(diff: Diff, *, full: bool = False) -> Iterator[str]:
+    """The text, line by line.
+
+    Args:
+        diff: what changed.
+        full: also name all consequences, and all types that only one of the two has.
+    """
+    counts = diff.counts()
+    if not diff:
+        yield "no differences"
+        return
+    heads = HEADS if diff.same else HEADS[:-1]
+    yield f"{'':<12}" + "".join(f"{head:>13}" for head in heads)
+    for kind, row in counts.items():
+        yield f"{kind.lower():<12}" + "".join(f"{row[head]:>13,}" for head in heads)
+    if diff.causes:
+        yield ""
+        yield f"Changed themselves: {len(diff.causes):,}"
+    for change in diff.causes:
+        yield ""
+        yield from _cause(change, full)
+    for word, entries in (("Removed", diff.removed), ("Added", diff.added)):
+        if entries:
+            yield ""
+            yield f"{word}: {len(entries):,}"
+            yield from _listed(entries, full)
+
+
+def _cause(change: Change, full: bool) -> Iterator[str]:
+    sizes = ""
+    if change.old.size is not None and change.new.size is not None:
+        delta = change.new.size - change.old.size
+        sizes = f": {change.old.size:,} -> {change.new.size:,} bytes ({delta:+,})" if delta else ""
+    yield change.new.title + sizes
+    yield from _differences(change.differences)
+    if change.causes:
+        names = [f"{kind.lower()} {name}" for kind, name, _ in change.causes]
+        yield f"    also changed with {_names(names, full)}"
+    if change.consequences:
+        count = len(change.consequences)
+        names = [name for _, name, _ in change.consequences]
+        verb = "type changes" if count == 1 else "types change"
+        yield f"    {count:,} {verb} with it: {_names(names, full)}"
+
+
+def _differences(found: list[Difference]) -> Iterator[str]:
+    """Own changes one by one, members that only moved in runs of the same distance."""
+    run: list[Difference] = []
+    for one in [*found, None]:
+        if one is not None and one.what == "moved" and (not run or _by(run[0]) == _by(one)):
+            run.append(one)
+            continue
+        if run:
+            yield _moved(run)
+            run = []
+        if one is None:
+            break
+        if one.what == "moved":
+            run = [one]
+        else:
+            yield f"  {SIGNS[one.what]} {_difference(one)}"
+
+
+def _by(one: Difference) -> int | None:
+    """By how many bits a member moved; None for what has no place."""
+    if one.before is None or one.after is None:
+        return None
+    if one.before.bit_offset is None or one.after.bit_offset is None:
+        return None
+    return one.after.bit_offset - one.before.bit_offset
+
+
+def _moved(run: list[Difference]) -> str:
+    bits = _by(run[0])
+    names = run[0].name or "an unnamed member"
+    if len(run) > 1:
+        names = f"{names} to {run[-1].name or 'an unnamed member'} ({len(run):,} members)"
+    if bits is None:
+        return f"  > {names}: another place"
+    distance = f"{bits // 8:+,} bytes" if bits % 8 == 0 else f"{bits:+,} bits"
+    return f"  > {names}: {distance}"
+
+
+def _difference(one: Difference) -> str:
+    name = one.name or "(unnamed)"
+    if one.before is None:
+        return f"{name}: {one.after}"
+    if one.after is None:
+        return f"{name}: {one.before}"
+    if one.what == "renamed":
+        return f"{one.before.name} is now {name}: {one.after}"
+    return f"{name}: {one.before} -> {one.after}"
+
+
+def _names(names: list[str], full: bool) -> str:
+    shown = names if full else names[:SHOWN]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
+
+
+def _listed(entries: tuple[Entry, ...], full: bool) -> Iterator[str]:
+    kinds: dict[str, list[str]] = {}
+    for entry in entries:
+        kinds.setdefault(entry.kind.lower(), []).append(entry.name)
+    for kind, names in kinds.items():
+        yield f"  {kind} ({len(names):,}): {_names(names, full)}"

@@ -1,0 +1,142 @@
+"""The members of a struct as a person counts them: those of anonymous structs as its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from btfschema.questions.spelling import joined
+
+if TYPE_CHECKING:
+    from btfschema.questions.catalog import Catalog
+
+__all__ = ["Leaf", "leaves_of", "part_by_value"]
+
+# More of a struct is not compared member by member; the kernel's largest has some hundreds.
+MOST_LEAVES = 1 << 16
+
+
+@frozen
+class Leaf:
+    """A member that is not made of an anonymous struct or union.
+
+    Attributes:
+        path: its name; of what lies in a named member of an anonymous type, ``outer.inner``.
+        type: its type in C's words.
+        declared: its declaration in C.
+        type_id: its type.
+        bit_offset: from the start of the struct.
+        width: bits of a bit field; 0 for any other member.
+        size: bytes; None where the type has no size.
+        depth: how many anonymous structs and unions it lies in.
+    """
+
+    path: str
+    type: str
+    declared: str
+    type_id: int
+    bit_offset: int
+    width: int
+    size: int | None
+    depth: int = 0
+
+    @property
+    def offset(self) -> int:
+        """Bytes from the start of the struct."""
+        return self.bit_offset // 8
+
+
+def leaves_of(catalog: Catalog, type_id: int) -> list[Leaf]:
+    """The leaves of a struct or union, in file order; at most ``MOST_LEAVES``."""
+    found: list[Leaf] = []
+    # Members still to be taken, the next one last.
+    waiting = [(*one, "", 0, 0, frozenset({type_id})) for one in _members(catalog, type_id)][::-1]
+    while waiting and len(found) < MOST_LEAVES:
+        name, member_type, at, width, prefix, base, depth, inside = waiting.pop()
+        inner = _without_qualifiers(catalog, member_type)
+        bit_offset, path = base + at, prefix + name
+        if _is_anonymous(catalog, inner) and inner not in inside:
+            start = f"{path}." if name else prefix
+            waiting += [
+                (*one, start, bit_offset, depth + 1, inside | {inner})
+                for one in reversed(list(_members(catalog, inner)))
+            ]
+            continue
+        found.append(_leaf(catalog, path, member_type, bit_offset, width, depth))
+    return found
+
+
+def _leaf(
+    catalog: Catalog, path: str, type_id: int, bit_offset: int, width: int, depth: int
+) -> Leaf:
+    owner = catalog.owner(type_id)
+    size, declarator = (None, ("void", "", ""))
+    if owner is not None:
+        row = type_id - owner.first_id
+        size, declarator = int(owner.sizes[row]), owner.speller.of(type_id)
+    declared = joined(declarator, path.rpartition(".")[2])
+    return Leaf(
+        path,
+        joined(declarator),
+        declared + (f":{width}" if width else ""),
+        type_id,
+        bit_offset,
+        width,
+        size if size is not None and size >= 0 else None,
+        depth,
+    )
+
+
+def _without_qualifiers(catalog: Catalog, type_id: int) -> int:
+    """A type without ``const`` and the like; typedefs stay."""
+    seen: set[int] = set()
+    owner = catalog.owner(type_id)
+    while owner is not None and type_id not in seen:
+        row = type_id - owner.first_id
+        if int(owner.kinds[row]) not in owner.parts.modifiers - owner.parts.typedefs:
+            return type_id
+        seen.add(type_id)
+        type_id = int(owner.targets[row])
+        owner = catalog.owner(type_id)
+    return 0
+
+
+def _is_anonymous(catalog: Catalog, type_id: int) -> bool:
+    owner = catalog.owner(type_id)
+    if owner is None:
+        return False
+    row = type_id - owner.first_id
+    return int(owner.kinds[row]) in owner.parts.composites and not owner.named[row]
+
+
+def _members(catalog: Catalog, type_id: int) -> Iterator[tuple[str, int, int, int]]:
+    """Name, type, bit offset and width of each member."""
+    owner = catalog.owner(type_id)
+    if owner is None:
+        return
+    row, members = type_id - owner.first_id, owner.members
+    here = slice(int(members.firsts[row]), int(members.firsts[row + 1]))
+    yield from zip(
+        owner.btf.strings.names(members.name_offs[here]),
+        members.types[here].tolist(),
+        members.offsets[here].tolist(),
+        members.widths[here].tolist(),
+        strict=True,
+    )
+
+
+def part_by_value(catalog: Catalog, type_id: int) -> Iterator[int]:
+    """The named types that a member of this type is made of: typedefs, then what they name."""
+    seen: set[int] = set()
+    while type_id and type_id not in seen:
+        seen.add(type_id)
+        owner = catalog.owner(type_id)
+        if owner is None:
+            return
+        row = type_id - owner.first_id
+        kind = int(owner.kinds[row])
+        if kind in owner.parts.typedefs or kind not in owner.parts.chained:
+            yield type_id
+        type_id = int(owner.targets[row]) if kind in owner.parts.chained else 0

@@ -1,0 +1,290 @@
+"""What changed between two containers, against a naive implementation over the views."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+
+from btfschema import Btf, Builder, dump, loads, views
+from btfschema.cli import cli
+from btfschema.questions import diff
+from btfschema.questions.comparison import Change, Diff
+from btfschema.testing import btfs
+
+INT = views.Int("int", 4, views.IntEncoding.SIGNED)
+Members = list[tuple[str, int, int]]
+
+
+def build(*types: views.TypeView) -> Btf:
+    builder = Builder()
+    builder.add(INT)
+    for one in types:
+        builder.add(one)
+    return builder.build()
+
+
+def struct(name: str, size: int, *members: tuple[str, int, int]) -> views.Struct:
+    return views.Struct(name, size, [views.Member(n, t, bit_offset=8 * at) for n, t, at in members])
+
+
+def change(found: Diff, name: str) -> Change:
+    (one,) = [one for one in found.changes.values() if one.new.name == name]
+    return one
+
+
+def told(one: Change) -> list[tuple[str, str]]:
+    return [(each.what, each.name) for each in one.differences]
+
+
+def test_a_struct_that_grew_since_another_did_is_its_consequence() -> None:
+    old = build(
+        struct("inner", 4, ("a", 1, 0)),
+        struct("outer", 8, ("in", 2, 0), ("b", 1, 4)),
+        views.Array(3, 1, 2),
+        struct("outmost", 16, ("all", 4, 0)),
+        struct("points", 8, ("to", 7, 0)),
+        views.Ptr(2),
+    )
+    new = build(
+        struct("inner", 8, ("a", 1, 0), ("c", 1, 4)),
+        struct("outer", 12, ("in", 2, 0), ("b", 1, 8)),
+        views.Array(3, 1, 2),
+        struct("outmost", 24, ("all", 4, 0)),
+        struct("points", 8, ("to", 7, 0)),
+        views.Ptr(2),
+    )
+    found = diff(old, new)
+    assert [one.new.name for one in found.causes] == ["inner"]
+    assert told(change(found, "inner")) == [("added", "c")]
+    assert [name for _, name, _ in change(found, "inner").consequences] == ["outer", "outmost"]
+    assert told(change(found, "outer")) == [("grown", "in"), ("moved", "b")]
+    assert found.counts()["STRUCT"] == {
+        "added": 0, "removed": 0, "changed": 1, "consequence": 2, "same": 1,
+    }  # fmt: skip
+
+
+def test_another_name_at_the_same_place_is_a_renaming() -> None:
+    old = build(struct("rq", 12, ("cpu", 1, 0), ("nr_running", 1, 4), ("z", 1, 8)))
+    new = build(struct("rq", 12, ("cpu", 1, 0), ("nr_queued", 1, 4), ("z", 1, 8)))
+    (one,) = change(diff(old, new), "rq").differences
+    assert (one.what, one.name) == ("renamed", "nr_queued")
+    assert one.before is not None
+    assert one.before.name == "nr_running"
+
+
+def test_a_member_of_another_type_at_the_same_place_was_not_renamed() -> None:
+    old = build(struct("s", 4, ("a", 1, 0)))
+    new = build(struct("s", 4, ("b", 3, 0)), views.Int("unsigned int", 4))
+    assert told(change(diff(old, new), "s")) == [("removed", "a"), ("added", "b")] or told(
+        change(diff(old, new), "s")
+    ) == [("added", "b"), ("removed", "a")]
+
+
+def test_members_of_anonymous_structs_count_as_the_owner_s() -> None:
+    old = build(struct("", 4, ("x", 1, 0)), struct("s", 8, ("", 2, 0), ("y", 1, 4)))
+    new = build(struct("", 8, ("x", 1, 0), ("w", 1, 4)), struct("s", 12, ("", 2, 0), ("y", 1, 8)))
+    assert told(change(diff(old, new), "s")) == [("added", "w"), ("moved", "y")]
+
+
+def test_a_change_of_an_anonymous_struct_behind_a_pointer_is_a_change() -> None:
+    old = build(struct("", 4, ("x", 1, 0)), views.Ptr(2), struct("s", 8, ("p", 3, 0)))
+    new = build(struct("", 4, ("z", 1, 0)), views.Ptr(2), struct("s", 8, ("p", 3, 0)))
+    assert told(change(diff(old, new), "s")) == [("changed", "p")]
+
+
+def test_values_of_enums() -> None:
+    def enum(*values: tuple[str, int]) -> Btf:
+        return build(views.Enum("e", 4, [views.Enumerator(n, v) for n, v in values]))
+
+    found = diff(enum(("A", 0), ("B", 1), ("C", 2)), enum(("A", 0), ("B2", 1), ("C", 3), ("D", 4)))
+    assert told(change(found, "e")) == [("renamed", "B2"), ("changed", "C"), ("added", "D")]
+
+
+def test_prototypes_of_functions() -> None:
+    old = build(views.FuncProto(1, [views.Param("a", 1)]), views.Func("f", 2))
+    new = build(
+        views.Ptr(1), views.FuncProto(1, [views.Param("a", 2), views.Param("b", 1)]),
+        views.Func("f", 3),
+    )  # fmt: skip
+    found = diff(old, new)
+    assert told(change(found, "f")) == [("changed", "a"), ("added", "b")]
+
+
+def test_a_definition_in_place_of_a_declaration() -> None:
+    found = diff(build(views.Fwd("s")), build(struct("s", 4, ("a", 1, 0))))
+    (one,) = change(found, "s").differences
+    assert str(one.before) == "declared only"
+
+
+def test_types_of_one_name_are_matched_by_what_they_say() -> None:
+    one, two = struct("s", 4, ("a", 1, 0)), struct("s", 4, ("b", 1, 0))
+    assert not diff(build(one, two), build(two, one))
+    found = diff(build(one, two), build(two))
+    assert [entry.name for entry in found.removed] == ["s"]
+    assert not found.changes
+
+
+def test_many_types_of_one_name_take_no_time_that_grows_with_their_square() -> None:
+    old = build(*[struct("s", 4, (f"a{i}", 1, 0)) for i in range(3000)])
+    new = build(*[struct("s", 4, (f"b{i}", 1, 0)) for i in range(3000)])
+    assert len(diff(old, new).changes) == 3000
+
+
+@given(btfs())
+@settings(max_examples=40)
+def test_nothing_differs_from_itself(btf: Btf) -> None:
+    assert not diff(btf, btf)
+
+
+@given(btfs(byteorder="little"), btfs(byteorder="little"))
+@settings(max_examples=40)
+def test_any_two_have_an_answer_that_adds_up(old: Btf, new: Btf) -> None:
+    found, back = diff(old, new), diff(new, old)
+    assert [one.name for one in found.added] == [one.name for one in back.removed]
+    assert len(found.changes) == len(back.changes)
+    json.dumps(found.as_dict())
+
+
+def described(btf: Btf, type_id: int, seen: tuple[int, ...] = ()) -> Any:
+    """What a reference says: kind and name, or all of an unnamed type."""
+    view: Any = btf[type_id]
+    if isinstance(view, views.Void) or type_id in seen:
+        return "again" if type_id else "void"
+    name = getattr(view, "name", "")
+    if isinstance(view, views.Fwd):
+        return ("UNION" if view.is_union else "STRUCT"), name
+    if name and not isinstance(view, views.TypeTag):
+        return view.kind.name, name
+    return said(btf, view, (*seen, type_id))
+
+
+def said(btf: Btf, view: Any, seen: tuple[int, ...] = ()) -> Any:
+    """What a type says itself."""
+    if isinstance(view, views.Struct | views.Union):
+        members = [
+            (m.name, described(btf, m.type_id, seen), m.bit_offset, m.bitfield_size)
+            for m in view.members
+        ]
+        return [view.kind.name, view.size, members]
+    if isinstance(view, views.Enum | views.Enum64):
+        return [view.size, [(e.name, e.value) for e in view.values]]
+    if isinstance(view, views.FuncProto):
+        params = [(p.name, described(btf, p.type_id, seen)) for p in view.params]
+        return [described(btf, view.type_id, seen), params]
+    rest = [getattr(view, "nelems", None), getattr(view, "name", "")]
+    return [view.kind.name, rest, [described(btf, one, seen) for one in view.references[:1]]]
+
+
+def naive(btf: Btf) -> dict[tuple[str, str], list[Any]]:
+    """Of a tenth of the names, the structs, unions and enums, and what each says."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in btf.types.rows_of(4, 5, 6).tolist():
+        view: Any = btf[row + 1]
+        if view.name and sampled(view.name):
+            found.setdefault((view.kind.name, view.name), []).append(said(btf, view))
+    return found
+
+
+def sampled(name: str) -> bool:
+    return crc32(name.encode()) % 10 == 0
+
+
+@pytest.fixture(scope="session")
+def kernels(cloud: Btf, generic: Btf) -> Diff:
+    return diff(cloud, generic)
+
+
+def test_two_kernels_as_a_naive_comparison_has_them(
+    kernels: Diff, cloud: Btf, generic: Btf
+) -> None:
+    old, new = naive(cloud), naive(generic)
+    declared = {
+        btf.strings[int(btf.types.name_offs[row])]
+        for btf in (cloud, generic)
+        for row in btf.types.rows_of(7).tolist()
+    }
+
+    def ours(entries: Any) -> set[tuple[str, str]]:
+        kinds = {"STRUCT", "UNION", "ENUM"}
+        return single({(e.kind, e.name) for e in entries if e.kind in kinds and sampled(e.name)})
+
+    def single(keys: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those with one type of the name, which is not just declared somewhere."""
+        return {
+            key
+            for key in keys
+            if len(old.get(key, [0])) == len(new.get(key, [0])) == 1 and key[1] not in declared
+        }
+
+    assert len(old) > 800
+    assert ours(kernels.added) == single(set(new) - set(old))
+    assert ours(kernels.removed) == single(set(old) - set(new))
+    changed = single({key for key in set(old) & set(new) if old[key] != new[key]})
+    mine = ours([one.new for one in kernels.changes.values()])
+    assert changed == mine
+    assert changed
+
+
+def test_causes_of_two_kernels(kernels: Diff) -> None:
+    first = kernels.causes[0]
+    assert (first.new.title, first.old.size, first.new.size) == ("struct device", 760, 768)
+    assert [one.name for one in first.differences if one.is_own] == ["pins"]
+    assert len(first.consequences) == 68
+    roots = {key for one in kernels.causes for key in one.consequences}
+    assert {one.key for one in kernels.consequences} == roots
+
+
+class TestCommand:
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> tuple[str, str]:
+        old = build(struct("s", 4, ("a", 1, 0)), struct("t", 4, ("a", 1, 0)))
+        new = build(struct("s", 8, ("a", 1, 0), ("b", 1, 4)), struct("u", 4, ("a", 1, 0)))
+        for name, btf in (("old", old), ("new", new)):
+            (tmp_path / name).mkdir()
+            dump(btf, tmp_path / name / "m.btf")
+        return str(tmp_path / "old" / "m.btf"), str(tmp_path / "new" / "m.btf")
+
+    def run(self, *args: str) -> Any:
+        return CliRunner().invoke(cli, ["diff", *args])
+
+    def test_text_and_exit_codes(self, files: tuple[str, str]) -> None:
+        done = self.run(*files)
+        assert done.exit_code == 1
+        assert "struct s: 4 -> 8 bytes (+4)\n  + b: int, 4 bytes at 4" in done.output
+        assert self.run(files[0], files[0]).exit_code == 0
+        assert self.run(files[0], "/nowhere").exit_code == 2
+
+    def test_json(self, files: tuple[str, str]) -> None:
+        data = json.loads(self.run(*files, "-j").output)
+        assert [one["name"] for one in data["causes"]] == ["s"]
+        assert [one["name"] for one in data["added"]] == ["u"]
+        assert [one["name"] for one in data["removed"]] == ["t"]
+
+    def test_filters(self, files: tuple[str, str], tmp_path: Path) -> None:
+        assert "struct s" not in self.run(*files, "--only", "added").output
+        assert self.run(*files, "--name", "nothing*").exit_code == 0
+        assert self.run(*files, "--kind", "enum").exit_code == 0
+        (tmp_path / "api").write_text("# ours\nstruct t # kept\n")
+        output = self.run(*files, "--api", str(tmp_path / "api")).output
+        assert "Removed: 1" in output
+        assert "Changed" not in output
+
+    def test_trees(self, files: tuple[str, str], tmp_path: Path) -> None:
+        dump(build(), tmp_path / "new" / "extra.btf")
+        done = self.run("--all", str(tmp_path / "old"), str(tmp_path / "new"))
+        assert done.exit_code == 1
+        assert "== m\n" in done.output
+        assert f"Only in {tmp_path / 'new'}: extra" in done.output
+
+
+def test_a_module_s_types_are_compared_over_two_bases(
+    cloud: Btf, modules: dict[str, bytes]
+) -> None:
+    btf = loads(modules["nf_tables"], cloud)
+    assert not diff(btf, btf)
