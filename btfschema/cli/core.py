@@ -177,17 +177,17 @@ class Core:
     def _kernel(self, programs: Sequence[BpfObject], file: str) -> dict[str, Any]:
         from btfschema.co_re import check_object
 
-        kernel, _ = open_kernel(file, self.kernels.modules.get(file, ()))
         name = self.kernels.names[file]
         rows: list[dict[str, Any]] = []
         loads: dict[str, bool] = {}
-        for program in programs:
-            found = check_object(program, kernel)
-            loads[program.path] = found.loads
-            rows += [
-                {"object": program.path, "target": name, **one.as_dict(), "fails": one.fails}
-                for one in found.findings
-            ]
+        with open_kernel(file, self.kernels.modules.get(file, ())) as (kernel, _):
+            for program in programs:
+                found = check_object(program, kernel)
+                loads[program.path] = found.loads
+                rows += [
+                    {"object": program.path, "target": name, **one.as_dict(), "fails": one.fails}
+                    for one in found.findings
+                ]
         row: dict[str, Any] = {"target": name, "loads": loads, "relocations": rows}
         if self.out_dir is not None:
             from btfschema.sources.files import atomic_write

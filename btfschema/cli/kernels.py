@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,12 @@ def _modules(folder: str, kernel: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def open_kernel(path: str, modules: Sequence[str]) -> tuple[Kernel, dict[str, str]]:
+@contextmanager
+def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dict[str, str]]]:
     """Read a kernel and its modules; those without BTF are left out.
+
+    What was found out about them is forgotten at the end, so that many kernels, one after another,
+    take the memory of one.
 
     Returns:
         The kernel, and the file of each of its modules by the module's name.
@@ -116,7 +121,12 @@ def open_kernel(path: str, modules: Sequence[str]) -> tuple[Kernel, dict[str, st
             raise one
         name = _module_name(file)
         found[name], files[name] = one, file
-    return Kernel(vmlinux, found), files
+    try:
+        yield Kernel(vmlinux, found), files
+    finally:
+        for btf in (vmlinux, *found.values()):
+            # Answers refer to their container, which refers to them.
+            btf.analyses.clear()
 
 
 def _module_name(path: str) -> str:

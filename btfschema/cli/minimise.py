@@ -209,17 +209,17 @@ class Minimise:
     def _kernel(self, file: str) -> dict[str, Any]:
         from btfschema.co_re import Marks, mark_named, mark_object, minimal, read_object
 
-        kernel, modules = open_kernel(file, self.kernels.modules.get(file, ()))
         marks = Marks()
-        for program in map(read_object, self.programs):
-            mark_object(marks, program, kernel)
-        parts = [kernel.vmlinux, *kernel.modules.values()]
-        mark_named(marks, parts, self.keep, self.members)
-        base = minimal(kernel.vmlinux, marks)
-        made = [(self.place(file), kernel.vmlinux, base.btf)]
-        for name, btf in _needed(kernel, marks):
-            result = minimal(btf, marks, {kernel.vmlinux: base}).btf
-            made.append((self.module_place(modules[name]), btf, result))
+        with open_kernel(file, self.kernels.modules.get(file, ())) as (kernel, modules):
+            for program in map(read_object, self.programs):
+                mark_object(marks, program, kernel)
+            parts = [kernel.vmlinux, *kernel.modules.values()]
+            mark_named(marks, parts, self.keep, self.members)
+            base = minimal(kernel.vmlinux, marks)
+            made = [(self.place(file), kernel.vmlinux, base.btf)]
+            for name, btf in _needed(kernel, marks):
+                result = minimal(btf, marks, {kernel.vmlinux: base}).btf
+                made.append((self.module_place(modules[name]), btf, result))
         rows = [_written(*one) for one in made]
         return {"output": rows[0]["output"], "outputs": rows}
 

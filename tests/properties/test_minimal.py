@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from btfschema import Btf, dumps, loads, views
@@ -72,6 +72,7 @@ def check_law(program: Btf, kernel: Kernel, relos: list[CoreRelo]) -> None:
         assert read.equivalent(btf)
 
 
+@settings(max_examples=50)
 @given(st.data(), btfs(max_types=12))
 def test_every_relocation_comes_out_the_same(data: st.DataObject, btf: Btf) -> None:
     if len(btf):
@@ -79,6 +80,7 @@ def test_every_relocation_comes_out_the_same(data: st.DataObject, btf: Btf) -> N
         check_law(btf, Kernel(btf), relos)
 
 
+@settings(max_examples=40)
 @given(st.data(), split_btfs())
 def test_over_modules_too(data: st.DataObject, split: Btf) -> None:
     if split.base is not None and split.base.base is None and len(split):
@@ -86,6 +88,7 @@ def test_over_modules_too(data: st.DataObject, split: Btf) -> None:
         check_law(split, Kernel(split.base, {"module": split}), relos)
 
 
+@settings(max_examples=40)
 @given(btfs(max_types=8), st.integers(), st.text("0123456789: -", max_size=6), st.integers(0, 20))
 def test_any_relocation_has_an_answer(btf: Btf, number: int, access: str, kind: int) -> None:
     relo = CoreRelo(0, number % btf.end_id, access, kind)

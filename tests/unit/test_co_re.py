@@ -313,3 +313,60 @@ def test_the_command_minimise(cloud: Path, tmp_path: Path) -> None:
     over = CliRunner().invoke(cli, ["minimise", str(cloud), "--for", program, "-o", str(cloud)])
     assert over.exit_code == 2
     assert load(cloud).equivalent(target.vmlinux)
+
+
+@pytest.mark.slow
+def test_processes_give_what_one_gives(cloud: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        (cloud.parent / f"{number}.btf").write_bytes(cloud.read_bytes())
+    objects = [str(OBJECTS / f"{name}.bpf.o") for name in ("inode_times", "flavours")]
+    command = ["core", *objects, "--all", str(cloud.parent), "--quiet", "--json"]
+    alone, many = (CliRunner().invoke(cli, [*command, "--jobs", jobs]) for jobs in "12")
+    assert alone.exit_code == many.exit_code == 1
+    assert alone.stdout == many.stdout
+    outputs = []
+    for jobs in "12":
+        out = tmp_path / jobs
+        command = ["minimise", "--all", str(cloud.parent), "--for", objects[0], "--quiet"]
+        run = CliRunner().invoke(cli, [*command, "--jobs", jobs, "--out-dir", str(out)])
+        assert run.exit_code == 0, run.output
+        outputs.append({path.name: path.read_bytes() for path in sorted(out.glob("*.btf"))})
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) == 4
+
+
+def test_a_run_of_core_goes_on_where_it_stopped(cloud: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    program = str(OBJECTS / "inode_times.bpf.o")
+    command = ["core", program, "--all", str(cloud.parent), "--out-dir", str(out), "--quiet"]
+    first = CliRunner().invoke(cli, command)
+    rows = [json.loads(line) for line in (out / "cloud.btf.jsonl").read_text().splitlines()]
+    assert [row["poison"] for row in rows] == [True, False]
+    before = (out / "cloud.btf.jsonl").stat().st_mtime_ns
+    second = CliRunner().invoke(cli, command)
+    assert (first.exit_code, second.exit_code) == (1, 1)
+    assert first.stdout == second.stdout
+    assert (out / "cloud.btf.jsonl").stat().st_mtime_ns == before
+
+
+def test_a_kernel_that_can_not_be_read_is_an_error_of_its_own(cloud: Path) -> None:
+    (cloud.parent / "broken.btf").write_bytes(b"no BTF")
+    program = str(OBJECTS / "fields.bpf.o")
+    run = CliRunner().invoke(cli, ["core", program, "--all", str(cloud.parent), "--quiet"])
+    assert run.exit_code == 1
+    assert "1 loads, 0 breaks, 1 unread" in run.output
+    assert "broken.btf" in run.output
+
+
+def test_usage() -> None:
+    program = str(OBJECTS / "fields.bpf.o")
+    for arguments, said in (
+        (["core", program], "give --target FILE"),
+        (["core", program, "-T", "a", "-T", "a"], "given twice"),
+        (["minimise", "vmlinux", "-o", "x"], "say what to keep"),
+        (["minimise", "vmlinux", "--for", program], "give either -o/--output FILE or --out-dir"),
+        (["minimise", "a", "b", "--for", program, "-o", "x"], "use --out-dir"),
+    ):
+        run = CliRunner().invoke(cli, arguments)
+        assert run.exit_code == 2, run.output
+        assert said in run.output
