@@ -72,6 +72,6 @@ def in_example_files(example_files: Path, monkeypatch: pytest.MonkeyPatch) -> No
 pytest_collect_file = Sybil(
     parsers=_parsers(),
     patterns=["*.md"],
-    excludes=["tests/**", "docs/_build/**"],
+    excludes=["tests/**", "docs/_build/**", "docs/reference/api/**"],
     fixtures=["in_example_files"],
 ).pytest()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from api_pages import split_pages  # noqa: E402
 from rules_tables import write_rules  # noqa: E402
 from schema_tables import write_tables  # noqa: E402
 
 write_rules(HERE / "reference" / "rules-tables.md")
 write_tables(HERE / "reference" / "schema-tables.md")
+API_INDEX = split_pages(HERE / "reference" / "api.md", HERE / "reference" / "api")
 
 project = "btfschema"
 copyright = "2026, the btfschema authors"  # noqa: A001 - Sphinx's own name
@@ -33,3 +36,13 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 nitpicky = False
+
+
+def show_index(app: Any, docname: str, source: list[str]) -> None:
+    """The sections of the library reference have pages of their own; it is their index."""
+    if docname == "reference/api":
+        source[0] = API_INDEX
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", show_index)
