@@ -12,23 +12,9 @@ from btfschema.errors import BtfError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import Kind
+from btfschema.schema.parts import parts_of_plan
 
 __all__ = ["Edge", "Graph", "GraphvizError", "neighbourhood"]
-
-# Kinds that are steps of an edge and no nodes.
-STEPS = frozenset(
-    {
-        Kind.PTR,
-        Kind.ARRAY,
-        Kind.CONST,
-        Kind.VOLATILE,
-        Kind.RESTRICT,
-        Kind.TYPE_TAG,
-        Kind.FUNC_PROTO,
-    }
-)
-# Numbers are everywhere and lead nowhere.
-LEFT_OUT = frozenset({Kind.VOID, Kind.INT, Kind.FLOAT})
 
 # An edge says so many of the names that it stands for.
 NAMES_SHOWN = 3
@@ -171,6 +157,11 @@ def neighbourhood(btf: Btf, type_id: int, depth: int = 1, limit: int = 300) -> G
 def _references(btf: Btf, source: int) -> Iterable[tuple[str, int, bool]]:
     """The types that one refers to: by which name, their id, and whether by a pointer."""
     view = btf[source]
+    kinds = parts_of_plan(btf.types.plan)
+    # What is a step of an edge and no node; and numbers, which are everywhere and lead nowhere.
+    by_pointer_kinds = kinds.pointers | kinds.prototypes
+    steps = by_pointer_kinds | kinds.arrays | kinds.qualifiers | kinds.type_tags
+    left_out = kinds.scalars | {Kind.VOID}
     parts = getattr(view, "members", None) or getattr(view, "variables", None)
     if parts is not None:
         named = [(getattr(part, "name", ""), part.type_id) for part in parts]
@@ -185,11 +176,11 @@ def _references(btf: Btf, source: int) -> Iterable[tuple[str, int, bool]]:
                 continue
             seen.add(target)
             step = btf[target]
-            if step.kind in STEPS:
-                further = by_pointer or step.kind in (Kind.PTR, Kind.FUNC_PROTO)
-                ways = [step.references[0]] if step.kind == Kind.ARRAY else step.references
+            if step.kind in steps:
+                further = by_pointer or step.kind in by_pointer_kinds
+                ways = [step.references[0]] if step.kind in kinds.arrays else step.references
                 todo += [(way, further) for way in reversed(ways)]
-            elif step.kind not in LEFT_OUT:
+            elif step.kind not in left_out:
                 yield name, target, by_pointer
 
 

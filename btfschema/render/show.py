@@ -13,6 +13,7 @@ from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.trampoline import Step, run
 from btfschema.render.structs import CACHE_LINE, MemberPlace, StructLayout, struct_layout
+from btfschema.render.text import format_type
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Paint", "Viewer"]
@@ -158,6 +159,11 @@ class Viewer:
             run(outline.define_typedef(type_id))
         elif kind in (Kind.FUNC, Kind.VAR):
             run(outline.declare(types.targets[type_id], name))
+        elif kind in types.outside:
+            words = types.describe(type_id).replace("*/", "* /")
+            self._lines.append(self._comment(f"{words}: its kind has no form in C"))
+            self._lines.append(format_type(self._btf, type_id))
+            return
         else:
             run(outline.declare(type_id, ""))
         text = "".join(outline.pieces).replace(BODY, " ... ") + ";"

@@ -7,11 +7,12 @@ from collections.abc import Collection
 from hypothesis import strategies as st
 
 from btfschema.codec.header import ByteOrder
-from btfschema.model.builder import Builder
+from btfschema.model.builder import Builder, Profile
 from btfschema.model.container import Btf
-from btfschema.schema.kinds import KINDS
+from btfschema.schema.kinds import KINDS, Kinds
+from btfschema.schema.plan import plan_of
 from btfschema.testing.valid import KERNEL_KINDS, draw_valid
-from btfschema.testing.values import FREE
+from btfschema.testing.values import free_views
 
 __all__ = ["btfs", "split_btfs"]
 
@@ -24,7 +25,7 @@ def btfs(
     base: Btf | None = None,
     *,
     byteorder: ByteOrder | None = None,
-    kinds: Collection[int] | None = None,
+    kinds: Collection[int] | Kinds | None = None,
     min_types: int = 0,
     max_types: int = 12,
     layout: bool | None = None,
@@ -36,8 +37,9 @@ def btfs(
         draw: given by hypothesis.
         base: make split BTF over this.
         byteorder: of the result; the base's, or without a base either.
-        kinds: which kinds to use; all declared ones by default, or with ``valid`` those that
-            Linux 6.x loads (1 to 19).
+        kinds: which kinds to use, by number; all declared ones by default, or with ``valid`` those
+            that Linux 6.x loads (1 to 19). A schema (:class:`btfschema.schema.Kinds`) with kinds
+            from outside makes containers of that schema.
         min_types: how many types at least.
         max_types: how many types at most.
         layout: whether there is a layout section; None for either. Off by default with ``valid``.
@@ -49,16 +51,21 @@ def btfs(
         byteorder = draw(st.sampled_from(BYTE_ORDERS))
     if layout is None:
         layout = not valid and draw(st.booleans())
-    builder = Builder(base, byteorder=byteorder, layout=layout)
+    schema = kinds if isinstance(kinds, Kinds) else base.kinds if base is not None else KINDS
+    # Kinds from 32 on take the wide info word.
+    profile: Profile = "wide" if max(schema) > max(KINDS) else "classic"
+    builder = Builder(base, byteorder=byteorder, layout=layout, profile=profile, kinds=schema)
     count = draw(st.integers(min_types, max_types))
     if valid:
-        for view in draw_valid(draw, base, kinds or KERNEL_KINDS, count):
+        loaded = None if isinstance(kinds, Kinds) else kinds
+        for view in draw_valid(draw, base, loaded or KERNEL_KINDS, count):
             builder.add(view)
         return builder.build()
     ids = st.integers(0, builder.next_id + count - 1)
-    numbers = st.sampled_from(sorted(kinds or KINDS))
+    numbers = st.sampled_from(sorted(kinds or schema))
+    plans = plan_of(schema).kinds
     for number in draw(st.lists(numbers, min_size=count, max_size=count)):
-        builder.add(draw(FREE[number](ids)))
+        builder.add(draw(free_views(plans[number], ids)))
     return builder.build()
 
 
@@ -69,7 +76,7 @@ def split_btfs(
     min_bases: int = 1,
     max_bases: int = 2,
     byteorder: ByteOrder | None = None,
-    kinds: Collection[int] | None = None,
+    kinds: Collection[int] | Kinds | None = None,
     min_types: int = 0,
     max_types: int = 8,
     valid: bool = False,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import fields_dict
 from hypothesis import strategies as st
 
 from btfschema.model import views
-from btfschema.model.views import TypeView
-from btfschema.schema.kinds import Kind
+from btfschema.model.views import TypeView, view_class
+from btfschema.schema.kinds import KINDS, Kind
+from btfschema.schema.plan import NAME_OFF, Field, KindPlan
+from btfschema.schema.roles import Role
 
-__all__ = ["FREE", "identifiers", "names", "u32s"]
+__all__ = ["FREE", "free_views", "identifiers", "names", "u32s"]
 
 # Few, so that equal names meet: types share strings, and look-ups find several.
 COMMON_NAMES = ("int", "a", "next", "list_head", "x1", "long")
@@ -56,6 +59,35 @@ def _enums(draw: st.DrawFn, view: type[views.Enum | views.Enum64], bits: int) ->
 
 def _modifiers(view: Callable[..., TypeView]) -> Callable[[Ids], Views]:
     return lambda ids: st.builds(view, ids, name=st.just("") | names)
+
+
+def free_views(plan: KindPlan, ids: Ids) -> Views:
+    """Views of a kind whose fields hold anything that fits and whose ids are drawn from ``ids``.
+
+    A kind from outside is told by its plan and its view class, whose fields have the names that the
+    schema gives them.
+    """
+    made = FREE.get(plan.number)
+    if made is not None and plan.number in KINDS and plan.spec is KINDS[plan.number]:
+        return made(ids)
+    view = view_class(plan)
+    values = {f.attribute: _words(f, ids) for f in (NAME_OFF, plan.third, *plan.fixed)}
+    if plan.spec is not None and plan.stride:
+        element = {f.attribute: _words(f, ids) for f in plan.element}
+        values[plan.spec.elements] = _some(st.builds(view.ELEMENT, **element)).map(tuple)
+    known = fields_dict(view)
+    return st.builds(view, **{name: one for name, one in values.items() if name in known})
+
+
+def _words(field: Field, ids: Ids) -> st.SearchStrategy[Any]:
+    """What one word of a record may hold."""
+    if field.role is Role.STRING_OFFSET:
+        return names
+    if field.role is Role.TYPE_ID:
+        return ids
+    if field.bits is not None:
+        return u32s.map(field.bits.split)
+    return s32s if field.signed else u32s
 
 
 FREE: dict[int, Callable[[Ids], Views]] = {

@@ -16,7 +16,8 @@ from attrs import frozen
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
-from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD
+from btfschema.schema.parts import parts_of_plan
+from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, Index
 
@@ -24,6 +25,7 @@ __all__ = [
     "CHAINED",
     "COMPOSITE",
     "ENUMS",
+    "KNOWN",
     "QUALIFIERS",
     "Array",
     "Members",
@@ -34,11 +36,14 @@ __all__ = [
 Ints = list[int]
 Array = npt.NDArray[Any]
 
-QUALIFIERS = frozenset({Kind.CONST, Kind.VOLATILE, Kind.RESTRICT})
-COMPOSITE = frozenset({Kind.STRUCT, Kind.UNION})
-ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
+# C has forms for the kinds of the shipped schema. Modifiers from outside are looked through when
+# the columns are made, and what else is from outside has no form in C.
+KNOWN = parts_of_plan(plan_of())
+QUALIFIERS = KNOWN.qualifiers
+COMPOSITE = KNOWN.composites
+ENUMS = KNOWN.enums
 # Kinds that stand before exactly one other type in a declaration.
-CHAINED = QUALIFIERS | {Kind.PTR, Kind.ARRAY, Kind.TYPEDEF, Kind.TYPE_TAG}
+CHAINED = KNOWN.chained | KNOWN.pointers
 
 # A declaration tag's component_idx when it is about the type and not about a part of it.
 WHOLE = -1
@@ -99,6 +104,7 @@ class TypeColumns:
         firsts: where its members, values or parameters start in the lists of these.
         counts: an array's number of elements.
         pointer_size: bytes of a pointer.
+        outside: the kinds of the container's schema that the shipped one does not declare.
     """
 
     def __init__(self, btf: Btf) -> None:
@@ -120,7 +126,10 @@ class TypeColumns:
         counts = np.zeros(len(table), np.int64)
         targets[arrays] = self._fixed(Kind.ARRAY, arrays, "type_id")
         counts[arrays] = self._fixed(Kind.ARRAY, arrays, "nelems")
-        self.targets: Ints = self._by_id(targets)
+        declared = plan_of().kinds
+        self.outside = frozenset(n for n, p in self._plan.kinds.items() if n not in declared)
+        self._through = self._looked_through(targets)
+        self.targets: Ints = self._by_id(self._past(targets))
         self.counts: Ints = self._by_id(counts)
         self.sizes: Ints = self._by_id(np.where(sized[table.kinds], table.thirds, 0))
         self._firsts = np.zeros(len(table), np.int64)
@@ -160,6 +169,16 @@ class TypeColumns:
         """A column by row as a list by id."""
         return [0, *column.tolist()]
 
+    def _looked_through(self, targets: Array) -> Array | None:
+        """By id, where it leads through modifiers from outside; None where there are none."""
+        modifiers = parts_of_plan(self._plan).modifiers & self.outside
+        mask = np.append(False, np.isin(self.table.kinds, list(modifiers)))
+        return follow(np.append(0, targets), mask) if mask.any() else None
+
+    def _past(self, ids: Array) -> Array:
+        """Type ids, without the modifiers from outside."""
+        return ids if self._through is None else self._through[ids]
+
     def _kinds_with_third(self, has: Any) -> npt.NDArray[np.bool_]:
         mask = np.zeros(max(self._plan.kinds, default=0) + 1, np.bool_)
         for number, plan in self._plan.kinds.items():
@@ -188,7 +207,7 @@ class TypeColumns:
         offsets = np.where(flags, words >> offset_shift & (1 << offset_width) - 1, words)
         widths = np.where(flags, words >> size_shift & (1 << size_width) - 1, 0)
         names = self.strings.names(elements.column("name_off"))
-        types = elements.column("type_id").tolist()
+        types = self._past(elements.column("type_id")).tolist()
         return Members(names, types, offsets.tolist(), widths.tolist())
 
     @cached_property
@@ -232,7 +251,7 @@ class TypeColumns:
     def params(self) -> tuple[list[str], Ints]:
         """Names and types of all parameters."""
         names = self.strings.names(self._params.column("name_off"))
-        return names, self._params.column("type_id").tolist()
+        return names, self._past(self._params.column("type_id")).tolist()
 
     def parts(self, proto: int) -> Ints:
         """What a function returns, and its parameters' types."""

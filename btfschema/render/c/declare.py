@@ -8,7 +8,7 @@ end to its start, and what stands to the right of the name is put off until the 
 from __future__ import annotations
 
 from btfschema.errors import EncodeError, UnresolvedError
-from btfschema.render.c.columns import COMPOSITE, ENUMS, QUALIFIERS, TypeColumns
+from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, QUALIFIERS, TypeColumns
 from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
@@ -18,7 +18,7 @@ from btfschema.schema.kinds import Kind
 __all__ = ["Declarations"]
 
 # Kinds that stand between what is declared and the type at the end of its chain.
-DECLARATORS = QUALIFIERS | {Kind.PTR, Kind.ARRAY, Kind.FUNC_PROTO, Kind.TYPE_TAG}
+DECLARATORS = (CHAINED - KNOWN.typedefs) | KNOWN.prototypes
 WORDS: dict[int, str] = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "restrict"}
 BUILT_IN = "__builtin_va_list"
 # Characters of declarations. Real kernels need a few million; what is defined in place inside of
@@ -168,7 +168,7 @@ class Declarations:
         kind = types.kinds[type_id]
         if not type_id:
             out.append("void")
-        elif kind in (Kind.INT, Kind.FLOAT):
+        elif kind in KNOWN.scalars:
             out.append(types.names[type_id])
         elif kind == Kind.TYPEDEF:
             out.append(self._names.typedef(type_id))

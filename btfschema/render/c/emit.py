@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from btfschema.render.c.asserts import assertions
-from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, TypeColumns
+from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.declare import Declarations
 from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.layout import Layout
@@ -22,8 +22,8 @@ MISSING_TYPES = {
     "__Poly128_t": "unsigned __int128",
 }
 
-# Kinds that declare nothing.
-SILENT = frozenset({Kind.VOID, Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG})
+# Kinds that declare nothing: what defines code or data.
+SILENT = KNOWN.unrepeatable | {Kind.VOID}
 # Kinds that are used as what they refer to.
 STEPS = CHAINED - {Kind.TYPEDEF}
 
@@ -66,6 +66,10 @@ class Emitter:
             EncodeError: a gap between members is too large to write.
         """
         if self._types.kinds[root] in SILENT:
+            return
+        if self._types.kinds[root] in self._types.outside:
+            what = self._types.describe(root).replace("*/", "* /")
+            self.out.append(f"/* {what} is left out: its kind has no form in C */\n\n")
             return
         for type_id in self._order.needed_for(root):
             if self._states[type_id] != WRITTEN:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from btfschema.errors import EncodeError
-from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
+from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Layout", "round_up"]
 
 # Kinds that are aligned to their size.
-MEASURED = ENUMS | {Kind.INT, Kind.FLOAT}
+MEASURED = ENUMS | KNOWN.scalars
 
 # Bytes of an __int128.
 WIDE = 16

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, Array, TypeColumns, follow
+from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, Array, TypeColumns, follow
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 
 __all__ = ["sorted_ids"]
 
 # Kinds that are sorted by what they refer to.
-REFERRING = CHAINED | {Kind.DECL_TAG}
+REFERRING = CHAINED | KNOWN.tags
 ANONYMOUS_ENUM, NAMED_ENUM, NUMBER, STRUCT, FUNCTION, REST = 0, 1, 2, 3, 4, 10
 RANKS = {
     **dict.fromkeys(ENUMS, NAMED_ENUM),
-    Kind.INT: NUMBER,
-    Kind.FLOAT: NUMBER,
+    **dict.fromkeys(KNOWN.scalars, NUMBER),
     **dict.fromkeys(COMPOSITE, STRUCT),
-    Kind.FUNC_PROTO: FUNCTION,
+    **dict.fromkeys(KNOWN.prototypes, FUNCTION),
 }
 
 MASK = (1 << 64) - 1
