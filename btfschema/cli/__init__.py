@@ -9,6 +9,9 @@ import importlib
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
@@ -40,10 +43,33 @@ COMMANDS = {
 }
 
 
-class Interrupted(click.ClickException):
-    """The user interrupted a command; says how far it came. The exit code is a shell's."""
+# The signals that ask a command to stop.
+STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
-    exit_code = 128 + signal.SIGINT
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came, as from a service manager or a terminal that closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Interrupted(click.ClickException):
+    """A command was stopped; says how far it came. The exit code is a shell's.
+
+    Args:
+        cause: what stopped it.
+        far: how far it came, to go after "interrupted" or "terminated".
+    """
+
+    def __init__(self, cause: KeyboardInterrupt, far: str = "") -> None:
+        by_signal = isinstance(cause, Stopped)
+        super().__init__(f"{'terminated' if by_signal else 'interrupted'}{far}")
+        # click reads it of the instance, and declares it of the class.
+        self.exit_code = 128 + (cause.number if isinstance(cause, Stopped) else signal.SIGINT)  # type: ignore[misc]
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say so as other errors are said, in a line of its own after a terminal's ^C."""
@@ -54,15 +80,39 @@ class Interrupted(click.ClickException):
         echo(f"btfschema: {self.message}", err=True)
 
 
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP stop a command as ^C does, unless whoever started it ignores them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        # Once is enough; while the command ends, nothing disturbs it.
+        signal.signal(number, signal.SIG_IGN)
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in STOPPING[1:]}
+    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; each may be interrupted."""
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted") from None
+            with _signals():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as cause:
+            raise Interrupted(cause) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of the table."""

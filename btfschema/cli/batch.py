@@ -262,10 +262,10 @@ def run_batch(
             # Ends the work that is under way when this ends.
             for row in stack.enter_context(closing(found)):
                 outcomes[row["outcome"]] += 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as cause:
         far = f" after {outcomes.total():,} of {len(files):,} files" if len(files) > 1 else ""
         goes_on = "; the same command goes on" if reports.journal is not None else ""
-        raise Interrupted(f"interrupted{far}{goes_on}") from None
+        raise Interrupted(cause, f"{far}{goes_on}") from None
     left = len(files) - outcomes.total()
     if left:
         text = f"{left:,} of {len(files):,} files were not tried; --keep-going goes on"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
+
+from btfschema.cli import STOPPING
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -59,14 +63,15 @@ def workers_of(url: str | None, jobs: int) -> Iterator[Workers]:
 
 @contextmanager
 def _processes(count: int) -> Iterator[Executor]:
-    """Processes that finish what they are at when this one is interrupted, and do nothing more.
+    """Processes that finish what they are at when this one is stopped, and do nothing more.
 
-    A terminal interrupts all processes of a command; this one alone is to act on it. A worker that
-    died of it would take the pool along, and show its traceback.
+    A terminal interrupts all processes of a command, and a service manager terminates them; this
+    one alone is to act on it. A worker that died of it would take the pool along, and show its
+    traceback. When this process is killed without a warning, the workers end by themselves.
     """
     from concurrent.futures import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(count, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(count, initializer=_follow_parent)
     try:
         with _interrupts_held():
             # The first piece of work forks all workers, before any can ignore interrupts.
@@ -76,8 +81,25 @@ def _processes(count: int) -> Iterator[Executor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _follow_parent() -> None:
+    """Leave signals to the parent process, and end when it ends."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_outlive_not, daemon=True).start()
+
+
+def _outlive_not() -> None:
+    """Wait for the parent's end, however the worker was started, and end at once.
+
+    Forked workers hold the pipes of those forked before them, so that the last one ends first, and
+    then the one before it.
+    """
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager
@@ -86,7 +108,7 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield
     finally:
