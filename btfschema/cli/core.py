@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,8 +13,8 @@ import click
 from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch
-from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel, refuse_inputs
-from btfschema.cli.outputs import echo
+from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
+from btfschema.cli.outputs import echo, guard, json_text, output_stream, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
 from btfschema.cli.workers import workers_of
@@ -97,9 +96,7 @@ def core(
     from btfschema.co_re import read_object
 
     kernels = kernels_of(targets, trees, modules)
-    for output in (html, report):
-        if output is not None:
-            refuse_inputs(output, [*objects, *kernels.paths])
+    _guard(objects, kernels, {"--html": html, "--report": report}, out_dir)
     for path in objects:
         # Read here too, so that a bad one is told at once.
         read_object(path)
@@ -130,6 +127,18 @@ def core(
         raise click.exceptions.Exit(1)
 
 
+def _guard(
+    objects: Sequence[str],
+    kernels: KernelFiles,
+    outputs: Mapping[str, str | None],
+    out_dir: str | None,
+) -> None:
+    """Refuse outputs that are inputs."""
+    results = [str(_row_file(out_dir, name)) for name in kernels.names.values() if out_dir]
+    named = {option: [path] for option, path in outputs.items()}
+    guard({**named, "--out-dir": results}, {"OBJECT": objects, **kernels.reads})
+
+
 def _journal(out_dir: str, objects: Sequence[str], kernels: KernelFiles) -> Journal:
     """What earlier runs with the same objects have done."""
     for name in kernels.names.values():
@@ -147,9 +156,9 @@ def _row_file(out_dir: str, name: str) -> Path:
 
 def _write_page(path: str, told: _Told) -> None:
     from btfschema.cli.core_page import core_page
-    from btfschema.sources.files import atomic_write
 
-    atomic_write(path, core_page(told.objects, told.cells, told.failing).encode())
+    page = core_page(told.objects, told.cells, told.failing)
+    write_output(path, page.encode("utf-8", "backslashreplace"))
 
 
 @frozen
@@ -190,11 +199,10 @@ class Core:
                 ]
         row: dict[str, Any] = {"target": name, "loads": loads, "relocations": rows}
         if self.out_dir is not None:
-            from btfschema.sources.files import atomic_write
-
-            path = _row_file(self.out_dir, name)
-            atomic_write(path, "".join(f"{json.dumps(one)}\n" for one in rows).encode())
-            row["output"] = str(path)
+            path = str(_row_file(self.out_dir, name))
+            with output_stream(path) as out:
+                out.writelines(f"{json_text(one)}\n" for one in rows)
+            row["output"] = path
         return row
 
 
@@ -233,7 +241,7 @@ class _Told:
             if self.as_json and self.pretty:
                 self._array.append(shown)
             elif self.as_json:
-                echo(json.dumps(shown))
+                echo(json_text(shown))
             if one["fails"]:
                 self.failing.append(one)
                 if not self.as_json and not self.quiet:
@@ -245,7 +253,7 @@ class _Told:
         """Print what is printed last."""
         if self.as_json:
             if self.pretty:
-                echo(json.dumps(self._array, indent="\t"))
+                echo(json_text(self._array, pretty=True))
             return
         counts = Counter(cell for cells in self.cells.values() for cell in cells)
         width = max(map(len, self.cells), default=0)

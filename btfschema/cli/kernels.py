@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import click
 from attrs import field, frozen
 
-from btfschema.cli.outputs import guard
-
 if TYPE_CHECKING:
     from btfschema.co_re import Kernel
     from btfschema.model.container import Btf
 
-__all__ = ["KernelFiles", "kernels_of", "open_kernel", "refuse_inputs"]
+__all__ = ["KernelFiles", "kernels_of", "open_kernel"]
 
 MODULES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
 KERNELS = (".btf", "vmlinux")
@@ -40,6 +38,12 @@ class KernelFiles:
     names: Mapping[str, str]
     modules: Mapping[str, tuple[str, ...]] = field(factory=dict)
     walked: bool = False
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        """All files that are read, by what they are: for :func:`btfschema.cli.outputs.guard`."""
+        modules = [path for paths in self.modules.values() for path in paths]
+        return {"the kernel": self.paths, "the module": tuple(modules)}
 
 
 def kernels_of(
@@ -135,12 +139,3 @@ def _module_name(path: str) -> str:
     for suffix in sorted(MODULES, key=len, reverse=True):
         name = name.removesuffix(suffix)
     return name.replace("-", "_")
-
-
-def refuse_inputs(output: str, inputs: Iterable[str]) -> None:
-    """Refuse to write over what is read.
-
-    Raises:
-        click.UsageError: the output is one of the inputs.
-    """
-    guard({"the output": [output]}, {"FILE": list(inputs)})

@@ -13,8 +13,8 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch
-from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel, refuse_inputs
-from btfschema.cli.outputs import binary_stdout, echo
+from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
+from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
 from btfschema.cli.workers import workers_of
@@ -109,7 +109,7 @@ def minimise(
     if output is not None and (len(kernels.paths) > 1 or modules):
         raise click.UsageError("-o takes one kernel without modules: use --out-dir DIR")
     work = Minimise(programs, keep, members, kernels, output, out_dir)
-    work.prepare(files)
+    work.prepare(report)
     for program in programs:
         # Read here too, so that a bad one is told at once.
         read_object(program)
@@ -184,7 +184,7 @@ class Minimise:
         name = Path(file).name.partition(".ko")[0].removesuffix(".btf")
         return str(Path(self.out_dir or "") / f"{name}.btf")
 
-    def prepare(self, files: Sequence[str]) -> None:
+    def prepare(self, report: str | None) -> None:
         """Make the directories that results go to.
 
         Raises:
@@ -196,8 +196,11 @@ class Minimise:
         for place, count in Counter(places).items():
             if count > 1:
                 raise click.UsageError(f"{count} results would go to {place}")
-            if place != "-":
-                refuse_inputs(place, [*files, *self.programs, *self.kernels.paths])
+        option = "-o" if self.output is not None else "--out-dir"
+        reads = {"--for": self.programs, **self.kernels.reads}
+        guard({option: places, "--report": [report]}, reads)
+        for place in places:
+            if place != DASH:
                 Path(place).parent.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
@@ -232,13 +235,9 @@ def _needed(kernel: Kernel, marks: Marks) -> list[tuple[str, Btf]]:
 def _written(output: str, before: Btf, after: Btf) -> dict[str, Any]:
     """Write a result; returns what to report."""
     from btfschema.model.loading import dumps
-    from btfschema.sources.files import atomic_write
 
     data = dumps(after)
-    if output == "-":
-        binary_stdout(asked=True).write(data)
-    else:
-        atomic_write(output, data)
+    write_output(output, data)
     return {
         "output": output,
         "types": len(before),
