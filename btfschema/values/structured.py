@@ -10,6 +10,7 @@ import numpy.typing as npt
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import DecodeError, EncodeError, NoMemberError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.views import TypeView
 from btfschema.values.floats import FLOAT_CODES, decode_float
 from btfschema.values.layout import Bits, Form, Layout, Record, Scalar, Series, fold
 from btfschema.values.layouts import AnyType, Layouts, layouts_of
@@ -41,15 +42,17 @@ def dtype_of(btf: Btf, type_: AnyType) -> DType:
         UnresolvedError, DecodeError, TypeIdError, UnknownNameError: as for
             :func:`~btfschema.values.read`.
     """
-    layouts = layouts_of(btf)
-    type_id = layouts.id_of(type_)
-    known = layouts.forms(dtype_of)
-    layout = layouts.of(type_id)
-    found: DType | None = known.get(layout)
+    known: dict[int | str, DType] = btf.analyses.setdefault(dtype_of, {})
+    # Asked for again and again, and a view of a large struct takes long to hash.
+    key = type_.id if isinstance(type_, TypeView) and type_.btf is btf else type_
+    found = known.get(key) if not isinstance(key, TypeView) else None
     if found is None:
+        layouts = layouts_of(btf)
+        type_id = layouts.id_of(type_)
+        layout = layouts.of(type_id)
         _refuse_large(layout, layouts)
-        made: DType = fold(layout, _Types(layouts), known)
-        return made
+        found = fold(layout, _Types(layouts), layouts.forms(_Types))
+        known[type_id if isinstance(key, TypeView) else key] = found
     return found
 
 
@@ -155,11 +158,15 @@ def read_array(
         EncodeError, UnresolvedError, TypeIdError, UnknownNameError: as for :func:`dtype_of`.
     """
     dtype = dtype_of(btf, type_)
-    size, have = dtype.itemsize, len(data) if isinstance(data, bytes) else len(view_of(data))
-    if size:
-        wanted = (have - offset) // size if count is None else count
-        if wanted > 0 and 0 <= offset <= have - wanted * size:
-            return np.frombuffer(data, dtype, wanted, offset)
+    if count is not None and count > 0:
+        try:
+            return np.frombuffer(data, dtype, count, offset)
+        except ValueError:
+            # A type of no size, or too little data, which is told in our words.
+            pass
+    size, have = dtype.itemsize, len(view_of(data))
+    if count is None and size and 0 <= offset <= have - size:
+        return np.frombuffer(data, dtype, (have - offset) // size, offset)
     wanted = count or 0
     if not 0 <= offset <= have or wanted < 0 or wanted * size > have - offset:
         raise DecodeError(
