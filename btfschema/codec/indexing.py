@@ -1,8 +1,4 @@
-"""Where the records of type sections start, and whether they fit.
-
-A record's length depends on its own info word alone, so the length of a record that starts at
-*every* word is computed at once. What is left to do one by one is to go from record to record.
-"""
+"""Type sections cut into records, and whether these fit."""
 
 from __future__ import annotations
 
@@ -13,12 +9,13 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import bounds_of, joined_arrays
+from btfschema.codec.walking import index_records, sizes_of
 from btfschema.errors import DecodeError
-from btfschema.schema.plan import HEADER_WORDS, INFO_WORD, KIND_SHIFT, VLEN_MASK, Plan
+from btfschema.schema.plan import HEADER_WORDS, INFO_WORD, Plan
 from btfschema.tables.joined import Joined
 from btfschema.tables.types import TypeTable, split_info
 
-__all__ = ["Section", "index_records", "index_sections", "raise_record_error"]
+__all__ = ["Section", "index_sections", "raise_record_error"]
 
 Words = npt.NDArray[np.uint32]
 Index = npt.NDArray[np.int64]
@@ -57,47 +54,12 @@ def index_sections(sections: Sequence[Section], plan: Plan) -> Joined:
     return joined
 
 
-def index_records(words: Words, plan: Plan, bounds: Index | None = None) -> Index:
-    """The word at which each record starts.
-
-    When a record does not fit its section, that section's last start is the offending record's.
-
-    Args:
-        words: one section, or many, one after another.
-        plan: how long the records are.
-        bounds: where each section starts, and where the last one ends; one section by default.
-    """
-    # Read through a memoryview: numpy takes ten times as long for one number.
-    sizes = _sizes(words[INFO_WORD.word :], plan).data
-    starts: list[int] = []
-    at = 0
-    for end in [len(words)] if bounds is None else bounds[1:].tolist():
-        # Where less is left than any record has, the last one starts, and does not fit.
-        last = end - HEADER_WORDS
-        while at <= last:
-            starts.append(at)
-            at += sizes[at]
-        if at < end:
-            starts.append(at)
-        at = end
-    return np.array(starts, np.int64)
-
-
-def _sizes(infos: Words, plan: Plan) -> Words:
-    """The words of a record, by its info word; for an unknown kind, more than there are."""
-    top = (infos >> KIND_SHIFT).astype(np.uint8)
-    sizes = plan.strides.take(top)
-    sizes *= infos & np.uint32(VLEN_MASK)
-    sizes += plan.fixed_words.take(top)
-    return sizes
-
-
 def _check_last_records(sections: Sequence[Section], joined: Joined) -> None:
     """Every section ends where its last record does; those before it fit, or it had no start."""
     filled = (joined.rows[1:] > joined.rows[:-1]).nonzero()[0]
     lasts = joined.types.starts.take(joined.rows[1:].take(filled) - 1)
     infos = joined.types.words.take(lasts + INFO_WORD.word, mode="clip")
-    bad = lasts + _sizes(infos, joined.types.plan) != joined.words[1:].take(filled)
+    bad = lasts + sizes_of(infos, joined.types.plan) != joined.words[1:].take(filled)
     wrong = set(filled[bad].tolist())
     wrong |= {number for number, section in enumerate(sections) if section.trailing}
     for number in sorted(wrong):

@@ -14,7 +14,8 @@ from btfschema.codec.header import (
     canonical_header,
     word_dtype,
 )
-from btfschema.codec.indexing import index_records, raise_record_error
+from btfschema.codec.indexing import raise_record_error
+from btfschema.codec.walking import index_records
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import BTF_HEADER, BTF_LAYOUT, BTF_LAYOUT_FIELDS, BTF_VERSION, Kinds

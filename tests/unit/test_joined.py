@@ -15,7 +15,8 @@ from telling import outcome, said_by
 
 from btfschema import Kind, views
 from btfschema.arrays import bounds_of, ranges, spread, woven
-from btfschema.codec.indexing import Section, index_records, index_sections
+from btfschema.codec.indexing import Section, index_sections
+from btfschema.codec.walking import index_records
 from btfschema.errors import DecodeError
 from btfschema.schema.plan import INFO_BITS, plan_of
 from btfschema.tables.joined import TOGETHER, WORDS_TOGETHER, Joined, portions
