@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from btfschema.model.container import Btf
     from btfschema.model.views import AnyView
 
-__all__ = ["byte_offset", "is_modifier", "member_at", "place_of", "stripped", "walk"]
+__all__ = ["byte_offset", "is_modifier", "member_at", "place_of", "steps_of", "stripped", "walk"]
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[([0-9]+)\]")
 
@@ -93,7 +93,7 @@ def _moved(member: Member, by: int, name: str) -> Member:
     return found
 
 
-def _steps(path: str) -> list[str | int]:
+def steps_of(path: str) -> list[str | int]:
     """The names and indexes of a path.
 
     Raises:
@@ -123,7 +123,7 @@ def member_at(struct: Composite, path: str) -> Member:
         return plain
     found: Member | None = None
     holder: TypeView = struct
-    for step in _steps(path):
+    for step in steps_of(path):
         base = found.bit_offset if found is not None else 0
         if isinstance(step, int):
             found = _element(found, holder, step, struct, path)

@@ -1,45 +1,16 @@
-"""Paths to a part of a value: ``se.avg``, ``numbers[0].nr``."""
+"""What a step of a path leads to in a layout."""
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 
 from btfschema.errors import NoMemberError, UnresolvedError
 from btfschema.values.layout import Field, Layout, Record, Series
 
-__all__ = ["Step", "element_place", "field_of", "steps_of"]
+__all__ = ["Step", "element_place", "field_of"]
 
 Step = str | int
 """A member's name, or the number of an element."""
-
-TOKEN = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,20})\]")
-
-
-def steps_of(path: str) -> list[Step]:
-    """The steps of a path.
-
-    Raises:
-        NoMemberError: this is none.
-    """
-    steps: list[Step] = []
-    at = 0
-    while at < len(path) or not steps:
-        match = TOKEN.match(path, at)
-        if match is None or (match[0].startswith(".") and not steps):
-            raise NoMemberError(
-                f"{path!r} is no path: expected names and [numbers] at character {at}",
-                got=path,
-                expected='something like "se.avg" or "numbers[0].nr"',
-            )
-        name, number = match.groups()
-        if name is not None and at and not match[0].startswith("."):
-            raise NoMemberError(
-                f"{path!r} is no path: expected a dot at character {at}", got=path, expected="a dot"
-            )
-        steps.append(name if name is not None else int(number))
-        at = match.end()
-    return steps
 
 
 def field_of(layout: Layout, name: str, path: str, what: str) -> Field:

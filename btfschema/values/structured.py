@@ -10,12 +10,13 @@ import numpy.typing as npt
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import DecodeError, EncodeError, NoMemberError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.paths import steps_of
 from btfschema.model.views import TypeView
 from btfschema.values.floats import FLOAT_CODES, decode_float
 from btfschema.values.layout import Bits, Form, Layout, Record, Scalar, Series, fold
 from btfschema.values.layouts import AnyType, Layouts, layouts_of
 from btfschema.values.memory import Data, view_of
-from btfschema.values.paths import field_of, steps_of
+from btfschema.values.paths import field_of
 from btfschema.values.plain import INT_CODES
 
 __all__ = ["column", "dtype_of", "read_array"]
@@ -191,7 +192,7 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
         path: ``"se.avg.load_sum"``, ``"numbers[0].nr"``, ``"flags"``.
 
     Raises:
-        NoMemberError: there is no such member.
+        UnknownNameError: there is no such member, or ``path`` is none.
         UnresolvedError: there is no such element.
     """
     layouts = layouts_of(btf)

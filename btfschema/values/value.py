@@ -7,11 +7,12 @@ from typing import Any
 
 from btfschema.errors import DecodeError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.paths import steps_of
 from btfschema.model.views import TypeView
 from btfschema.values.layout import Bits, Layout, Record, Scalar, Series
 from btfschema.values.layouts import AnyType, Layouts, layouts_of
 from btfschema.values.memory import Data, require, view_of
-from btfschema.values.paths import Step, element_place, field_of, steps_of
+from btfschema.values.paths import Step, element_place, field_of
 from btfschema.values.plain import Reading, reader_of
 from btfschema.values.text import TextOptions, ValueWriter
 
@@ -144,7 +145,7 @@ class Value:
                 anew, too.
 
         Raises:
-            NoMemberError: a member on the path does not exist.
+            UnknownNameError: a member on the path does not exist, or it is no path.
             UnresolvedError: an element does not, or ``count`` is given for what is no array.
         """
         value = self
