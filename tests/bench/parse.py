@@ -6,6 +6,7 @@ Processor time, both in turn in one run; libbpf is built from Debian's ``linux-s
 from __future__ import annotations
 
 import argparse
+import lzma
 import statistics
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from typing import Any
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
+VMLINUX = TESTS / "data" / "vmlinux-cloud.btf.xz"
+
 from libbpf_oracle import libbpf, run  # noqa: E402
 
 from btfschema import load  # noqa: E402
-from conftest import unxz  # noqa: E402
 
 SOURCE = Path(__file__).parent / "libbpf_parse.c"
 TIMES = 3
@@ -43,7 +45,7 @@ def main() -> None:
     built = libbpf()
     with tempfile.TemporaryDirectory() as folder:
         file, program = Path(folder) / "vmlinux.btf", Path(folder) / "parse"
-        file.write_bytes(unxz("vmlinux-cloud.btf.xz"))
+        file.write_bytes(lzma.decompress(VMLINUX.read_bytes()))
         libraries = (built / "libbpf.a", "-lelf", "-lz")
         run("gcc", "-O2", f"-I{built}", SOURCE, *libraries, "-o", program)
         for check in (True, False):

@@ -7,6 +7,7 @@ Processor time, medians. The peers: ``numpy.frombuffer`` with the same dtype for
 from __future__ import annotations
 
 import argparse
+import lzma
 import random
 import statistics
 import sys
@@ -19,11 +20,12 @@ from typing import Any
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
+VMLINUX = TESTS / "data" / "vmlinux-cloud.btf.xz"
+
 import numpy as np  # noqa: E402
 
 from btfschema import Kind, loads  # noqa: E402
 from btfschema.values import dtype_of, read, read_array  # noqa: E402
-from conftest import unxz  # noqa: E402
 
 ARRAYS = ("list_head", "pid")
 COUNT = 100_000
@@ -45,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
     runs = parser.parse_args().runs
-    btf = loads(unxz("vmlinux-cloud.btf.xz"))
+    btf = loads(lzma.decompress(VMLINUX.read_bytes()))
     noise = random.Random(1)
     task = btf.find("task_struct", Kind.STRUCT)
     data = noise.randbytes(btf.sizeof(task))
