@@ -15,6 +15,7 @@ from btfschema.co_re.names import essential_name
 from btfschema.co_re.types import Types
 from btfschema.errors import RequirementError
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.model.views import TypeView
 from btfschema.tables.strings import StringTable
 
@@ -102,11 +103,7 @@ class _Names:
     @classmethod
     def of(cls, btf: Btf) -> _Names:
         """The finder of a container, which stays with it."""
-        known = btf.analyses
-        if cls not in known:
-            known[cls] = cls(btf)
-        found: _Names = known[cls]
-        return found
+        return remembered(btf, cls, cls)
 
     @cached_property
     def used(self) -> Container[int]:

@@ -6,6 +6,7 @@ from attrs import field, frozen
 
 from btfschema.errors import CoreError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.model.views import VIEWS, TypeView
 from btfschema.model.views.data import Composite, EnumBase
 from btfschema.schema.kinds import Kinds
@@ -46,11 +47,9 @@ class Types:
     @classmethod
     def of(cls, btf: Btf) -> Types:
         """The reader of a container, which stays with it."""
-        known = btf.analyses
-        if cls not in known:
-            known[cls] = cls(btf, modifier_kinds(btf.kinds), enum_kinds(btf.kinds))
-        found: Types = known[cls]
-        return found
+        return remembered(
+            btf, cls, lambda btf: cls(btf, modifier_kinds(btf.kinds), enum_kinds(btf.kinds))
+        )
 
     def __getitem__(self, type_id: int) -> TypeView:
         """The type with this id, as it stands."""

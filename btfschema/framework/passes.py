@@ -19,10 +19,11 @@ from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
 from btfschema.model.changing import replaced
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.model.rewriting import rewritten
 from btfschema.model.selection import select
+from btfschema.model.standing import BaseState, base_state
 from btfschema.model.views import TypeView
-from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.tables.ids import IdMap
 from btfschema.tables.types import TypeTable
 
@@ -38,27 +39,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-BaseState = Literal["none", "full", "distilled"]
-"""What a container stands on: nothing, any BTF, or the few names that ``distill`` leaves."""
-
-
-def base_state(btf: Btf) -> BaseState:
-    """Whether ``btf`` has a base, and whether that can be a distilled one."""
-    base = btf.base
-    if base is None:
-        return "none"
-    # Kept with the base, which many splits share.
-    known = base.analyses
-    if base_state not in known:
-        types = base.types
-        # Named types of these kinds are what libbpf takes as one.
-        kinds = kind_mask(parts_of_plan(types.plan).distilled)
-        distilled = base.base is None and bool(kinds.take(types.kinds).all())
-        distilled = distilled and not base.strings.empty(types.name_offs).any()
-        known[base_state] = "distilled" if distilled else "full"
-    found: BaseState = known[base_state]
-    return found
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -311,11 +291,7 @@ class Analysis(Pass, Generic[T]):
 
     def of(self, btf: Btf) -> T:
         """The result for ``btf``."""
-        found = btf.analyses
-        if self not in found:
-            found[self] = self.compute(btf)
-        result: T = found[self]
-        return result
+        return remembered(btf, self, self.compute)
 
     def facts(self, result: T) -> Mapping[str, Any]:
         """The result as data that JSON can hold, for whoever runs the analysis by name."""

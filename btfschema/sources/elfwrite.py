@@ -63,7 +63,7 @@ def write_btf_file(
         EncodeError: the result can't be written in this form.
     """
     if with_base is None:
-        from btfschema.framework.passes import base_state
+        from btfschema.model.standing import base_state
 
         with_base = base_state(btf) == "distilled"
     base = _own_base(btf) if with_base else None

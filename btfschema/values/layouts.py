@@ -8,6 +8,7 @@ from typing import Any
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import AmbiguousNameError, DecodeError, UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.model.views import IntEncoding, TypeView
 from btfschema.values.floats import FLOAT_SIZES
 from btfschema.values.layout import (
@@ -48,10 +49,7 @@ def most_bits(scalar: Scalar) -> int:
 
 def layouts_of(btf: Btf) -> Layouts:
     """The layouts of a container's types, kept as long as the container."""
-    found: Layouts | None = btf.analyses.get(Layouts)
-    if found is None:
-        found = btf.analyses[Layouts] = Layouts(btf)
-    return found
+    return remembered(btf, Layouts, Layouts)
 
 
 class Layouts:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from attrs import frozen
 
-from btfschema.framework.passes import Analysis
 from btfschema.model.container import Btf
+from btfschema.model.memo import per_container
 from btfschema.schema.constraints import NameRule
 from btfschema.verification.findings import Ints, Mask
 from btfschema.verification.kernels import Kernel
@@ -90,24 +88,6 @@ class NameClasses:
         return np.asarray(fine & (first != 0 if rule is NameRule.SECTION else FIRST[first]))
 
 
-@frozen
-class _NameClassesOf(Analysis[NameClasses]):
-    name: ClassVar[str] = "name-classes"
-
-    def compute(self, btf: Btf) -> NameClasses:
-        strings = btf.strings
-        data = np.frombuffer(strings.data, np.uint8)
-        return NameClasses(
-            strings.start,
-            data,
-            np.flatnonzero(data == 0),
-            _before(~REST[data]),
-            _before(~PRINTABLE[data]),
-            _before(data == DOT),
-            name_classes(btf.base) if btf.base is not None else None,
-        )
-
-
 def _before(wrong: Mask) -> Ints:
     """How many are true before each place."""
     counts = np.cumsum(wrong, dtype=np.uint32)
@@ -115,6 +95,17 @@ def _before(wrong: Mask) -> Ints:
     return counts
 
 
+@per_container
 def name_classes(btf: Btf) -> NameClasses:
     """The classes of a container's names, worked out once."""
-    return _NameClassesOf().of(btf)
+    strings = btf.strings
+    data = np.frombuffer(strings.data, np.uint8)
+    return NameClasses(
+        strings.start,
+        data,
+        np.flatnonzero(data == 0),
+        _before(~REST[data]),
+        _before(~PRINTABLE[data]),
+        _before(data == DOT),
+        name_classes(btf.base) if btf.base is not None else None,
+    )

@@ -6,14 +6,12 @@ are asked for what the split refers to, so that a module costs nothing of its ba
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from attrs import frozen
 
 from btfschema.errors import DecodeError
-from btfschema.framework.passes import Analysis
 from btfschema.model.container import Btf
+from btfschema.model.memo import per_container
 from btfschema.model.sizes import DEFAULT_POINTER_SIZE
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import Kind, Kinds
@@ -132,44 +130,37 @@ class Resolution:
         return np.where(there, self.take(column, np.where(there, finals, 0)), broken)
 
 
-@frozen
-class _ResolutionOf(Analysis[Resolution]):
-    name: ClassVar[str] = "resolution"
-
-    def compute(self, btf: Btf) -> Resolution:
-        types = btf.types
-        base = resolution(btf.base) if btf.base is not None else None
-        void = 0 if base is not None else 1
-        start = types.first_id - void
-
-        def column(values: Ints) -> Ints:
-            return np.concatenate([np.zeros(void, values.dtype), values])
-
-        # Records without a word behind the common ones may end the section.
-        after = np.minimum(types.starts + THIRD.word + 1, max(len(types.words) - 1, 0))
-        extra = types.words[after]
-        kinds = column(types.kinds)
-        thirds = column(types.thirds).astype(np.int64)
-        finals = _finals(kinds, thirds, start, base, btf.kinds)
-        partial = Resolution(
-            start,
-            types.end_id,
-            kinds,
-            thirds,
-            column(types.vlens),
-            column(extra),
-            finals,
-            np.full(len(kinds), UNKNOWN_SIZE, np.int64),
-            column(_unnamed(btf)),
-            base,
-        )
-        _fill_sizes(partial, btf)
-        return partial
-
-
+@per_container
 def resolution(btf: Btf) -> Resolution:
     """The resolution of a container, worked out once."""
-    return _ResolutionOf().of(btf)
+    types = btf.types
+    base = resolution(btf.base) if btf.base is not None else None
+    void = 0 if base is not None else 1
+    start = types.first_id - void
+
+    def column(values: Ints) -> Ints:
+        return np.concatenate([np.zeros(void, values.dtype), values])
+
+    # Records without a word behind the common ones may end the section.
+    after = np.minimum(types.starts + THIRD.word + 1, max(len(types.words) - 1, 0))
+    extra = types.words[after]
+    kinds = column(types.kinds)
+    thirds = column(types.thirds).astype(np.int64)
+    finals = _finals(kinds, thirds, start, base, btf.kinds)
+    partial = Resolution(
+        start,
+        types.end_id,
+        kinds,
+        thirds,
+        column(types.vlens),
+        column(extra),
+        finals,
+        np.full(len(kinds), UNKNOWN_SIZE, np.int64),
+        column(_unnamed(btf)),
+        base,
+    )
+    _fill_sizes(partial, btf)
+    return partial
 
 
 def _finals(kinds: Ints, thirds: Ints, start: int, base: Resolution | None, schema: Kinds) -> Ints:

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
@@ -142,11 +143,7 @@ class TypeColumns:
     @classmethod
     def of(cls, btf: Btf) -> TypeColumns:
         """Those of a container, worked out once and kept with it."""
-        known = btf.analyses
-        if cls not in known:
-            known[cls] = cls(btf)
-        found: TypeColumns = known[cls]
-        return found
+        return remembered(btf, cls, cls)
 
     def require(self, type_id: int) -> int:
         """The id, which there must be.

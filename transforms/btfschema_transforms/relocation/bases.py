@@ -6,9 +6,7 @@ container lives, so that the cost for one split is that of the split alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,31 +14,16 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges
+from btfschema.model.memo import per_container
 from btfschema.schema.parts import kind_mask, parts_of_plan
 
-__all__ = ["Closures", "Graph", "graph_of", "named", "per_container"]
+__all__ = ["Closures", "Graph", "graph_of", "named"]
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-Answer = TypeVar("Answer")
-
 # From so many types on, numpy finds what they refer to in less time than a loop.
 FEW = 32
-
-
-def per_container(work: Callable[[Btf], Answer]) -> Callable[[Btf], Answer]:
-    """Keep ``work``'s answer for a container with it."""
-
-    @wraps(work)
-    def answer(btf: Btf) -> Answer:
-        known = btf.analyses
-        if work not in known:
-            known[work] = work(btf)
-        found: Answer = known[work]
-        return found
-
-    return answer
 
 
 def named(btf: Btf, rows: Index | slice = slice(None)) -> Mask:
