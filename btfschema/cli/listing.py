@@ -69,7 +69,7 @@ def _paragraph(row: dict[str, Any]) -> str:
 )
 @click.option(
     "--section",
-    type=click.Choice([".BTF", ".BTF.base", ".BTF.ext"]),
+    type=click.Choice([".BTF", ".BTF.base", ".BTF.ext", ".BTF.inline"]),
     default=".BTF",
     show_default=True,
     help="Which section.",

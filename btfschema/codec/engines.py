@@ -27,6 +27,7 @@ from btfschema.codec.header import (
 )
 from btfschema.codec.indexing import Section, index_sections, raise_record_error
 from btfschema.errors import DecodeError, EncodeError
+from btfschema.schema.drafts import DRAFTS
 from btfschema.schema.kinds import (
     BTF_LAYOUT,
     BTF_TYPE,
@@ -173,9 +174,11 @@ def _check_layout(layout: tuple[tuple[int, int, int], ...], plan: Plan, offset: 
             )
         known = plan.kinds.get(number)
         if known is not None and got not in ((0, 0), (known.info_sz, known.elem_sz)):
+            draft = DRAFTS.get((number, *got), "")
+            draft = f": this is {draft}" if draft else ""
             raise DecodeError(
                 f"{where} ({known.name}): info_sz {info_sz} and elem_sz {elem_sz}, the schema "
-                f"declares {known.info_sz} and {known.elem_sz}",
+                f"declares {known.info_sz} and {known.elem_sz}{draft}",
                 offset=at,
                 got=got,
                 expected=f"{known.info_sz} and {known.elem_sz}",

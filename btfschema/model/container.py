@@ -67,12 +67,15 @@ class Btf(Lookups):
         base: the BTF that this one is split over, or None.
         ext: what ``.BTF.ext`` says about the same program, or None.
         address_size: bytes of an address in the ELF file that it was read from, or None.
+        inline: what ``.BTF.inline`` says about inlined calls in the same file, or None: split BTF
+            whose base is this container's BTF.
     """
 
     image: Image
     base: Btf | None = None
     ext: BtfExt | None = field(default=None, kw_only=True)
     address_size: int | None = field(default=None, kw_only=True)
+    inline: Btf | None = field(default=None, kw_only=True)
 
     @classmethod
     def assemble(

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from attrs import evolve
 
 from btfschema.errors import BrokenPassError, PassError
 from btfschema.model.container import Btf
+from btfschema.model.inline import carry_inline
 from btfschema.tables.compaction import kept_strings
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema.tables.types import TypeTable
@@ -63,12 +65,12 @@ def select(btf: Btf, live: npt.NDArray[np.bool_]) -> tuple[Btf, IdMap]:
             (table.string_positions, offsets(table.words[table.string_positions])),
         ]
     )
-    result = Btf.assemble(table, strings, like=btf, base=btf.base)
+    result = carry_inline(btf, Btf.assemble(table, strings, like=btf, base=btf.base), ids)
     if btf.ext is None:
         return result, ids
     _refuse_dangling_ext(btf.ext, btf, ids)
     ext = btf.ext.map(result, type_ids=ids.apply, strings=offsets)
-    return Btf(result.image, btf.base, ext=ext), ids
+    return evolve(result, ext=ext), ids
 
 
 def _renumbered(btf: Btf, rows: Values) -> IdMap:

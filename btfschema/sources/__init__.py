@@ -67,6 +67,7 @@ class Source:
         btf: ``.BTF``.
         base: ``.BTF.base``, the distilled base that ``.BTF`` is split over, or None.
         ext: ``.BTF.ext``, or None.
+        inline: ``.BTF.inline``, which is split over ``.BTF``, or None.
         layers: what is around that, the outermost first: ``("xz",)`` for a ``.ko.xz``,
             ``("bzImage", "xz")`` for a ``vmlinuz``.
         elf_class: 32 or 64 for ELF, else None.
@@ -81,6 +82,7 @@ class Source:
     layers: tuple[str, ...] = ()
     elf_class: elf.ElfClass | None = None
     elf_byteorder: ByteOrder | None = None
+    inline: bytes | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -184,6 +186,10 @@ def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool
             _refuse_alone(btf, btf.base)
         if source.elf_class is not None:
             btf = evolve(btf, address_size=source.elf_class // 8)
+        if source.inline:
+            with _named(elf.BTF_INLINE):
+                inline = loads(source.inline, btf, decoder=decoder, check=check)
+            btf = evolve(btf, inline=inline)
         if source.ext is None:
             return btf
         from btfschema.model.ext import loads_ext
@@ -331,11 +337,9 @@ def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
             return Source(path, "raw", _whole(stream, size, name), layers=tuple(layers))
         if head.startswith(elf.ELF_MAGIC):
             found = elf.read_elf(stream, size, name)
-            parts = (found.contents.get(s) for s in (elf.BTF, elf.BTF_BASE, elf.BTF_EXT))
-            btf, base, ext = parts
-            return Source(
-                path, "elf", btf or b"", base, ext, tuple(layers), found.elf_class, found.byteorder
-            )
+            btf, base, ext, inline = map(found.contents.get, elf.SECTIONS)
+            kind = found.elf_class, found.byteorder
+            return Source(path, "elf", btf or b"", base, ext, tuple(layers), *kind, inline)
         payload = images.payload_of(head, size, name)
         if payload is None and images.is_bare_kernel(head):
             btf = images.find_btf(memoryview(_whole(stream, size, name)), name)

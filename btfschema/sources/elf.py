@@ -15,12 +15,22 @@ from btfschema.errors import NoBtfError, SourceError
 from btfschema.sources import compression
 from btfschema.sources.compression import ZLIB, ZSTD, Window, decompress
 
-__all__ = ["BTF", "BTF_BASE", "BTF_EXT", "ELF_MAGIC", "ElfClass", "ElfSections", "read_elf"]
+__all__ = [
+    "BTF",
+    "BTF_BASE",
+    "BTF_EXT",
+    "BTF_INLINE",
+    "ELF_MAGIC",
+    "ElfClass",
+    "ElfSections",
+    "read_elf",
+]
 
 ElfClass = Literal[32, 64]
 
 ELF_MAGIC = b"\x7fELF"
-BTF, BTF_BASE, BTF_EXT = ".BTF", ".BTF.base", ".BTF.ext"
+BTF, BTF_BASE, BTF_EXT, BTF_INLINE = ".BTF", ".BTF.base", ".BTF.ext", ".BTF.inline"
+SECTIONS = (BTF, BTF_BASE, BTF_EXT, BTF_INLINE)
 CLASSES: dict[int, ElfClass] = {1: 32, 2: 64}
 BYTE_ORDERS: dict[int, ByteOrder] = {1: "little", 2: "big"}
 SECTION_CODECS = {"ELFCOMPRESS_ZLIB": ZLIB, "ELFCOMPRESS_ZSTD": ZSTD, 2: ZSTD}
@@ -186,7 +196,7 @@ def read_elf(stream: BinaryIO, size: int, name: str) -> ElfSections:
     elf = ElfReader(stream, size, name)
     count = elf.count()
     names = elf.names() if count else b""
-    wanted = {f"{section}\0".encode(): section for section in (BTF, BTF_BASE, BTF_EXT)}
+    wanted = {f"{section}\0".encode(): section for section in SECTIONS}
     # Read once, when it is known which is the last: thousands may have the name.
     last: dict[str, Any] = {}
     for index in range(count):

@@ -12,7 +12,7 @@ from btfschema.errors import EncodeError, NoBtfError, SourceError
 from btfschema.model.loading import dumps
 from btfschema.sources import STDIN, Source, StrPath, compression, read_source
 from btfschema.sources.compression import Window, decompress
-from btfschema.sources.elf import BTF, BTF_BASE, BTF_EXT
+from btfschema.sources.elf import BTF, BTF_BASE, BTF_EXT, BTF_INLINE
 from btfschema.sources.elfsections import replace_sections, strip_signature
 from btfschema.sources.files import atomic_write_all
 
@@ -35,7 +35,7 @@ def write_btf_file(
     """Write BTF that was derived from a file, in that file's form.
 
     - From an ELF file (an object, a kernel module) comes that ELF file with other ``.BTF``,
-      ``.BTF.base`` and ``.BTF.ext`` sections
+      ``.BTF.base``, ``.BTF.ext`` and ``.BTF.inline`` sections
       (:func:`btfschema.sources.elfsections.replace_sections`), without a module signature,
       which would no longer hold.
     - From raw BTF comes raw BTF, and ``TARGET.base`` beside it when the base is written. So it
@@ -81,6 +81,8 @@ def write_btf_file(
         contents = _raw_files(name, btf, base, to_stdout)
         if btf.ext is not None:
             notices = (f"a raw file has no place for {BTF_EXT}, which is not written",)
+        if btf.inline is not None:
+            notices += (f"a raw file has no place for {BTF_INLINE}, which is not written",)
     if compress is not None:
         contents = {path: compress(data) for path, data in contents.items()}
     if to_stdout:
@@ -104,7 +106,7 @@ def extract_section(path: StrPath, section: str = BTF) -> bytes:
 
     Args:
         path: the file; ``"-"`` for standard input.
-        section: ``.BTF``, ``.BTF.base`` or ``.BTF.ext``.
+        section: ``.BTF``, ``.BTF.base``, ``.BTF.ext`` or ``.BTF.inline``.
 
     Raises:
         OSError: the file can't be read.
@@ -113,6 +115,7 @@ def extract_section(path: StrPath, section: str = BTF) -> bytes:
     """
     source = read_source(path)
     found = {BTF: source.btf, BTF_BASE: source.base, BTF_EXT: source.ext}
+    found[BTF_INLINE] = source.inline
     data = found.get(section)
     if data is None:
         present = [name for name, content in found.items() if content is not None]
@@ -179,7 +182,11 @@ def _elf_file(source: Source, btf: Btf, base: bytes | None) -> tuple[bytes, tupl
         notices.append("the module's signature no longer holds and is dropped")
     if ext is None and source.ext is not None:
         notices.append(f"the source's {BTF_EXT} does not fit the new BTF and is dropped")
-    data = replace_sections(data, {BTF: dumps(btf), BTF_BASE: base, BTF_EXT: ext}, name=source.name)
+    inline = dumps(btf.inline) if btf.inline is not None else None
+    if inline is None and source.inline is not None:
+        notices.append(f"the source's {BTF_INLINE} does not fit the new BTF and is dropped")
+    sections = {BTF: dumps(btf), BTF_BASE: base, BTF_EXT: ext, BTF_INLINE: inline}
+    data = replace_sections(data, sections, name=source.name)
     return data, tuple(notices)
 
 

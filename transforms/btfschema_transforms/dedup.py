@@ -9,6 +9,7 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.framework import Context, Diagnostic, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.sameness.merging import Forwards, images
@@ -65,7 +66,7 @@ def dedup(btf: Btf, forwards: Forwards = "resolve") -> DedupResult:
     numbers[btf.first_id :][live] = btf.first_id + np.arange(int(live.sum()))
     ids = IdMap.from_array(numbers.take(found.images))
     meant = IdMap.from_array(numbers.take(found.meant))
-    result = rebuilt(btf, [live.nonzero()[0]], meant)
+    result = carry_inline(btf, rebuilt(btf, [live.nonzero()[0]], meant), ids)
     ambiguous, guessed = ids.apply(found.ambiguous), ids.apply(found.guessed)
     return DedupResult(result, ids, tuple(ambiguous.tolist()), tuple(guessed.tolist()))
 

@@ -18,6 +18,7 @@ from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.model.integrity import check_references
 from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
@@ -135,6 +136,9 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
             mapped = btf.ext.map(split, type_ids=id_map.apply, strings=strings_of)
             made[number] = evolve(split, ext=mapped), id_map
         done += len(ext)
+        if btf.inline is not None:
+            split, id_map = made[number]
+            made[number] = carry_inline(btf, split, id_map), id_map
     return made
 
 

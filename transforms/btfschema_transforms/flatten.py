@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from btfschema import Btf
 from btfschema.framework import BaseState, Context, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.tables.ids import IdMap
 
 __all__ = ["Flatten", "flatten"]
@@ -31,10 +32,10 @@ def flatten(btf: Btf) -> Btf:
     like = next((part for part in reversed(btf.chain) if part.image.layout), btf)
     flat = Btf.assemble(btf.all_types, strings, like=like, base=None)
     flat = evolve(flat, address_size=btf.address_size)
-    if btf.ext is None:
-        return flat
-    ext = btf.ext.map(flat, type_ids=lambda ids: ids, strings=lambda offsets: offsets)
-    return evolve(flat, ext=ext)
+    if btf.ext is not None:
+        ext = btf.ext.map(flat, type_ids=lambda ids: ids, strings=lambda offsets: offsets)
+        flat = evolve(flat, ext=ext)
+    return carry_inline(btf, flat, IdMap.identity(btf.end_id))
 
 
 @frozen

@@ -11,6 +11,7 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.tables.ids import IdMap
 from btfschema_transforms.references import direct_references, refuse_opaque
 from btfschema_transforms.relocation.differences import differences, report
@@ -68,7 +69,7 @@ def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:
         )
     strings, data = _moved_strings(split, base, target)
     ids = id_map(split, same.ids.starts, same.ids.targets, target)
-    return rebase_onto(split, target, ids, strings, data), ids
+    return carry_inline(split, rebase_onto(split, target, ids, strings, data), ids), ids
 
 
 def _moved_strings(split: Btf, base: Btf, target: Btf) -> tuple[Offsets, bytes]:

@@ -13,6 +13,7 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
+from btfschema.model.inline import inline_references
 from btfschema.tables.joined import Joined
 from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
 
@@ -49,7 +50,7 @@ def refuse_opaque(btf: Btf) -> None:
 
 
 def base_references(btfs: Sequence[Btf], own: Joined) -> tuple[Index, Index]:
-    """The ids below their own that containers over one base refer to, with their ``.BTF.ext``.
+    """The ids below their own that containers over one base, and what goes with them, refer to.
 
     Args:
         btfs: the containers.
@@ -66,6 +67,10 @@ def base_references(btfs: Sequence[Btf], own: Joined) -> tuple[Index, Index]:
         if btf.ext is not None:
             used = np.append(used, btf.ext.type_ids)
             owners = np.append(owners, np.full(len(btf.ext.type_ids), number))
+        if btf.inline is not None:
+            ids = inline_references(btf)
+            used = np.append(used, ids)
+            owners = np.append(owners, np.full(len(ids), number))
     inside = (used < btfs[0].first_id).nonzero()[0]
     return used.take(inside).astype(np.int64), owners.take(inside)
 

@@ -15,6 +15,7 @@ from btfschema import Btf
 from btfschema.arrays import bounds_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.model.integrity import check_references
 from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.tables.ids import IdMap
@@ -259,7 +260,7 @@ class _Work:
                 )
                 ext = split.ext.map(moved, type_ids=maps[number].apply, strings=offsets)
                 moved = evolve(moved, ext=ext)
-            found.append((moved, maps[number]))
+            found.append((carry_inline(split, moved, maps[number]), maps[number]))
         return found
 
     def _each(self, number_of: Callable[[Btf], int]) -> Index:

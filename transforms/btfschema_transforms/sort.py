@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from btfschema import Btf
 from btfschema.errors import PassError
 from btfschema.framework import Context, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.tables.ids import IdMap
 from btfschema.tables.names import name_ranks
 from btfschema_transforms.references import refuse_opaque
@@ -48,7 +49,7 @@ def permute(btf: Btf, order: Sequence[int] | npt.NDArray[np.integer]) -> tuple[B
     if btf.ext is not None:
         ext = btf.ext.map(result, type_ids=ids.apply, strings=lambda offsets: offsets)
         result = evolve(result, ext=ext)
-    return result, ids
+    return carry_inline(btf, result, ids), ids
 
 
 def _refuse_wrong(btf: Btf, order: npt.NDArray[np.int64]) -> None:

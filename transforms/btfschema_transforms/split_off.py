@@ -13,6 +13,7 @@ from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges
 from btfschema.errors import PassError
 from btfschema.framework import BaseState, Context, Pass, PassResult
+from btfschema.model.inline import carry_inline
 from btfschema.tables.ids import IdMap
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.sameness.rebuilding import rebuilt
@@ -71,7 +72,7 @@ def split_off(
     news = np.arange(btf.end_id)
     news[btf.first_id + np.concatenate(parts)] = np.arange(btf.first_id, btf.end_id)
     to = IdMap.from_array(news)
-    return rebuilt(btf, parts, to), to
+    return carry_inline(btf, rebuilt(btf, parts, to), to), to
 
 
 def _own_references(btf: Btf) -> tuple[Index, Index]:

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from btfschema.errors import UnresolvedError
 from btfschema.model.views.base import Attached, DeclaredView, Refers, numbered
 from btfschema.model.views.making import Records, grouped
+from btfschema.schema.drafts import BTF_LOC_PARAM_FBREG
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan, RawRecord
 
@@ -198,6 +199,11 @@ class LocParam(DeclaredView):
             "values": grouped(values, records.vlens),
             "name": records.names,
         }
+
+    @property
+    def is_frame_based(self) -> bool:
+        """Whether the value is found from the frame base, which counts as a register."""
+        return bool(self.flags & LocFlags.REG) and self.values[:1] == (BTF_LOC_PARAM_FBREG,)
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
         return RawRecord(self.name, 0, False, self.size, (int(self.flags),), (list(self.values),))
