@@ -79,10 +79,7 @@ def write_btf_file(
         contents = {name: data}
     else:
         contents = _raw_files(name, btf, base, to_stdout)
-        if btf.ext is not None:
-            notices = (f"a raw file has no place for {BTF_EXT}, which is not written",)
-        if btf.inline is not None:
-            notices += (f"a raw file has no place for {BTF_INLINE}, which is not written",)
+        notices = _left_out(btf)
     if compress is not None:
         contents = {path: compress(data) for path, data in contents.items()}
     if to_stdout:
@@ -99,6 +96,16 @@ def _print(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def _left_out(btf: Btf) -> tuple[str, ...]:
+    """What a raw file can't hold, a sentence each."""
+    parts = ((BTF_EXT, btf.ext), (BTF_INLINE, btf.inline))
+    return tuple(
+        f"a raw file has no place for {title}, which is not written"
+        for title, part in parts
+        if part is not None
+    )
 
 
 def extract_section(path: StrPath, section: str = BTF) -> bytes:
