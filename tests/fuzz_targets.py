@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import signal
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -19,6 +21,7 @@ from every_kind import every_kind
 
 from btfschema import Btf, Builder, Context, Pipeline, dumps, loads, verify, views
 from btfschema.errors import BtfError
+from btfschema.render import to_json
 from btfschema.render.c import format_c
 from btfschema.render.json import write_json
 from btfschema.render.show import Viewer
@@ -82,6 +85,37 @@ def _views(data: bytes) -> None:
         str(view)
 
 
+def _asked(data: bytes) -> None:
+    """What one asks of types: ways into them, who uses them, what they need, as JSON."""
+    btf = loads(data)
+    for view in btf[1:SHOWN]:
+        users = btf.users(view)
+        pickle.loads(pickle.dumps(users.contains.ids))
+        btf.closure(view)
+        try:
+            to_json(view)
+            if isinstance(view.stripped, views.Composite):
+                for path, _ in islice(view.stripped.walk(nested=True), SHOWN):
+                    if path:
+                        view.stripped.member(path)
+        except BtfError:
+            continue
+
+
+def _changed(data: bytes) -> None:
+    """Containers from a container."""
+    btf = loads(data)
+    if btf.with_byteorder("big").with_byteorder("little") != btf.with_byteorder("little"):
+        message = "the other byte order and back is not the same"
+        raise AssertionError(message)
+    if pickle.loads(pickle.dumps(btf)) != btf:
+        message = "what was pickled did not come back"
+        raise AssertionError(message)
+    builder = Builder(profile="wide", kinds=btf.kinds)
+    builder.copy(list(btf)[:SHOWN])
+    builder.build()
+
+
 def _round_trip(data: bytes) -> None:
     if dumps(loads(data)) != data:
         message = "what was read and not changed did not come back"
@@ -131,6 +165,8 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "verify-unchecked": _unchecked,
     "round-trip": _round_trip,
     "views": _views,
+    "asked": _asked,
+    "changed": _changed,
     "raw": _raw,
     "json": _json,
     "c": _c,

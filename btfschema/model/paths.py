@@ -34,9 +34,14 @@ def is_modifier(kinds: Kinds, kind: int) -> bool:
 
 def stripped(view: TypeView) -> AnyView:
     """What :attr:`TypeView.stripped` says."""
+    return _end(view, {})
+
+
+def _end(view: TypeView, known: dict[int, AnyView]) -> AnyView:
+    """What is left of a type without its names; ``known`` keeps the ends of chains by id."""
     found: Any = view
     btf = view.btf
-    seen: set[int] = set()
+    trail: dict[int, None] = {}
     while is_modifier(btf.kinds if btf is not None else KINDS, found.kind):
         if btf is None:
             raise UnresolvedError(
@@ -45,18 +50,23 @@ def stripped(view: TypeView) -> AnyView:
                 got=found.type_id,
                 expected="a view from btf[id]",
             )
-        if found.id in seen:
+        if found.id in trail:
             raise UnresolvedError(
                 f"{btf.describe(view.id)} leads back to itself", type_id=view.id, got=found.id
             )
-        seen.add(found.id)
+        if found.id in known:
+            found = known[found.id]
+            break
+        trail[found.id] = None
         found = btf[found.type_id]
+    for passed in trail:
+        known[passed] = found
     result: AnyView = found
     return result
 
 
-def _composite(view: TypeView) -> Composite | None:
-    found = stripped(view)
+def _composite(view: TypeView, known: dict[int, AnyView]) -> Composite | None:
+    found = _end(view, known)
     return found if isinstance(found, Composite) else None
 
 
@@ -70,6 +80,7 @@ def _find(struct: Composite, name: str) -> Member | None:
     Each anonymous type is searched once, as C allows a name only once.
     """
     pending, seen = [(struct, 0)], {struct.id}
+    known: dict[int, AnyView] = {}
     while pending:
         holder, base = pending.pop()
         inner = []
@@ -77,7 +88,7 @@ def _find(struct: Composite, name: str) -> Member | None:
             if member.name == name:
                 return member if not base else _moved(member, base, member.name)
             if not member.name and member.btf is not None:
-                type_ = _composite(member.type)
+                type_ = _composite(member.type, known)
                 if type_ is not None and type_.id not in seen:
                     seen.add(type_.id)
                     inner.append((type_, base + member.bit_offset))
@@ -128,7 +139,7 @@ def member_at(struct: Composite, path: str) -> Member:
         if isinstance(step, int):
             found = _element(found, holder, step, struct, path)
         else:
-            inside = _composite(holder)
+            inside = _composite(holder, {})
             if inside is None:
                 raise UnknownNameError(_no_way(struct, path, step, holder), got=path)
             member = _find(inside, step)
@@ -192,7 +203,7 @@ def place_of(btf: Btf, where: TypeView | int | str, path: str) -> Member:
         LookupError: there is no such type or member.
     """
     view = where if isinstance(where, TypeView) else btf[where]
-    struct = _composite(view)
+    struct = _composite(view, {})
     if struct is None:
         what = btf.describe(view.id) if view.btf is not None else repr(view)
         raise UnresolvedError(f"{what} is no struct or union, so it has no members", got=path)
@@ -218,6 +229,7 @@ def walk(struct: Composite, nested: bool) -> Iterator[tuple[str, Member]]:
         (iter(struct.members), "", 0, struct.id)
     ]
     opened, barren, shown = {struct.id}, set[int](), [0]
+    known: dict[int, AnyView] = {}
     while frames:
         members, prefix, base, type_id = frames[-1]
         member = next(members, None)
@@ -229,7 +241,7 @@ def walk(struct: Composite, nested: bool) -> Iterator[tuple[str, Member]]:
             elif shown:
                 shown[-1] += 1
             continue
-        inner = _composite(member.type) if member.btf is not None else None
+        inner = _composite(member.type, known) if member.btf is not None else None
         path = prefix + member.name
         if member.name or inner is None:
             shown[-1] += 1

@@ -94,7 +94,8 @@ class TestKinds:
         """What type checkers know of kinds is what the schema says."""
         text = inspect.getsource(lookups)
         for name in ("find", "find_all"):
-            found = re.findall(rf"def {name}\(.*Literal\[Kind\.(\w+)\]\) -> (?:list\[)?(\w+)", text)
+            ways = rf"def {name}\([^()]*?Literal\[Kind\.(\w+)\]\s*\) -> (?:list\[)?(\w+)"
+            found = re.findall(ways, text)
             told = {Kind[kind]: view for kind, view in found}
             assert told == {Kind(n): views.VIEWS[n].__name__ for n in KINDS}
 

@@ -97,16 +97,11 @@ class Refers(Attached):
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        # Every subclass declares it as a field.
-        @property
-        def type_id(self) -> int:
-            """The type that this refers to."""
-
+    # Every subclass declares the field ``type_id``.
     @property
     def type(self) -> AnyView:
         """The type that ``type_id`` refers to."""
-        return self._resolve(self.type_id)
+        return self._resolve(self.type_id)  # type: ignore[attr-defined]  # pyright: ignore
 
 
 @frozen
