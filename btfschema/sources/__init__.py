@@ -330,13 +330,13 @@ def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
         size: its length in bytes.
         path: where it is.
     """
-    name, layers = _name(path), list[str]()
+    name, layers, limit = _name(path), list[str](), compression.proportionate(size)
     while len(layers) <= MOST_LAYERS:
         head = stream.read(images.HEAD_SIZE)
         if head[:2] in images.RAW_MAGICS:
             return Source(path, "raw", _whole(stream, size, name), layers=tuple(layers))
         if head.startswith(elf.ELF_MAGIC):
-            found = elf.read_elf(stream, size, name)
+            found = elf.read_elf(stream, size, name, limit)
             btf, base, ext, inline = map(found.contents.get, elf.SECTIONS)
             kind = found.elf_class, found.byteorder
             return Source(path, "elf", btf or b"", base, ext, tuple(layers), *kind, inline)
@@ -354,7 +354,8 @@ def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
         if codec is None:
             raise _unknown(head, name, layers)
         window = Window(stream, offset, length)
-        stream, size = _rewound(decompress(codec, window, name, one=payload is not None))
+        unpacked = decompress(codec, window, name, one=payload is not None, limit=limit)
+        stream, size = _rewound(unpacked)
         layers.append(codec.name)
     raise SourceError(
         f"{name}: {len(layers)} layers ({', '.join(layers)}), expected at most {MOST_LAYERS}",

@@ -12,11 +12,24 @@ from attrs import field, frozen
 
 from btfschema.errors import SourceError
 
-__all__ = ["CODECS", "LIMIT", "ZLIB", "ZSTD", "Codec", "Window", "codec_of", "decompress"]
+__all__ = [
+    "CODECS",
+    "LIMIT",
+    "ZLIB",
+    "ZSTD",
+    "Codec",
+    "Window",
+    "codec_of",
+    "decompress",
+    "proportionate",
+]
 
 # The most bytes that are taken into memory, whether decompressed or from a pipe. The largest
 # kernel images with debug information have about half of it.
 LIMIT = 1 << 30
+# A file may unpack to this many times its size, or to the floor where that is more, in each of its
+# layers: modules and kernels with debug information unpack to ten times at most.
+FACTOR, FLOOR = 100, 32 << 20
 STEP = 1 << 20
 # The kernel compresses with a dictionary of up to 128 MiB.
 XZ_MEMORY = 256 << 20
@@ -243,6 +256,11 @@ CODECS = (GZIP, BZIP2, LZMA, XZ, LZ4, ZSTD)
 def codec_of(head: bytes) -> Codec | None:
     """The codec whose magic this data begins with."""
     return next((codec for codec in CODECS if head.startswith(codec.magic)), None)
+
+
+def proportionate(size: int) -> int:
+    """The most bytes that a file of this size may unpack to."""
+    return min(LIMIT, max(FLOOR, FACTOR * size))
 
 
 def decompress(

@@ -135,7 +135,7 @@ class ElfReader:
             index = self.section(0).sh_link
         return self.data(self.section(index), "section name table") if index != SHN_UNDEF else b""
 
-    def data(self, section: Any, what: str) -> bytes:
+    def data(self, section: Any, what: str, limit: int | None = None) -> bytes:
         """A section's bytes, decompressed; none for one that occupies no space in the file."""
         from elftools.elf.constants import SH_FLAGS
 
@@ -144,12 +144,11 @@ class ElfReader:
         at, length = section.sh_offset, section.sh_size
         self.check_inside(what, at, length)
         if length > compression.LIMIT:
-            limit = compression.LIMIT
             raise self.error(
-                f"the {what} has {length} bytes, the limit is {limit}",
+                f"the {what} has {length} bytes, the limit is {compression.LIMIT}",
                 offset=at,
                 got=length,
-                expected=f"at most {limit} bytes",
+                expected=f"at most {compression.LIMIT} bytes",
             )
         if not section.sh_flags & SH_FLAGS.SHF_COMPRESSED:
             self.stream.seek(at)
@@ -165,8 +164,9 @@ class ElfReader:
                 expected="1 or 2",
             )
         window = Window(self.stream, at + skip, max(length - skip, 0))
-        limit = min(head.ch_size, compression.LIMIT)
-        data = decompress(codec, window, f"{self.name}: {what}", one=True, limit=limit)
+        most = compression.proportionate(self.size) if limit is None else limit
+        most = min(head.ch_size, most)
+        data = decompress(codec, window, f"{self.name}: {what}", one=True, limit=most)
         if data.tell() != head.ch_size:
             raise self.error(
                 f"{what}: decompresses to {data.tell()} bytes, its header says {head.ch_size}",
@@ -177,7 +177,7 @@ class ElfReader:
         return data.getvalue()
 
 
-def read_elf(stream: BinaryIO, size: int, name: str) -> ElfSections:
+def read_elf(stream: BinaryIO, size: int, name: str, limit: int | None = None) -> ElfSections:
     """Read the BTF sections of an ELF file, and nothing else of it but the headers.
 
     Relocations against ``.BTF`` are not applied: clang leaves some in BPF objects, with the values
@@ -188,9 +188,11 @@ def read_elf(stream: BinaryIO, size: int, name: str) -> ElfSections:
         stream: the file, seekable.
         size: its length in bytes.
         name: what it is called, for messages.
+        limit: the most bytes that a compressed section may unpack to; what the file's size allows
+            by default.
 
     Raises:
-        SourceError: the file is damaged or truncated.
+        SourceError: the file is damaged or truncated, or unpacks to more.
         NoBtfError: it has no ``.BTF`` section, or an empty one.
     """
     elf = ElfReader(stream, size, name)
@@ -205,7 +207,9 @@ def read_elf(stream: BinaryIO, size: int, name: str) -> ElfSections:
         for key, title in wanted.items():
             if names[start : start + len(key)] == key:
                 last[title] = section
-    contents = {title: elf.data(section, f"section {title}") for title, section in last.items()}
+    contents = {}
+    for title, section in last.items():
+        contents[title] = elf.data(section, f"section {title}", limit)
     if not contents.get(BTF):
         raise NoBtfError(
             f"{name}: the ELF file's {BTF} section is empty; was it made with "

@@ -212,9 +212,11 @@ def _payload(source: Source) -> bytes:
     _check_rereadable(source.path)
     with Path(source.path).open("rb") as file:
         stream: BinaryIO = file
+        limit = compression.proportionate(stream.seek(0, os.SEEK_END))
         for layer in source.layers:
             size = stream.seek(0, os.SEEK_END)
-            stream = decompress(codecs[layer], Window(stream, 0, size), source.name)
+            window = Window(stream, 0, size)
+            stream = decompress(codecs[layer], window, source.name, limit=limit)
         stream.seek(0)
         return stream.read()
 

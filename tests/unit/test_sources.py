@@ -448,6 +448,37 @@ def test_bombs(tmp_path: Path, small_limit: int, codec: str) -> None:
     assert peak < small_limit + (36 << 20)
 
 
+@pytest.mark.parametrize(
+    "codec",
+    [
+        codec if codec in ("gzip", "zstd") else pytest.param(codec, marks=pytest.mark.slow)
+        for codec in COMPRESS
+    ],
+)
+def test_what_unpacks_out_of_proportion_is_refused_early(tmp_path: Path, codec: str) -> None:
+    """Far below the limit for any file: memory is a multiple of the file's size, or the floor."""
+    data = COMPRESS[codec](b"\x7fELF" + bytes(160 << 20))
+    allowed = compression.proportionate(len(data))
+    assert allowed < 140 << 20
+    path = put(tmp_path, data)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match=f"more than the limit of {allowed} bytes"):
+        load(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The buffer doubles as it grows, and one part of what zstd and lz4 give comes on top.
+    assert peak < 2 * allowed + (36 << 20)
+
+
+def test_layers_share_what_a_file_may_unpack_to(tmp_path: Path) -> None:
+    inner = make_elf({".BTF": BTF + bytes(300 << 20)}, compress="zstd")
+    path = put(tmp_path, gzip.compress(inner))
+    allowed = compression.proportionate(path.stat().st_size)
+    assert allowed == compression.FLOOR
+    with pytest.raises(SourceError, match=f"more than the limit of {allowed} bytes"):
+        load(path)
+
+
 def test_section_bomb(tmp_path: Path, small_limit: int) -> None:
     elf = make_elf({".BTF": bytes(64 << 20)}, compress="zstd")
     with pytest.raises(SourceError, match="more than the limit"):
