@@ -20,7 +20,7 @@ PAGE = Template("""<!DOCTYPE html>
 <title>Will these programs load?</title><style>$style</style></head><body><main>
 <h1>Will these programs load?</h1>
 <p class="lead">$lead</p>
-<table><thead><tr><th>kernel</th>$heads</tr></thead><tbody>
+<table><thead><tr><th>$corner</th>$heads</tr></thead><tbody>
 $rows</tbody></table>
 <h2>Relocations that fail</h2>
 <p class="lead">Each makes an instruction invalid that can be reached; those that stop most kernels
@@ -38,7 +38,7 @@ def core_page(
     """The page.
 
     Args:
-        objects: the columns of the table.
+        objects: the objects' files.
         cells: by kernel, how each object does: ``"loads"``, ``"breaks"`` or ``"unread"``.
         failing: the relocations that fail, as ``--json`` has them.
     """
@@ -47,23 +47,29 @@ def core_page(
         f"{len(objects)} objects on {len(cells)} kernels: of {len(pairs)} pairs "
         f"{pairs.count('loads')} load and {pairs.count('breaks')} do not."
     )
-    heads = "".join(f'<th class="c">{escape(one)}</th>' for one in objects)
+    # The longer list goes down the page.
+    corner, across, rows = "kernel", list(objects), cells
+    if len(objects) > len(cells):
+        corner, across = "object", list(cells)
+        rows = dict(zip(objects, zip(*cells.values(), strict=True), strict=True))
+    heads = "".join(f'<th class="c">{escape(one)}</th>' for one in across)
     return PAGE.substitute(
         style=STYLE,
         lead=escape(lead),
         heads=heads,
-        rows="".join(_rows(cells)),
+        corner=corner,
+        rows="".join(_rows(rows)),
         failing="".join(_failing(failing)) or "<p>None.</p>",
     )
 
 
 def _rows(cells: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for target, row in cells.items():
+    for name, row in cells.items():
         marks = ""
         for cell in row:
             look, sign = LOOKS[cell]
             marks += f'<td class="c s-{look}" title="{cell}">{sign}</td>'
-        yield f"<tr><td><code>{escape(target)}</code></td>{marks}</tr>\n"
+        yield f"<tr><td><code>{escape(name)}</code></td>{marks}</tr>\n"
 
 
 def _failing(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

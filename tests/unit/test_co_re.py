@@ -24,8 +24,11 @@ from btfschema.co_re import (
     mark_object,
     minimal,
 )
+from btfschema.co_re.insns import decode
 from btfschema.co_re.names import essential_name
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import CoreError, RequirementError, SpecError, UnknownNameError
+from btfschema.model.views.ext import CoreRelo, CoreReloKind
 from btfschema_transforms.minimise import minimise
 
 EXPECTED = expected()
@@ -370,3 +373,21 @@ def test_usage() -> None:
         run = CliRunner().invoke(cli, arguments)
         assert run.exit_code == 2, run.output
         assert said in run.output
+
+
+@pytest.mark.parametrize(("byteorder", "shift"), [("little", 64 - 8), ("big", 32 + 5)])
+def test_bit_fields_count_from_the_other_end_on_big_endian_machines(
+    byteorder: ByteOrder, shift: int
+) -> None:
+    """Bits 5 to 7 of a u32: the left shift that leaves just them at the top of 64 bits."""
+    builder = Builder(byteorder=byteorder)
+    builder.add(views.Int("u32", 4))
+    builder.add(views.Struct("flags", 4, [views.Member("mode", 1, 5, 3)]))
+    btf = builder.build()
+    resolver = Resolver.of(btf, Kernel(btf))
+    asked = [CoreReloKind.FIELD_LSHIFT_U64, CoreReloKind.FIELD_RSHIFT_U64]
+    found = [resolver.resolve(CoreRelo(0, 2, "0:0", kind)).value for kind in asked]
+    assert found == [shift, 61]
+    first, second = (1, 2) if byteorder == "big" else (2, 1)
+    insn = decode(bytes([0x18, 0x12, 0, 1, 0, 0, 0, 2]), byteorder)[0]
+    assert (insn.dst, insn.src) == (first, second)
