@@ -32,11 +32,16 @@ __all__ = [
     "UnknownNameError",
     "UnresolvedError",
     "VerifyError",
+    "WrongBaseWarning",
     "WrongKeyError",
     "attempt",
 ]
 
 Result = TypeVar("Result")
+
+
+class WrongBaseWarning(UserWarning):
+    """Split BTF was probably built over another base than the one that it is read over."""
 
 
 class BtfError(Exception):

@@ -10,6 +10,7 @@ import io
 import os
 import stat
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,11 @@ from attrs import evolve, field, frozen
 
 from btfschema.codec.engines import Engine
 from btfschema.codec.header import ByteOrder
-from btfschema.errors import BtfError, Failure, SourceError, attempt
+from btfschema.errors import BtfError, Failure, SourceError, WrongBaseWarning, attempt
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps, loads, loads_many
+from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.sources import compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
@@ -125,9 +127,17 @@ def load(
         NoBtfError: it holds no BTF.
         DecodeError: its BTF is damaged.
         MissingBaseError: it is split BTF, and no base was given or found.
+
+    Warns:
+        WrongBaseWarning: it was probably built over another base than the one given.
     """
     source = read_source(path, scan=scan)
-    return load_source(source, base, decoder=decoder, kinds=kinds, check=check)
+    btf = load_source(source, base, decoder=decoder, kinds=kinds, check=check)
+    why = suspect_base(btf) if base is not None and check else None
+    if why is not None:
+        message = f"{source.name}: {why}: it was probably built over another base"
+        warnings.warn(message, WrongBaseWarning, stacklevel=2)
+    return btf
 
 
 def load_source(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,102 @@ def test_what_a_kind_is_stands_in_the_schema() -> None:
         if "schema" not in path.parts[-2:-1] and any(lists_of_kinds(path))
     }
     assert listing == set(LISTS)
+
+
+# The one table of what may import what: the third column of the page on how it is built.
+PAGE = ROOT / "docs" / "reference" / "architecture.md"
+ROW = re.compile(r"^\| `(\w+)` \| .* \| ([\w, ]*?) *\|$", re.MULTILINE)
+BUILDS_ON = {name: set(re.findall(r"\w+", on)) for name, on in ROW.findall(PAGE.read_text())}
+
+# What goes up: only inside a function, or for a type checker.
+UPWARDS = {
+    ("model", "values"): "Btf.read and Btf.write are methods; values are made when they are called",
+    ("framework", "verification"): "Pipeline(verify=...) verifies when it is asked to",
+}
+# Packages in which modules know each other's types, for a type checker only.
+COMPANIONS = {
+    ("model", "values"): "Btf and its views, and the values that Btf.read returns",
+    ("framework",): "a pass and its text; a pipeline and the outcomes of its map",
+    ("questions",): "the catalog and how its types are spelled",
+}
+
+
+def module_name(path: Path) -> str:
+    root = ROOT if path.is_relative_to(ROOT / "btfschema") else ROOT / "transforms"
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in [*CODEC, *PASSES]}
+
+
+@cache
+def imported(module: str, *, hidden: bool) -> set[str]:
+    """The modules that one imports when it is; with ``hidden``, for type checkers too."""
+    tree, left_out = ast.parse(MODULES[module].read_text()), set[ast.AST]()
+    for node in ast.walk(tree):
+        checking = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.FunctionDef) or (checking and not hidden):
+            left_out |= set(ast.walk(node))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node not in left_out and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
+    return (found & MODULES.keys()) - {module}
+
+
+def circles(*, hidden: bool) -> list[set[str]]:
+    """For each module that imports itself by way of others, all that are on its circles."""
+    reached = {}
+    for start in MODULES:
+        found, pending = set[str](), [start]
+        while pending:
+            fresh = imported(pending.pop(), hidden=hidden) - found
+            found |= fresh
+            pending += fresh
+        reached[start] = found
+    return [
+        {other for other in found if module in reached[other]}
+        for module, found in reached.items()
+        if module in found
+    ]
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circles(hidden=False) == []
+
+
+def test_the_circles_of_type_checkers_are_known() -> None:
+    rooms = {frozenset(name.split(".")[1] for name in circle) for circle in circles(hidden=True)}
+    assert all(any(room <= set(known) for known in COMPANIONS) for room in rooms), rooms
+    assert all(any(room <= set(known) for room in rooms) for known in COMPANIONS)
+
+
+@pytest.mark.parametrize("path", CODEC, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_builds_on_those_that_the_table_says(path: Path) -> None:
+    parts = module_name(path).split(".")
+    package = parts[1] if len(parts) > 1 else ""
+    if package in ("", "__main__", "_doors", "_moved"):
+        return
+    for module, name in imports(path):
+        full = f"{module}.{name}" if module == "btfschema" else module
+        other = full.split(".")[1] if full.startswith("btfschema.") else package
+        if other not in (package, "_doors"):
+            allowed = other in BUILDS_ON[package] or (package, other) in UPWARDS
+            assert allowed, f"{package} builds on {other}"
+
+
+def test_the_table_has_no_arrow_up_and_the_figure_shows_it() -> None:
+    figure, above = (ROOT / "docs" / "figures" / "rooms.svg").read_text(), set[str]()
+    for package, below in BUILDS_ON.items():
+        assert below <= above, f"{package} stands above {below - above}"
+        assert f">{package}<" in figure
+        above.add(package)
+
+
+@pytest.mark.parametrize(("package", "other"), UPWARDS)
+def test_what_goes_up_is_not_imported_before_it_is_needed(package: str, other: str) -> None:
+    for name in MODULES:
+        if name.startswith(f"btfschema.{package}"):
+            direct = imported(name, hidden=False)
+            assert not any(one.startswith(f"btfschema.{other}") for one in direct), name

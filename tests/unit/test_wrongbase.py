@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from test_cli import btfschema
 
-from btfschema import Btf, Builder, dump, dumps, loads, views
+from btfschema import Btf, Builder, dump, dumps, load, loads, views
+from btfschema.errors import WrongBaseWarning
 from btfschema.model.wrongbase import suspect_base
 from btfschema_transforms.distill import distill
 
@@ -51,6 +52,16 @@ def names_inside(btf: Btf) -> int:
 def test_the_right_base_is_not_suspected() -> None:
     assert suspect_base(BASE) is None
     assert suspect_base(loads(split_over(BASE, *NAMES), BASE)) is None
+
+
+def test_load_warns_of_another_base(tmp_path: Path) -> None:
+    path, other = tmp_path / "split.btf", tmp_path / "other.btf"
+    path.write_bytes(split_over(BASE, *NAMES))
+    dump(OTHERS["a type more"], other)
+    with pytest.warns(WrongBaseWarning, match=r"split\.btf: .* probably built over another base"):
+        load(path, base=other)
+    # Any warning is an error here: the right base gives none.
+    load(path, base=BASE)
 
 
 @pytest.mark.parametrize("other", OTHERS)
