@@ -65,7 +65,7 @@ def merge(
     Examples:
       btfschema merge --all /lib/modules/6.12 -B vmlinux -o modules.btf
       btfschema merge --all /lib/modules/6.12 -B vmlinux --flatten -o kernel.btf
-      btfschema merge *.bpf.o -o types.btf --run "dedup,sort"
+      btfschema merge a.bpf.o b.bpf.o -o types.btf --run "dedup,sort"
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.framework.pipeline import Pipeline
     from btfschema.model.merging import merge as joined
