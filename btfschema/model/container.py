@@ -18,7 +18,7 @@ from btfschema.model.lookups import Lookups
 from btfschema.model.sizes import pointer_size_of, size_of
 from btfschema.model.views import TypeView, Void, view_class
 from btfschema.model.views.base import attached
-from btfschema.model.views.making import Records
+from btfschema.model.views.making import Records, many_new_objects
 from btfschema.schema.kinds import Kinds
 from btfschema.schema.plan import (
     HEADER_WORDS,
@@ -203,15 +203,17 @@ class Btf(Lookups):
         wanted = np.fromiter(ids, np.int64)
         if len(wanted) < FEW:
             return [self.view(type_id) for type_id in wanted.tolist()]
-        found = np.empty(len(wanted), object)
+        found: list[Any] = [None] * len(wanted)
         left = np.ones(len(wanted), np.bool_)
         for owner in self.chain:
             at = np.flatnonzero((wanted >= owner.first_id) & (wanted < owner.end_id))
-            found[at] = owner._own_views(wanted[at] - owner.first_id)
+            views = owner._own_views(wanted[at] - owner.first_id)
+            for place, view in zip(at.tolist(), views, strict=True):
+                found[place] = view
             left[at] = False
         for other in np.flatnonzero(left).tolist():
             found[other] = self.view(int(wanted[other]))
-        return list(found)
+        return found
 
     def view(self, type_id: int) -> AnyView:
         """The type with this id, here or in a base.
@@ -259,13 +261,18 @@ class Btf(Lookups):
     def _own_views(self, rows: Index) -> list[AnyView]:
         """The views of some of the container's own records, kind by kind."""
         types = self.types
-        found = np.empty(len(rows), object)
+        # No array: numpy would take a view that has a length for a row of its elements.
+        found: list[Any] = [None] * len(rows)
         kinds = types.kinds[rows]
         for kind in np.flatnonzero(np.bincount(kinds, minlength=1)).tolist():
             at = np.flatnonzero(kinds == kind)
             plan = types.plan.kinds[kind]
-            found[at] = view_class(plan)._many(self._records(plan, rows[at]), self)
-        return list(found)
+            records = self._records(plan, rows[at])
+            with many_new_objects():
+                views = view_class(plan)._many(records, self)
+            for place, view in zip(at.tolist(), views, strict=True):
+                found[place] = view
+        return found
 
     def _records(self, plan: KindPlan, rows: Index) -> Records:
         """Some records of one kind by column."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -154,3 +155,15 @@ def test_a_file_and_its_bytes_are_equal(tmp_path: Path) -> None:
     path = tmp_path / "tiny.btf"
     path.write_bytes(dumps(tiny()))
     assert load(path) == loads(dumps(tiny()))
+
+
+def test_the_garbage_collector_is_left_as_it_was(cloud: Btf) -> None:
+    assert gc.isenabled()
+    assert list(tiny())
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        assert len(cloud[1:100]) == 99
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -6,8 +6,10 @@ filled column by column by C loops (``map``) cost a quarter of that.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice, repeat
 from types import MemberDescriptorType
@@ -17,7 +19,7 @@ from attrs import fields
 
 from btfschema.schema.plan import KindPlan
 
-__all__ = ["Records", "container_setter", "grouped", "made"]
+__all__ = ["Records", "container_setter", "grouped", "made", "many_new_objects"]
 
 One = TypeVar("One")
 Setter = Callable[[Any, Any], None]
@@ -52,6 +54,22 @@ class Records(NamedTuple):
 def _discard(iterator: Iterable[None]) -> None:
     """Run an iterator to its end."""
     deque(iterator, maxlen=0)
+
+
+@contextmanager
+def many_new_objects() -> Iterator[None]:
+    """Keep the garbage collector from looking for circles among thousands of new objects.
+
+    Views hold no circles of their own, and looking took as long as making them. It is switched on
+    again at once, and stays off for those who keep it off.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def grouped(items: list[One], counts: list[int]) -> list[tuple[One, ...]]:
