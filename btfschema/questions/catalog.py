@@ -239,16 +239,14 @@ class Catalog:
             return _joined([one.column(name) for one in groups])[order]
 
         words, flags = column("offset"), self.table.kind_flags[owners]
-        at, at_width = MEMBER_BITFIELD.fields["bit_offset"]
-        size, size_width = MEMBER_BITFIELD.fields["bitfield_size"]
         firsts = owners.searchsorted(np.arange(len(self) + 1))
         return Members(
             owners,
             firsts,
             column("name_off"),
             column("type_id"),
-            np.where(flags, words >> at & (1 << at_width) - 1, words),
-            np.where(flags, words >> size & (1 << size_width) - 1, 0),
+            np.where(flags, MEMBER_BITFIELD.part(words, "bit_offset"), words),
+            np.where(flags, MEMBER_BITFIELD.part(words, "bitfield_size"), 0),
         )
 
     @cached_property

@@ -45,6 +45,7 @@ __all__ = [
     "BTF_VERSION",
     "CLASSIC_INFO",
     "INFO",
+    "INT_DATA",
     "KINDS",
     "MEMBER_BITFIELD",
     "ExtPart",
@@ -85,9 +86,8 @@ CLASSIC_INFO = Bits(vlen=16, reserved=8, kind=5, reserved1=2, kind_flag=1)
 BTF_TYPE = Struct("name_off" / StringOffset(), "info" / INFO, "size_or_type" / U32)
 
 # The word after a BTF_KIND_INT.
-BTF_INT = Struct(
-    "int_data" / Bits(bits=8, reserved=8, bit_offset=8, encoding=4, reserved1=4),
-)
+INT_DATA = Bits(bits=8, reserved=8, bit_offset=8, encoding=4, reserved1=4)
+BTF_INT = Struct("int_data" / INT_DATA)
 # struct btf_array
 BTF_ARRAY = Struct("type_id" / TypeId(), "index_type_id" / TypeId(), "nelems" / U32)
 # struct btf_member

@@ -92,9 +92,12 @@ class Bits(UInt):
 
     def split(self, word: int) -> dict[str, int]:
         """The fields of ``word``, by name."""
-        return {
-            name: word >> shift & (1 << width) - 1 for name, (shift, width) in self.fields.items()
-        }
+        return {name: self.part(word, name) for name in self.fields}
+
+    def part(self, words: Any, name: str) -> Any:
+        """One field of a word, or of an array of words."""
+        shift, width = self.fields[name]
+        return words >> shift & (1 << width) - 1
 
     def join(self, values: dict[str, int]) -> int:
         """The word with these fields; raises ``OverflowError`` naming the one that does not fit."""

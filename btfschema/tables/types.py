@@ -17,6 +17,7 @@ from attrs import frozen
 
 from btfschema.arrays import ranges, read_only
 from btfschema.errors import TypeIdError
+from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.plan import (
     HEADER_WORDS,
     INFO_WORD,
@@ -210,6 +211,13 @@ class TypeTable:
         number = np.arange(int(counts.sum())) - np.repeat(before, counts)
         starts = np.repeat(firsts, counts) + number * plan.stride
         return Elements(plan, rows, counts, starts, self.words)
+
+    def member_offsets(self, members: Elements) -> tuple[Index, Index]:
+        """The bit offset of each member, and its bits as a bit field, 0 for any other member."""
+        words = members.column("offset").astype(np.int64)
+        flags = self.kind_flags[members.owners]
+        offsets = np.where(flags, MEMBER_BITFIELD.part(words, "bit_offset"), words)
+        return offsets, np.where(flags, MEMBER_BITFIELD.part(words, "bitfield_size"), 0)
 
     @cached_property
     def roles(self) -> npt.NDArray[np.uint8]:

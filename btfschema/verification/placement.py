@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from btfschema.schema.constraints import Graph
-from btfschema.schema.kinds import Kind
+from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.verification.doubts import Doubts
 from btfschema.verification.findings import Findings, Ints, Mask
-from btfschema.verification.records import member_places
 from btfschema.verification.resolution import (
     MISSING,
     U32_MAX,
@@ -44,7 +43,7 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
     data = resolved.of_finals("extra", finals, 0).astype(np.int64)
     flags = np.repeat(types.kind_flags[members.rows], members.counts)
     room = np.repeat(types.thirds[members.rows].astype(np.int64), members.counts)
-    offsets, bits = member_places(types, members)
+    offsets, bits = types.member_offsets(members)
     # What starts behind the struct is said already.
     fine = (sizes != UNKNOWN_SIZE) & (_bytes(offsets) <= room)
     integer = fine & (kinds == Kind.INT)
@@ -58,16 +57,16 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
     say(
         "member.integer",
         integer & flags & ~is_regular(data),
-        data & 0xFF,
+        INT_DATA.part(data, "bits"),
         "8, 16, 32, 64 or 128 bits without an offset",
     )
-    widest = np.where(integer, data & 0xFF, np.where(number, ENUM_BITS, 0))
+    widest = np.where(integer, INT_DATA.part(data, "bits"), np.where(number, ENUM_BITS, 0))
     say("member.bitfield", fine & (bits > widest), bits, "0, or at most the type's bits")
     float_unit = 8 * np.clip(sizes, 1, pointer_size(findings.btf))
     unit = np.where(kinds == Kind.FLOAT, float_unit, 8)
     aligned = number & (bits == 0) | other | integer & flags & (bits == 0)
     say("member.alignment", aligned & (offsets % unit != 0), offsets, "a multiple of the unit")
-    starts = offsets + np.where(integer & ~flags, data >> 16 & 0xFF, 0)
+    starts = offsets + np.where(integer & ~flags, INT_DATA.part(data, "bit_offset"), 0)
     taken = _taken_bits(integer, number & flags, flags, bits, data, sizes)
     copied = taken + starts % 8
     say("member.bits", integer & (copied > MAX_INT_BITS), copied, f"at most {MAX_INT_BITS}")
@@ -92,5 +91,7 @@ def _taken_bits(
 
     With kind_flag the kernel takes an enum that is no bit field for 32 bits, whatever its size.
     """
-    whole = np.where(integer, data & 0xFF, np.where(enum_with_flag, ENUM_BITS, 8 * sizes))
+    whole = np.where(
+        integer, INT_DATA.part(data, "bits"), np.where(enum_with_flag, ENUM_BITS, 8 * sizes)
+    )
     return np.where(flags & (bits > 0) & (integer | enum_with_flag), bits, whole)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from btfschema.schema.constraints import Constraints, FlagRule, NameRule
-from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
+from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.plan import INFO_WORD, THIRD, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
@@ -21,7 +21,7 @@ from btfschema.verification.names import NameClasses, name_classes
 from btfschema.verification.resolution import U32_MAX
 from btfschema.verification.rules import MAX_INT_BITS, MAX_TYPE
 
-__all__ = ["check_kinds", "check_name_offsets", "check_records", "member_places"]
+__all__ = ["check_kinds", "check_name_offsets", "check_records"]
 
 # Read one word at a time: what an INT says of itself, and the four bits that say nothing.
 INT_RESERVED_SHIFT = 28
@@ -195,7 +195,9 @@ def is_last_of_void(params: Elements) -> Ints:
 def _check_ints(findings: Findings, types: TypeTable, rows: Ints) -> None:
     (field,) = types.plan.kinds[Kind.INT].fixed
     words = types.words[types.starts[rows] + field.word]
-    bits, offsets, encodings = words & 0xFF, words >> 16 & 0xFF, words >> 24 & 0xF
+    bits, offsets, encodings = (
+        INT_DATA.part(words, part) for part in ("bits", "bit_offset", "encoding")
+    )
     sizes = types.thirds[rows].astype(np.int64)
     ends = (bits + offsets).astype(np.int64)
     bad = (words >> INT_RESERVED_SHIFT) != 0
@@ -211,20 +213,10 @@ def _check_ints(findings: Findings, types: TypeTable, rows: Ints) -> None:
     findings.rows("int.encoding", rows[bad], encodings[bad], "one of 0, 1, 2, 4", field.word)
 
 
-def member_places(types: TypeTable, members: Elements) -> tuple[Ints, Ints]:
-    """The bit offset of each member and its bit-field size, 0 where it is none."""
-    words = members.column("offset").astype(np.int64)
-    flags = np.repeat(types.kind_flags[members.rows], members.counts)
-    shift, width = MEMBER_BITFIELD.fields["bit_offset"]
-    offsets = np.where(flags, words >> shift & (1 << width) - 1, words)
-    shift, width = MEMBER_BITFIELD.fields["bitfield_size"]
-    return offsets, np.where(flags, words >> shift & (1 << width) - 1, 0)
-
-
 def _check_members(findings: Findings, types: TypeTable, rows: Ints) -> None:
     kind = int(types.kinds[rows[0]])
     members = types.elements(kind, rows)
-    offsets, _ = member_places(types, members)
+    offsets, _ = types.member_offsets(members)
     sizes = np.repeat(types.thirds[rows].astype(np.int64), members.counts)
     (word,) = (f.word for f in members.plan.element if f.name == "offset")
     if kind == Kind.UNION:

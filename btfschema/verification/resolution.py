@@ -14,7 +14,7 @@ from btfschema.model.container import Btf
 from btfschema.model.memo import per_container
 from btfschema.model.sizes import DEFAULT_POINTER_SIZE
 from btfschema.schema.constraints import Graph
-from btfschema.schema.kinds import Kind, Kinds
+from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD
 from btfschema.tables.types import TypeTable
 from btfschema.verification.findings import Ints, Mask
@@ -59,7 +59,10 @@ def fixed_words(types: TypeTable, rows: Ints, name: str) -> Ints:
 
 def is_regular(words: Ints) -> Mask:
     """Which INT data words say 8, 16, 32, 64 or 128 bits from bit 0 on."""
-    return np.asarray(np.isin(words & 0xFF, REGULAR_BITS) & ((words >> 16 & 0xFF) == 0))
+    return np.asarray(
+        np.isin(INT_DATA.part(words, "bits"), REGULAR_BITS)
+        & (INT_DATA.part(words, "bit_offset") == 0)
+    )
 
 
 def graph_of(kinds: Kinds, number: int) -> Graph | None:

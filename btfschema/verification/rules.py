@@ -47,10 +47,13 @@ def _record(id_: str, text: str, function: str, **more: Any) -> Rule:
     return Rule(id_, text, f"{_KERNEL}: {function}", **more)
 
 
+def _since(version: str, id_: str, text: str, source: str, **more: Any) -> Rule:
+    """A rule that kernels have from a version on, which its text also says."""
+    return Rule(id_, f"{text} (from {version} on)", source, since=version, **more)
+
+
 def _field(id_: str, text: str, function: str, **more: Any) -> Rule:
-    return Rule(
-        f"field.{id_}", f"{text} (from 6.2 on)", f"{_KERNEL}: {function}", modules=False, **more
-    )
+    return _since("6.2", f"field.{id_}", text, f"{_KERNEL}: {function}", modules=False, **more)
 
 
 def _graph(id_: str, text: str, function: str, **more: Any) -> Rule:

@@ -26,6 +26,7 @@ class Rule:
             by one, and not where their references lead.
         error: the error that ``BPF_BTF_LOAD`` gives, or ``"none"`` when it goes on without a word.
         fix: what to do about it, where that is known.
+        since: the first kernel that checks it; empty for one that all known kernels check.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Rule:
     modules: bool = True
     error: str = "EINVAL"
     fix: str = ""
+    since: str = ""
 
 
 @frozen

@@ -18,9 +18,15 @@ PASSES = sorted((ROOT / "transforms").rglob("*.py"))
 CONSTRUCT = {"roles", "kinds", "plan", "engines", "ext", "elfheaders", "elfsections", "constructs"}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A module's source as a tree."""
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """Module and name of every ``from module import name``; the name is empty for ``import``."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             yield from ((node.module or "", alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
@@ -46,7 +52,7 @@ def test_shipped_passes_use_public_names_only(path: Path) -> None:
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 500
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(path)):
         assert not isinstance(node, ast.Assert), f"assert at line {node.lineno}"
         if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
             assert node.end_lineno - node.lineno <= 60, node.name
@@ -73,7 +79,7 @@ LISTS = {
 
 def lists_of_kinds(path: Path) -> Iterator[bool]:
     """True for each place that lists two kinds or more."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         items: list[ast.expr] = []
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             items = node.elts
@@ -124,14 +130,12 @@ MODULES = {module_name(path): path for path in [*CODEC, *PASSES]}
 @cache
 def imported(module: str, *, hidden: bool) -> set[str]:
     """The modules that one imports when it is; with ``hidden``, for type checkers too."""
-    tree, left_out = ast.parse(MODULES[module].read_text()), set[ast.AST]()
-    for node in ast.walk(tree):
-        checking = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if isinstance(node, ast.FunctionDef) or (checking and not hidden):
-            left_out |= set(ast.walk(node))
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node not in left_out and node.module:
+    found, pending = set(), list[ast.stmt](parsed(MODULES[module]).body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and (hidden or "TYPE_CHECKING" not in ast.unparse(node.test)):
+            pending += [*node.body, *node.orelse]
+        elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if name in MODULES else node.module for name in names}
     return (found & MODULES.keys()) - {module}

@@ -100,6 +100,11 @@ class TestDeclarationsThatWontDo:
         with pytest.raises(ValueError, match="bit fields low, high cover 31 bits, not 32"):
             Bits(low=16, high=15)
 
+    def test_a_part_of_one_word_and_of_many(self) -> None:
+        bits = Bits(low=16, high=16)
+        assert bits.part(0x20001, "high") == 2
+        assert bits.part(np.array([0x20001, 3], np.uint32), "low").tolist() == [1, 3]
+
     def test_a_kind_declared_twice(self) -> None:
         with pytest.raises(ValueError, match=r"kinds declared twice: \[4\]"):
             KINDS.extended(KindSpec(4, "AGAIN", "unused" / U32))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from attrs import evolve, frozen
 from building import built
-from hypothesis import given
+from hypothesis import given, settings
 from samples import tiny
 
 from btfschema import Btf, Builder, Context, Kind, Pass, PassResult, dumps, loads, views
@@ -82,6 +82,7 @@ class TestAllThree:
         result = assert_pass_contract(one, functions(layout=layout))
         assert not result.btf.equivalent(functions(layout=layout))
 
+    @settings(max_examples=20)
     @given(btf=btfs() | split_btfs())
     def test_read_again_as_they_were_written(self, one: Pass, btf: Btf) -> None:
         if one == DropTags() and (btf.types.kinds == Kind.DECL_TAG).any():

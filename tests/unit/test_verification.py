@@ -402,3 +402,10 @@ def test_overlapping_names_do_not_multiply_the_input() -> None:
     violations = verify(header + types + strings)
     assert len(violations) >= count
     assert max(len(str(violation)) for violation in violations) < 2000
+
+
+def test_a_rule_says_since_when() -> None:
+    later = {rule.id: rule.since for rule in RULES.values() if rule.since}
+    assert later
+    assert all(since == "6.2" and name.startswith("field.") for name, since in later.items())
+    assert all(f"(from {since} on)" in RULES[name].text for name, since in later.items())

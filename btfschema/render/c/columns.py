@@ -16,7 +16,7 @@ from attrs import frozen
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
-from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
+from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
 from btfschema.schema.roles import Role
@@ -197,12 +197,7 @@ class TypeColumns:
 
     def _members(self) -> Members:
         elements = self._elements(Kind.STRUCT, Kind.UNION)
-        words = elements.column("offset")
-        flags = self.table.kind_flags[elements.owners]
-        offset_shift, offset_width = MEMBER_BITFIELD.fields["bit_offset"]
-        size_shift, size_width = MEMBER_BITFIELD.fields["bitfield_size"]
-        offsets = np.where(flags, words >> offset_shift & (1 << offset_width) - 1, words)
-        widths = np.where(flags, words >> size_shift & (1 << size_width) - 1, 0)
+        offsets, widths = self.table.member_offsets(elements)
         names = self.strings.names(elements.column("name_off"))
         types = self._past(elements.column("type_id")).tolist()
         return Members(names, types, offsets.tolist(), widths.tolist())
