@@ -12,7 +12,8 @@ import click
 from attrs import evolve, field, frozen
 
 from btfschema.cli.batch import Reports, failure, report_option, run_batch
-from btfschema.cli.inputs import load_all_over, noted
+from btfschema.cli.inputs import load_all_over, noted, original_option, policy_option
+from btfschema.cli.kernels import named_kernel
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.tree import Kept, Progress, gather, shared, tree_options
@@ -34,29 +35,16 @@ __all__ = ["check"]
 @click.command()
 @tree_options
 @click.option(
-    "-B",
-    "--base-btf",
+    "-T",
     "--target",
     "targets",
-    metavar="FILE",
+    metavar="[NAME=]FILE",
     multiple=True,
     required=True,
     help="A kernel to check against: its vmlinux or boot image. May be given several times.",
 )
-@click.option(
-    "--original-base",
-    metavar="FILE",
-    type=click.Path(),
-    help="The base that the files were built over; files without a distilled base need it, "
-    "and it lets a failure say which members changed.",
-)
-@click.option(
-    "--policy",
-    type=click.Choice(["kernel", "strict"]),
-    default="kernel",
-    show_default=True,
-    help="kernel asks what the kernel would do, strict what is right.",
-)
+@original_option
+@policy_option
 @click.option(
     "--html",
     metavar="FILE",
@@ -79,23 +67,24 @@ def check(
     """Say whether each FILE's BTF relocates onto a kernel, and if not, why.
 
     A FILE with a distilled base (.BTF.base) is checked as it is. An ordinary module is distilled
-    first, over --original-base. All files are checked; the exit code is 1 when one fails. For
+    first, over -B. All files are checked; the exit code is 1 when one fails. For
     directories, and for several kernels, tables say what breaks and which types are to blame.
 
     \b
     Examples:
-      btfschema check nvme.ko.xz xfs.ko.xz -B /boot/vmlinuz-6.12 --original-base vmlinux-6.11
-      btfschema check --all /lib/modules/6.11 --original-base vmlinux-6.11 -B vmlinuz-6.12 \\
-          -B vmlinuz-6.13 --html report.html
+      btfschema check nvme.ko.xz xfs.ko.xz -B vmlinux-6.11 -T /boot/vmlinuz-6.12
+      btfschema check --all /lib/modules/6.11 -B vmlinux-6.11 -T 6.12=vmlinuz-6.12 \\
+          -T 6.13=vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
     found = gather(files, trees)
-    reads = {"FILE": found.paths, "--target": targets, "--original-base": [original_base]}
+    named = dict(map(named_kernel, targets))
+    if len(named) < len(targets):
+        raise click.UsageError("a kernel is given twice with --target")
+    reads = {"FILE": found.paths, "--target": list(named.values()), "-B": [original_base]}
     guard({"--report": [report], "--html": [html]}, reads)
-    if len(set(targets)) < len(targets):
-        raise click.UsageError("a kernel is given twice with -B")
-    kernels = {target: shared(target, executor, jobs) for target in targets}
+    kernels = {name: shared(path, executor, jobs) for name, path in named.items()}
     original = shared(original_base, executor, jobs) if original_base is not None else None
-    matrix = Matrix(targets)
+    matrix = Matrix(tuple(named))
     reports = Reports()
     # Standard output holds one thing.
     aside = DASH in (report, html)
@@ -107,7 +96,7 @@ def check(
             if not quiet:
                 stack.callback(lambda: echo(str(matrix), err=aside))
         elif len(found.paths) > 1 and not quiet:
-            stack.callback(lambda: echo(matrix.counted(targets[0]), err=aside))
+            stack.callback(lambda: echo(matrix.counted(matrix.targets[0]), err=aside))
         if found.walked and not quiet:
             progress = Progress(len(found.paths))
             stack.callback(progress.close)
@@ -293,6 +282,6 @@ def _with_base(source: Source, original: Btf | None) -> tuple[Source, Btf | None
     if original is None and not alone:
         raise MissingBaseError(
             f"{source.path}: has no distilled base (.BTF.base, or {source.path}.base beside it): "
-            "pass the BTF that it was built over with --original-base"
+            "pass the BTF that it was built over with -B"
         )
     return source, None if alone else original

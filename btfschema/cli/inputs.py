@@ -26,6 +26,8 @@ __all__ = [
     "load_over",
     "noted",
     "open_input",
+    "original_option",
+    "policy_option",
     "probably_another",
     "saying",
     "warn",
@@ -44,6 +46,25 @@ base_option: Decorator = click.option(
     metavar="FILE",
     type=click.Path(allow_dash=True),
     help="The BTF that FILE is split over, usually the kernel's vmlinux.",
+)
+
+
+original_option: Decorator = click.option(
+    "-B",
+    "--base-btf",
+    "--original-base",
+    "original_base",
+    metavar="FILE",
+    type=click.Path(),
+    help="The BTF that the files were built over, usually their kernel's vmlinux. Files without a "
+    "distilled base need it, and it lets a failure say which members changed.",
+)
+policy_option: Decorator = click.option(
+    "--policy",
+    type=click.Choice(["kernel", "strict"]),
+    default="kernel",
+    show_default=True,
+    help="kernel matches exactly as the kernel does; strict refuses matches that may be wrong.",
 )
 
 

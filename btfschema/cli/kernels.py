@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from btfschema.co_re import Kernel
     from btfschema.model.container import Btf
 
-__all__ = ["KernelFiles", "kernels_of", "open_kernel"]
+__all__ = ["KernelFiles", "kernels_of", "named_kernel", "open_kernel"]
 
 MODULES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
 KERNELS = (".btf", "vmlinux")
@@ -56,7 +56,7 @@ def kernels_of(
     """
     names: dict[str, str] = {}
     for text in targets:
-        name, path = _named(text)
+        name, path = named_kernel(text)
         if path in names or name in names.values():
             raise click.UsageError(f"the kernel {text} is given twice")
         names[path] = name
@@ -72,7 +72,7 @@ def kernels_of(
         raise click.UsageError(f"no kernels{where}")
     found: dict[str, tuple[str, ...]] = {}
     for text in modules:
-        name, folder = _named(text)
+        name, folder = named_kernel(text)
         owners = [path for path in names if names[path] == name] or list(names)
         if len(owners) > 1:
             raise click.UsageError(f"--modules {text}: say of which kernel, as NAME={folder}")
@@ -80,7 +80,7 @@ def kernels_of(
     return KernelFiles(tuple(names), names, found, bool(trees))
 
 
-def _named(text: str) -> tuple[str, str]:
+def named_kernel(text: str) -> tuple[str, str]:
     """``NAME=FILE``, or a file that is called by its path."""
     name, equals, path = text.partition("=")
     return (name, path) if equals and path and not Path(text).exists() else (text, text)

@@ -19,7 +19,15 @@ from btfschema.cli.batch import (
     sizes,
     type_count,
 )
-from btfschema.cli.inputs import base_option, load_all_over, load_over, noted, saying
+from btfschema.cli.inputs import (
+    base_option,
+    load_all_over,
+    load_over,
+    noted,
+    original_option,
+    policy_option,
+    saying,
+)
 from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import (
@@ -43,20 +51,15 @@ if TYPE_CHECKING:
 __all__ = ["distill", "rebase", "references", "relocate", "run"]
 
 # What the inputs of passes are called on the command line.
-OPTIONS = {"target": "--target", "original": "--original-base"}
+OPTIONS = {"target": "--target", "original": "-B"}
 
-policy_option = click.option(
-    "--policy",
-    type=click.Choice(["strict", "kernel"]),
-    default="strict",
-    show_default=True,
-    help="strict is what is right, kernel what the kernel and libbpf do.",
-)
-original_option = click.option(
-    "--original-base",
+target_option = click.option(
+    "-T",
+    "--target",
+    "target",
     metavar="FILE",
-    type=click.Path(),
-    help="The base that the files were built over: lets a failure say which members changed.",
+    required=True,
+    help="The base to move to, usually the vmlinux of the kernel that will load FILE.",
 )
 
 
@@ -212,7 +215,7 @@ def distill(base_btf: str | None, **batch: Any) -> None:
 @click.command()
 @tree_options
 @base_option
-@click.option("--target", metavar="FILE", required=True, help="The base to move to.")
+@target_option
 @batch_options(outputs=True)
 def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
     """Move split BTF from one full base to another, by exact identity of the types it refers to.
@@ -225,17 +228,9 @@ def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
 
 @click.command()
 @tree_options
-@click.option(
-    "-B",
-    "--base-btf",
-    "--target",
-    "target",
-    metavar="FILE",
-    required=True,
-    help="The base to move to, usually the vmlinux of the kernel that is there.",
-)
-@policy_option
+@target_option
 @original_option
+@policy_option
 @batch_options(outputs=True)
 def relocate(target: str, policy: str, original_base: str | None, **batch: Any) -> None:
     """Move split BTF from its distilled base onto the base that is there.

@@ -206,15 +206,15 @@ def commands(package: str, other: str, runs: int) -> None:
             "check",
             "--all",
             tree,
-            "--original-base",
-            vmlinux,
             "-B",
+            vmlinux,
+            "-T",
             another,
         ]
         check += ["--report", root / "report", "--html", root / "page.html"]
         rows: list[tuple[str, list[str | Path], str, str]] = [
             ("`distill --all`", ["distill", "--all", tree, "-B", vmlinux], "", ""),
-            ("`relocate --all`", ["relocate", "--all", thin, "-B", vmlinux], "", ""),
+            ("`relocate --all`", ["relocate", "--all", thin, "-T", vmlinux], "", ""),
             ("`check --all`, report and page", check, "4", "2.5"),
         ]
         outputs = [thin, root / "full", None]

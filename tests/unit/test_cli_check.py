@@ -41,7 +41,7 @@ def folder(
 @pytest.fixture(scope="module")
 def checked(folder: Path) -> subprocess.CompletedProcess[bytes]:
     """All modules against both kernels."""
-    options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / "cloud", "-B"]
+    options: list[str | Path] = ["-B", folder / "cloud", "-T", folder / "cloud", "-T"]
     outputs: list[str | Path] = [
         "--report",
         folder / "report.jsonl",
@@ -77,7 +77,7 @@ def test_reports_have_a_row_a_module_and_a_cell_a_kernel(
             cells[Path(cell.pop("target")).name][row["file"]] = cell
     for kernel, found in cells.items():
         alone = folder / f"{kernel}.jsonl"
-        options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / kernel]
+        options: list[str | Path] = ["-B", folder / "cloud", "-T", folder / kernel]
         btfschema("check", "--all", folder / "modules", *options, "--report", alone)
         wanted = [json.loads(line) for line in alone.read_text().splitlines()]
         assert found == {row.pop("file"): row for row in wanted if row["outcome"] != "error"}
@@ -101,8 +101,8 @@ def test_a_kernel_that_can_not_be_checked_hides_no_other(
 ) -> None:
     """Its errors stand in its column, are said once, and name it."""
     report, page = folder / "foreign.jsonl", folder / "foreign.html"
-    options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / "generic"]
-    options += ["-B", foreign, "--report", report, "--html", page]
+    options: list[str | Path] = ["-B", folder / "cloud", "-T", folder / "generic"]
+    options += ["-T", foreign, "--report", report, "--html", page]
     done = btfschema("check", "--all", folder / "modules", *options)
     assert done.returncode == 1
     lines = [line.split() for line in done.stdout.decode().splitlines()]
@@ -123,15 +123,15 @@ def test_a_kernel_that_can_not_be_checked_hides_no_other(
 
 def test_the_only_kernel_is_named_too(folder: Path, foreign: Path) -> None:
     module = folder / "modules" / "kernel" / "8021q.btf"
-    done = btfschema("check", module, "-B", foreign, "--original-base", folder / "cloud")
+    done = btfschema("check", module, "-T", foreign, "-B", folder / "cloud")
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.decode() == f"btfschema: {module}: {foreign}: {FOREIGN}\n"
 
 
 def test_of_files_that_are_named_each_is_said(folder: Path, foreign: Path) -> None:
     modules = [folder / "modules" / "kernel" / f"{name}.btf" for name in ("8021q", "ahci")]
-    options: list[str | Path] = ["-B", foreign, "--original-base", folder / "cloud"]
-    done = btfschema("check", *modules, *options, "-B", folder / "cloud")
+    options: list[str | Path] = ["-T", foreign, "-B", folder / "cloud"]
+    done = btfschema("check", *modules, *options, "-T", folder / "cloud")
     assert done.returncode == 1
     said = [f"btfschema: {module}: {foreign}: {FOREIGN}" for module in modules]
     assert done.stderr.decode().splitlines() == said
@@ -176,7 +176,7 @@ def test_the_page_stands_alone(folder: Path, checked: subprocess.CompletedProces
 
 def test_workers_report_the_same(folder: Path, checked: subprocess.CompletedProcess[bytes]) -> None:
     page = folder / "workers.html"
-    options: list[str | Path] = ["--original-base", folder / "cloud", "-B", folder / "cloud", "-B"]
+    options: list[str | Path] = ["-B", folder / "cloud", "-T", folder / "cloud", "-T"]
     outputs: list[str | Path] = ["--html", page, "--jobs", "2"]
     done = btfschema("check", "--all", folder / "modules", *options, folder / "generic", *outputs)
     assert done.stdout == checked.stdout

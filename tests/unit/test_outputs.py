@@ -63,7 +63,7 @@ OVERWRITES = [
     ("distill d/a.btf -B v --out-dir d", "FILE d/a.btf"),
     ("distill f.btf -B out.base -o out", "-B out.base"),
     ("relocate f.btf --target v -o v", "--target v"),
-    ("relocate f.btf --target v --original-base d/a.btf -o d/a.btf", "--original-base d/a.btf"),
+    ("relocate f.btf --target v --original-base d/a.btf -o d/a.btf", "-B d/a.btf"),
     ("rebase f.btf -B v --target d/a.btf -o d/a.btf", "--target d/a.btf"),
     ("run distill f.btf -B v -o f.btf", "FILE f.btf"),
     ("run distill 01-distill.btf -B v --dump-after .", "FILE 01-distill.btf"),

@@ -171,8 +171,8 @@ COMMANDS = (
     "distill {file} -B {base} -o {out}",
     "rebase {file} -B {base} --target {folder}/copy -o {out}",
     "run distill {file} -B {base}",
-    "check {file} --original-base {base} -B {folder}/copy",
-    "check {file} --original-base {base} -B {folder}/copy -B {folder}/right",
+    "check {file} -B {base} -T {folder}/copy",
+    "check {file} -B {base} -T {folder}/copy -T {folder}/right",
 )
 
 
