@@ -25,6 +25,10 @@ COMMANDS = {
     "show": ("show", "Show types as C with offsets, sizes and holes."),
     "value": ("value", "Print bytes as a value of a type."),
     "graph": ("graph", "Draw what a type leads to."),
+    "list": (
+        "types_list",
+        "List types by size, holes, what they contain, point to, take or return.",
+    ),
     "diff": ("diff", "Show what changed between two kernels, root causes first."),
     "tables": ("tables", "Write types, members and all else as tables: Parquet, CSV, SQLite."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
@@ -41,6 +45,9 @@ COMMANDS = {
     "run": ("transform", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),
 }
+
+# Commands that can't have the name that they have in their modules.
+ATTRIBUTES = {"list": "list_"}
 
 
 # The signals that ask a command to stop.
@@ -123,7 +130,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"btfschema.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, ATTRIBUTES.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from btfschema.questions.catalog import Catalog, catalog_of
     from btfschema.questions.columns import Column, Table
     from btfschema.questions.comparison import Diff, diff
+    from btfschema.questions.listing import Conditions, list_types
     from btfschema.questions.rebuilding import from_tables
     from btfschema.questions.rows import to_rows
     from btfschema.questions.tables import arrow_tables, tables_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Catalog",
     "Column",
+    "Conditions",
     "Dataset",
     "Diff",
     "SqliteFile",
@@ -30,6 +32,7 @@ __all__ = [
     "csv_bytes",
     "diff",
     "from_tables",
+    "list_types",
     "parquet_bytes",
     "tables_of",
     "to_rows",
@@ -40,6 +43,8 @@ __getattr__, __dir__ = door(
     {
         "Catalog": "btfschema.questions.catalog",
         "Column": "btfschema.questions.columns",
+        "Conditions": "btfschema.questions.listing",
+        "list_types": "btfschema.questions.listing",
         "Dataset": "btfschema.questions.writing",
         "Diff": "btfschema.questions.comparison",
         "SqliteFile": "btfschema.questions.writing",

@@ -1,0 +1,334 @@
+"""Lists of types by conditions: size, holes, what they contain, point to, take or return."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import translate
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import Factory, field, frozen
+
+from btfschema.errors import UnknownNameError, UnresolvedError
+from btfschema.model.container import Btf
+from btfschema.model.finding import ids_named
+from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
+from btfschema.questions.signatures import signatures_of
+from btfschema.questions.spelling import joined
+from btfschema.render.c.columns import TypeColumns
+from btfschema.render.c.layout import Layout
+from btfschema.render.structs import StructLayout, struct_layout
+
+__all__ = ["COLUMNS", "SORTS", "Conditions", "Row", "list_types", "prototype"]
+
+Mask = npt.NDArray[np.bool_]
+
+SORTS = ("id", "size", "name", "holes", "members", "users")
+COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", "c")
+
+
+@frozen
+class Conditions:
+    """What a listed type must be; all conditions must hold.
+
+    Attributes:
+        kinds: one of these kinds, by name.
+        names: a name that one of these patterns fits (``task_*``).
+        regex: a name in which this regular expression is found.
+        min_size: bytes at least.
+        max_size: bytes at most.
+        holes: a struct with so many holes at least, as pahole counts them.
+        packable: a struct that would be smaller with its members in another order.
+        contains: a struct or union that has one of these types as a member, by value.
+        deep: ``contains`` counts members of members too.
+        points_to: a struct or union with a member that points to one of these.
+        takes: a function with a parameter that is one of these or points to it.
+        returns: a function that returns one of these or a pointer to it.
+        tagged: a type with a declaration tag of such a text.
+        member: a struct or union with a member of such a name.
+        member_type: a struct or union with a member of this type, in C's words.
+        unused: no type refers to it.
+        duplicated: another type has the same kind and name.
+    """
+
+    kinds: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    regex: str | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    holes: int | None = None
+    packable: bool = False
+    contains: tuple[str, ...] = ()
+    deep: bool = False
+    points_to: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    returns: tuple[str, ...] = ()
+    tagged: tuple[str, ...] = ()
+    member: tuple[str, ...] = ()
+    member_type: tuple[str, ...] = ()
+    unused: bool = False
+    duplicated: bool = False
+
+
+@frozen(slots=False)
+class Row:
+    """A listed type.
+
+    Attributes:
+        id: its id.
+        kind: its kind's name.
+        name: its name, or "".
+        size: bytes, or None.
+        members: members, values, parameters or variables.
+        users: how many references there are to it.
+    """
+
+    id: int
+    kind: str
+    name: str
+    size: int | None
+    members: int
+    users: int
+    _work: _Work = field(repr=False, eq=False, alias="work")
+
+    @cached_property
+    def holes(self) -> int | None:
+        """The number of holes of a struct; None for what is none."""
+        layout = self._work.layout(self.id)
+        return len(layout.holes) if layout is not None else None
+
+    @property
+    def packed(self) -> int | None:
+        """Bytes of a struct with its members in a better order; None where there is none."""
+        return self._work.packed(self.id)
+
+    @property
+    def c(self) -> str:
+        """The type in C's words; of a function, its prototype."""
+        return prototype(self._work.catalog, self.id)
+
+    def values(self, columns: Iterable[str]) -> list[Any]:
+        """The values of some of ``COLUMNS``."""
+        return [getattr(self, column) for column in columns]
+
+
+def list_types(btf: Btf, wanted: Conditions | None = None, sort: str = "id") -> list[Row]:
+    """The container's own types that meet all conditions.
+
+    Args:
+        btf: the container; of a split, its base's types are looked through and not listed.
+        wanted: the conditions; None is none.
+        sort: one of ``SORTS``; numbers with the largest first, but ids.
+
+    Raises:
+        UnknownNameError: a condition names a type that there is not.
+    """
+    work = _Work(btf)
+    mask = work.mask(wanted or Conditions())
+    rows = [work.row(row) for row in np.flatnonzero(mask).tolist()]
+    if sort == "name":
+        rows.sort(key=lambda row: (row.name, row.id))
+    elif sort != "id":
+        rows.sort(key=lambda row: -(getattr(row, sort) or 0))
+    return rows
+
+
+@frozen(eq=False, slots=False)
+class _Work:
+    """Answers conditions over one container."""
+
+    btf: Btf
+    catalog: Catalog = field(init=False)
+    _layouts: dict[int, StructLayout] = field(init=False, default=Factory(dict))
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "catalog", catalog_of(self.btf))
+
+    @cached_property
+    def columns(self) -> TypeColumns:
+        return TypeColumns.of(self.btf)
+
+    @cached_property
+    def users(self) -> npt.NDArray[Any]:
+        """References to each own type."""
+        table = self.catalog.table
+        targets = table.words[table.type_id_positions].astype(np.int64) - self.catalog.first_id
+        return np.bincount(targets[targets >= 0], minlength=len(self.catalog))
+
+    def row(self, row: int) -> Row:
+        """A type as it is listed."""
+        catalog = self.catalog
+        size = int(catalog.sizes[row])
+        return Row(
+            row + catalog.first_id,
+            catalog.table.plan.name(int(catalog.kinds[row])),
+            catalog.names[row],
+            None if size == NO_SIZE else size,
+            int(catalog.table.vlens[row]),
+            int(self.users[row]),
+            self,
+        )
+
+    def layout(self, type_id: int) -> StructLayout | None:
+        """The layout of a struct; None for all else."""
+        kind = int(self.catalog.kinds[type_id - self.catalog.first_id])
+        if kind not in self.catalog.parts.composites - self.catalog.parts.unions:
+            return None
+        if type_id not in self._layouts:
+            self._layouts[type_id] = struct_layout(self.columns, type_id)
+        return self._layouts[type_id]
+
+    def packed(self, type_id: int) -> int | None:
+        """What a struct's members take when those that are aligned most come first."""
+        layout = self.layout(type_id)
+        if layout is None or not (layout.holes or layout.padding or layout.bit_holes):
+            return None
+        try:
+            alignments = [self._alignments.alignment(m.type_id) for m in layout.members]
+        except UnresolvedError:
+            # The struct contains itself.
+            return None
+        unit = max([1, *alignments])
+        total = layout.sum_members + -(-layout.sum_bitfields // 8)
+        size = -(-total // unit) * unit
+        return size if total and size < layout.size else None
+
+    @cached_property
+    def _alignments(self) -> Layout:
+        return Layout(self.columns)
+
+    def mask(self, wanted: Conditions) -> Mask:
+        """Which of the own types meet the conditions."""
+        catalog = self.catalog
+        mask = np.ones(len(catalog), np.bool_)
+        if wanted.kinds:
+            names = {name.upper() for name in wanted.kinds}
+            plans = catalog.table.plan.kinds.values()
+            mask &= catalog.are(frozenset(p.number for p in plans if p.name in names))
+        if wanted.min_size is not None:
+            mask &= catalog.sizes >= wanted.min_size
+        if wanted.max_size is not None:
+            mask &= (catalog.sizes != NO_SIZE) & (catalog.sizes <= wanted.max_size)
+        for ids in self._related(wanted):
+            own = ids[ids >= catalog.first_id] - catalog.first_id
+            here = np.zeros(len(catalog), np.bool_)
+            here[own] = True
+            mask &= here
+        if wanted.unused:
+            mask &= self.users == 0
+        if wanted.duplicated:
+            keys = signatures_of(catalog).keys
+            _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+            mask &= (counts[inverse] > 1) & catalog.named
+        if wanted.member or wanted.member_type:
+            mask &= self._with_members(wanted)
+        for texts, fits in ((wanted.names, _globs(wanted.names)), (wanted.regex, _regex(wanted))):
+            if texts:
+                mask &= self._named(mask, fits)
+        if wanted.holes is not None or wanted.packable:
+            mask &= self._with_holes(mask, wanted)
+        return mask
+
+    def _related(self, wanted: Conditions) -> Iterable[Any]:
+        """For each condition about another type, the ids of those that meet it."""
+        relations = self.btf.relations
+
+        def union(names: Iterable[str], ask: Callable[[int], Any]) -> Any:
+            found = [ask(one) for name in names for one in self._ids(name)]
+            return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+        if wanted.contains:
+            yield union(wanted.contains, lambda one: relations.holding(one, deep=wanted.deep))
+        if wanted.points_to:
+            yield union(wanted.points_to, relations.pointing_to)
+        if wanted.takes:
+            yield union(wanted.takes, relations.taking)
+        if wanted.returns:
+            yield union(wanted.returns, relations.returning)
+        if wanted.tagged:
+            catalog = self.catalog
+            rows = catalog.rows(catalog.parts.tags)
+            fits = _globs(wanted.tagged)
+            chosen = [row for row in rows.tolist() if fits(catalog.names[row])]
+            yield catalog.targets[np.array(chosen, np.int64)]
+
+    def _ids(self, name: str) -> list[int]:
+        """The types that a condition names, such as ``struct file``.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        found = ids_named(self.btf, name)
+        if not found:
+            raise UnknownNameError(f"no type {name!r}", got=name, expected="a name in this BTF")
+        return found
+
+    def _named(self, mask: Mask, fits: Callable[[str], bool]) -> Mask:
+        found = np.zeros(len(mask), np.bool_)
+        rows = np.flatnonzero(mask).tolist()
+        found[[row for row in rows if fits(self.catalog.names[row])]] = True
+        return found
+
+    def _with_members(self, wanted: Conditions) -> Mask:
+        """Which structs have a member of such a name, and of such a type."""
+        catalog, members = self.catalog, self.catalog.members
+        chosen = np.ones(len(members.owners), np.bool_)
+        if wanted.member:
+            fits = _globs(wanted.member)
+            offsets, inverse = np.unique(members.name_offs, return_inverse=True)
+            names = catalog.btf.strings.names(offsets)
+            chosen &= np.array([fits(name) for name in names], np.bool_)[inverse]
+        if wanted.member_type:
+            types, inverse = np.unique(members.types, return_inverse=True)
+            texts = [catalog.text(one) in wanted.member_type for one in types.tolist()]
+            chosen &= np.array(texts, np.bool_)[inverse]
+        found = np.zeros(len(catalog), np.bool_)
+        found[members.owners[chosen]] = True
+        return found
+
+    def _with_holes(self, mask: Mask, wanted: Conditions) -> Mask:
+        found = np.zeros(len(mask), np.bool_)
+        for row in np.flatnonzero(mask).tolist():
+            type_id = row + self.catalog.first_id
+            layout = self.layout(type_id)
+            if layout is None:
+                continue
+            enough = wanted.holes is None or len(layout.holes) >= wanted.holes
+            found[row] = enough and (not wanted.packable or self.packed(type_id) is not None)
+        return found
+
+
+def _globs(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a text fits one of these patterns."""
+    fits = re.compile("|".join(map(translate, patterns)) or "(?!)")
+    return lambda text: fits.match(text) is not None
+
+
+def _regex(wanted: Conditions) -> Callable[[str], bool]:
+    pattern = re.compile(wanted.regex or "")
+    return lambda text: pattern.search(text) is not None
+
+
+def prototype(catalog: Catalog, type_id: int) -> str:
+    """A type in C's words; of a function its declaration, with the parameters' names."""
+    owner = catalog.owner(type_id)
+    if owner is None:
+        return "void"
+    row = type_id - owner.first_id
+    if int(owner.kinds[row]) not in owner.parts.functions:
+        return catalog.text(type_id)
+    view: Any = catalog.btf[type_id]
+    proto: Any = view.type
+    params = []
+    for param in getattr(proto, "params", ()):
+        holder = catalog.owner(param.type_id)
+        if holder is None:
+            params.append("...")
+        else:
+            params.append(joined(holder.speller.of(param.type_id), param.name))
+    result = catalog.owner(getattr(proto, "type_id", 0))
+    back = result.speller.of(proto.type_id) if result is not None else ("void", "", "")
+    return joined((back[0], f"({', '.join(params) or 'void'}){back[1]}", ""), view.name)

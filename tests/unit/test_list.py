@@ -1,0 +1,139 @@
+"""Lists of types by conditions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+
+from btfschema import Btf, Builder, dump, views
+from btfschema.cli import cli, types_list
+from btfschema.errors import UnknownNameError
+from btfschema.questions import Conditions, list_types
+from btfschema.questions.listing import COLUMNS, SORTS
+from btfschema.testing import btfs
+
+
+@pytest.fixture(scope="module")
+def btf() -> Btf:
+    builder = Builder()
+    for view in (
+        views.Int("int", 4, views.IntEncoding.SIGNED),
+        views.Int("long", 8, views.IntEncoding.SIGNED),
+        views.Struct("node", 8, [views.Member("next", 4)]),
+        views.Ptr(3),
+        views.Typedef("node_t", 3),
+        views.Array(5, 1, 2),
+        views.Struct("", 16, [views.Member("nodes", 6)]),
+        views.Struct(
+            "holder",
+            32,
+            [views.Member("", 7), views.Member("a", 1, 128), views.Member("b", 2, 192)],
+        ),
+        views.Struct("outer", 32, [views.Member("h", 8)]),
+        views.Struct(
+            "gappy",
+            24,
+            [views.Member("x", 1), views.Member("y", 2, 64), views.Member("z", 1, 128)],
+        ),
+        views.FuncProto(1, [views.Param("n", 4), views.Param("count", 2)]),
+        views.Func("walk", 11),
+        views.FuncProto(4),
+        views.Func("first", 13),
+        views.DeclTag("kfunc", 12),
+        views.Struct("gappy", 4, [views.Member("x", 1)]),
+    ):
+        builder.add(view)
+    return builder.build()
+
+
+def names(btf: Btf, **conditions: Any) -> list[str]:
+    return [row.name for row in list_types(btf, Conditions(**conditions)) if row.name]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "found"),
+    [
+        ({"kinds": ("func",)}, ["walk", "first"]),
+        ({"names": ("*old*", "outer")}, ["holder", "outer"]),
+        ({"regex": "^no", "kinds": ("STRUCT",)}, ["node"]),
+        ({"min_size": 24, "max_size": 31}, ["gappy"]),
+        ({"holes": 1}, ["holder", "gappy"]),
+        ({"packable": True}, ["gappy"]),
+        # Through the typedef, the array and the anonymous struct.
+        ({"contains": ("struct node",)}, ["holder"]),
+        ({"contains": ("struct node",), "deep": True}, ["holder", "outer"]),
+        ({"points_to": ("node",)}, ["node"]),
+        ({"takes": ("struct node",)}, ["walk"]),
+        ({"returns": ("struct node",)}, ["first"]),
+        ({"tagged": ("kf*",)}, ["walk"]),
+        ({"member": ("x",)}, ["gappy", "gappy"]),
+        ({"member_type": ("struct node *",)}, ["node"]),
+        ({"unused": True, "kinds": ("struct",)}, ["outer", "gappy", "gappy"]),
+        ({"duplicated": True}, ["gappy", "gappy"]),
+        ({"duplicated": True, "max_size": 4}, ["gappy"]),
+    ],
+)
+def test_conditions(btf: Btf, conditions: dict[str, Any], found: list[str]) -> None:
+    assert names(btf, **conditions) == found
+
+
+def test_a_condition_about_a_type_that_is_not_there(btf: Btf) -> None:
+    with pytest.raises(UnknownNameError, match="no type 'struct nowhere'"):
+        names(btf, contains=("struct nowhere",))
+
+
+def test_a_better_order_of_members_is_no_larger_than_it_says(btf: Btf) -> None:
+    (row,) = list_types(btf, Conditions(packable=True))
+    assert (row.size, row.packed, row.holes) == (24, 16, 1)
+
+
+@given(btfs())
+@settings(max_examples=30)
+def test_without_conditions_all_types_are_listed(btf: Btf) -> None:
+    rows = list_types(btf)
+    assert [row.id for row in rows] == [view.id for view in btf]
+    for sort in ("name", "size", "members", "users"):
+        assert {row.id for row in list_types(btf, sort=sort)} == {row.id for row in rows}
+    for row in rows:
+        row.values(COLUMNS)
+
+
+def test_the_command_knows_all_columns_and_orders() -> None:
+    assert types_list.COLUMNS == COLUMNS
+    assert types_list.SORTS == SORTS
+
+
+class TestCommand:
+    @pytest.fixture
+    def file(self, btf: Btf, tmp_path: Path) -> str:
+        dump(btf, tmp_path / "k.btf")
+        return str(tmp_path / "k.btf")
+
+    def run(self, *args: str) -> str:
+        done = CliRunner().invoke(cli, ["list", *args])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def test_every_form(self, file: str) -> None:
+        assert self.run(file, "--takes", "struct node", "--prototypes") == (
+            "int walk(struct node *n, long count);\n"
+        )
+        assert self.run(file, "--holes", "1", "--names") == "holder\ngappy\n"
+        columns = ("--columns", "name,holes", "--kind", "struct", "--sort", "holes", "--limit", "1")
+        assert json.loads(self.run(file, *columns, "-j"))[0]["holes"] == 1
+        (row,) = csv.DictReader(io.StringIO(self.run(file, *columns, "--csv")))
+        assert row["holes"] == "1"
+        assert self.run(file, "--name", "outer").splitlines()[1].split() == [
+            "9", "STRUCT", "outer", "32",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("args", [("--columns", "nothing"), ("--regex", "(")])
+    def test_wrong_usage(self, file: str, args: tuple[str, str]) -> None:
+        assert CliRunner().invoke(cli, ["list", file, *args]).exit_code == 2
