@@ -66,7 +66,7 @@ class Partition:
         self.targets = graph.targets.copy()
         labels = _along_chains(graph)
         left, references = _not_alone(graph, labels)
-        tags = labels
+        before = tags = labels
         for _ in range(ROUNDS):
             before, tags = tags, labels.copy()
             users, referred = left.sums(before)
