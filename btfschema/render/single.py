@@ -72,7 +72,7 @@ def to_c(view: TypeView, *, with_dependencies: bool = False) -> str:
 class Shown(Declarations):
     """Declarations for people to read: no longer than anybody reads."""
 
-    MOST_TEXT = 1 << 20
+    MOST_TEXT = 1 << 18
 
 
 class Unpadded(Layout):
@@ -92,7 +92,7 @@ def shown(view: TypeView) -> str:
 
     Raises:
         UnresolvedError: the view was not read from a container, or C has no declaration of it.
-        EncodeError: the text would be longer than 1 MiB.
+        EncodeError: the text would be longer than 256 KiB.
     """
     types = TypeColumns.of(_container(view))
     out: list[str] = []

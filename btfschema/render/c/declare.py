@@ -112,9 +112,11 @@ class Declarations:
     def _count(self, type_id: int, characters: int) -> None:
         self._written += characters
         if self._written > self.MOST_TEXT:
+            most = self.MOST_TEXT >> 10
+            size = f"{most >> 10} MiB" if most >= 1 << 10 else f"{most} KiB"
             raise EncodeError(
                 f"{self._types.describe(type_id)}: declarations are repeated inside of "
-                f"declarations, the text would be longer than {self.MOST_TEXT >> 20} MiB",
+                f"declarations, the text would be longer than {size}",
                 type_id=type_id,
             )
 
