@@ -49,7 +49,7 @@ def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> 
     # The first terminal that the leader of a session opens interrupts all its processes.
     shell = ["sh", "-c", 'exec "$@" 0<>"$0" 1>&0 2>&0', os.ttyname(theirs)]
     command = [*shell, sys.executable, "-m", "btfschema", *map(str, args)]
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=_heed_interrupts)
     data, sent, ends = b"", False, time.monotonic() + PATIENCE
     try:
         while process.poll() is None:
@@ -68,6 +68,11 @@ def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> 
         os.close(theirs)
         os.close(ours)
     return data.decode(), process.wait()
+
+
+def _heed_interrupts() -> None:
+    """As a shell's foreground job does, also where whoever runs the tests ignores interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def screen(text: str, columns: int) -> list[str]:
