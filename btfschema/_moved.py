@@ -6,9 +6,9 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 __all__ = ["MOVED", "install"]
 
@@ -47,8 +47,19 @@ MOVED = {
 }
 
 
-class _Moved(MetaPathFinder, Loader):
+if TYPE_CHECKING:
+    from importlib.abc import Loader as _Loader
+else:
+    # What importlib asks for is two methods; its own classes take as long as all else here.
+    _Loader = object
+
+
+class _Moved(_Loader):
     """Finds a module under its old name."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """An ordinary one."""
+        return None
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
