@@ -30,6 +30,7 @@ COMMANDS = {
         "List types by size, holes, what they contain, point to, take or return.",
     ),
     "diff": ("diff", "Show what changed between two kernels, root causes first."),
+    "offsets": ("offsets", "Print offsets, sizes and values of many kernels as one table."),
     "tables": ("tables", "Write types, members and all else as tables: Parquet, CSV, SQLite."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
     "verify": ("verify", "Say what a kernel, or a reader, would refuse of a file's BTF."),
