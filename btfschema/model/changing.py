@@ -12,6 +12,7 @@ from btfschema.codec.header import ByteOrder
 from btfschema.errors import TypeIdError
 from btfschema.model.draft import Draft
 from btfschema.model.ext import swapped_ext
+from btfschema.model.inline import carry_inline
 from btfschema.model.views import TypeView
 from btfschema.tables.ids import IdMap
 from btfschema.tables.strings import StringTable
@@ -39,7 +40,7 @@ def replaced(btf: Btf, views: Mapping[int, TypeView]) -> tuple[Btf, IdMap]:
                     got=target,
                     expected=f"0..{btf.end_id - 1}",
                 )
-    return result, ids
+    return carry_inline(btf, result, ids), ids
 
 
 def with_byteorder(btf: Btf, byteorder: ByteOrder) -> Btf:
@@ -48,16 +49,21 @@ def with_byteorder(btf: Btf, byteorder: ByteOrder) -> Btf:
         return btf
     changed: Btf | None = None
     for part in btf.chain:
-        image = part.image
-        header = evolve(image.header, byteorder=byteorder)
-        strings, types = image.strings, image.types
-        if changed is not None:
-            # The same strings and words over the base that has changed.
-            strings = StringTable(strings.data, changed.strings)
-            types = TypeTable(
-                types.words, types.starts, types.plan, types.first_id, types.known_roles
-            )
-        fresh = Image(header, types, strings, image.layout, image.source)
-        one = evolve(part, image=fresh, base=changed, ext=None)
-        changed = one if part.ext is None else evolve(one, ext=swapped_ext(part.ext, one))
+        one = _swapped(part, changed, byteorder)
+        if part.ext is not None:
+            one = evolve(one, ext=swapped_ext(part.ext, one))
+        if part.inline is not None:
+            one = evolve(one, inline=_swapped(part.inline, one, byteorder))
+        changed = one
     return btf if changed is None else changed
+
+
+def _swapped(part: Btf, base: Btf | None, byteorder: ByteOrder) -> Btf:
+    """One container over a base that has changed, with the same strings and words."""
+    image = part.image
+    strings = StringTable(image.strings.data, base.strings if base is not None else None)
+    old = image.types
+    types = TypeTable(old.words, old.starts, old.plan, old.first_id, old.known_roles)
+    header = evolve(image.header, byteorder=byteorder)
+    fresh = Image(header, types, strings, image.layout, image.source)
+    return evolve(part, image=fresh, base=base, ext=None, inline=None)

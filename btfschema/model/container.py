@@ -129,7 +129,8 @@ class Btf(Lookups):
             return True
         if not isinstance(other, Btf):
             return NotImplemented
-        return self.equivalent(other) and _same_ext(self.ext, other.ext)
+        same = self.equivalent(other) and _same_ext(self.ext, other.ext)
+        return same and self.inline == other.inline
 
     def __hash__(self) -> int:
         return hash((self.byteorder, self.end_id, len(self.types.words), len(self.strings.data)))

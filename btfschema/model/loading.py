@@ -113,15 +113,23 @@ def pickled(btf: Btf) -> tuple[Any, ...]:
         ext = dumps_ext(btf.ext)
     # The package's own schema is there already where this is read; another one travels.
     kinds = None if btf.kinds is KINDS else btf.kinds
-    return dumps(btf), btf.base, kinds, ext, btf.address_size
+    inline = dumps(btf.inline) if btf.inline is not None else None
+    return dumps(btf), btf.base, kinds, ext, btf.address_size, inline
 
 
 def unpickled(
-    data: bytes, base: Btf | None, kinds: Kinds | None, ext: bytes | None, address_size: int | None
+    data: bytes,
+    base: Btf | None,
+    kinds: Kinds | None,
+    ext: bytes | None,
+    address_size: int | None,
+    inline: bytes | None = None,
 ) -> Btf:
     """A container that was pickled."""
-    btf = loads(data, base, kinds=KINDS if kinds is None else kinds, check=False)
-    btf = evolve(btf, address_size=address_size)
+    schema = KINDS if kinds is None else kinds
+    btf = evolve(loads(data, base, kinds=schema, check=False), address_size=address_size)
+    if inline is not None:
+        btf = evolve(btf, inline=loads(inline, btf, kinds=schema, check=False))
     if ext is None:
         return btf
     from btfschema.model.ext import loads_ext

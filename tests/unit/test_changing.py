@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,20 @@ class TestCopy:
             builder.copy(source["struct flags"])
         assert len(builder.build()) == 0
         assert len(builder.build().strings.data) == 1
+
+
+def test_inlined_calls_follow() -> None:
+    """``.BTF.inline`` is split over the container, and goes where it goes."""
+    over = Builder(tiny())
+    over.add(views.Ptr(3))
+    btf = evolve(tiny(), inline=over.build())
+    assert btf != tiny()
+    copied = pickle.loads(pickle.dumps(btf))
+    assert copied == btf
+    swapped = btf.with_byteorder("big")
+    assert swapped.inline is not None
+    assert swapped.inline.byteorder == "big"
+    assert swapped.with_byteorder("little") == btf
+    changed = btf.replaced({1: views.Int("renamed", 4)})
+    assert changed.inline is not None
+    assert list(changed.inline) == list(over.build())
