@@ -26,6 +26,9 @@ __all__ = ["graph"]
     help="svg is drawn by Graphviz, when that is installed.",
 )
 @click.option(
+    "--by-value", is_flag=True, help="Only parts, not what pointers and functions refer to."
+)
+@click.option(
     "--limit",
     type=click.IntRange(1),
     default=300,
@@ -33,7 +36,13 @@ __all__ = ["graph"]
     help="Types to draw at most, the nearest first.",
 )
 def graph(
-    name: str, file: str | None, base_btf: str | None, depth: int, form: str, limit: int
+    name: str,
+    file: str | None,
+    base_btf: str | None,
+    depth: int,
+    form: str,
+    by_value: bool,
+    limit: int,
 ) -> None:
     """Draw what the type called NAME leads to; without FILE, in the running kernel.
 
@@ -59,7 +68,7 @@ def graph(
             got=ids,
             expected="one type",
         )
-    drawn = neighbourhood(btf, ids[0], depth, limit)
+    drawn = neighbourhood(btf, ids[0], depth, limit, by_value=by_value)
     if drawn.left_out:
         echo(f"btfschema: {drawn.left_out} more types left out (--limit {limit})", err=True)
     text = {"dot": drawn.dot, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]()

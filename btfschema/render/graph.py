@@ -116,7 +116,9 @@ class Graph:
         return done.stdout
 
 
-def neighbourhood(btf: Btf, type_id: int, depth: int = 1, limit: int = 300) -> Graph:
+def neighbourhood(
+    btf: Btf, type_id: int, depth: int = 1, limit: int = 300, *, by_value: bool = False
+) -> Graph:
     """The types that one leads to in so many steps.
 
     Pointers, arrays, qualifiers and functions' prototypes are ways to a type and no steps;
@@ -127,6 +129,7 @@ def neighbourhood(btf: Btf, type_id: int, depth: int = 1, limit: int = 300) -> G
         type_id: where to start.
         depth: steps from there.
         limit: how many types to take at most, the nearest first.
+        by_value: take only parts, not what a pointer or a function refers to.
 
     Raises:
         TypeIdError: there is no such id.
@@ -139,6 +142,8 @@ def neighbourhood(btf: Btf, type_id: int, depth: int = 1, limit: int = 300) -> G
         following = []
         for source in ring:
             for name, target, by_pointer in _references(btf, source):
+                if by_value and by_pointer:
+                    continue
                 if target not in nodes:
                     if len(nodes) >= limit:
                         refused.add(target)

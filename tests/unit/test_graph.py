@@ -86,6 +86,16 @@ def test_any_kind_can_be_the_start(btf: Btf) -> None:
         neighbourhood(btf, 19)
 
 
+def test_parts_alone_leave_out_what_pointers_lead_to(cloud: Btf) -> None:
+    (start,) = cloud.find_ids("list_head")
+    (owner,) = cloud.find_ids("hlist_bl_head")
+    assert not neighbourhood(cloud, start, 3, by_value=True).edges
+    drawn = neighbourhood(cloud, cloud.find_ids("task_struct")[0], 2, by_value=True)
+    assert drawn.edges
+    assert not any(edge.by_pointer for edge in drawn.edges)
+    assert not neighbourhood(cloud, owner, by_value=True).edges
+
+
 def test_too_many_types_are_counted(btf: Btf) -> None:
     graph = neighbourhood(btf, 9, limit=2)
     assert (set(graph.nodes), graph.left_out) == ({9, 6}, 2)
