@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.inputs import base_option
+from btfschema.cli.outputs import echo, json_text
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -98,10 +99,10 @@ def diff(
             differ = differ or bool(found)
             _show(found, title, both, full=full, brief=brief, as_json=as_json, pretty=pretty)
     except (BtfError, OSError) as error:
-        click.echo(f"btfschema: {error}", err=True)
+        echo(f"btfschema: {error}", err=True)
         raise click.exceptions.Exit(2) from None
     for line in alone if not as_json else ():
-        click.echo(line)
+        echo(line)
     if differ or alone:
         raise click.exceptions.Exit(1)
 
@@ -138,22 +139,20 @@ def _show(
 ) -> None:
     """Print what one pair of files differs in."""
     if as_json:
-        import json
-
         data = {"old": files[0], "new": files[1], **found.as_dict()}
-        click.echo(json.dumps(data, indent=2 if pretty else None))
+        echo(json_text(data, pretty=pretty))
         return
     if brief:
         if found:
-            click.echo(f"{files[0]} and {files[1]} differ")
+            echo(f"{files[0]} and {files[1]} differ")
         return
     from btfschema.questions.difftext import lines
 
     if title:
         if not found:
             return
-        click.echo(f"== {title}")
-    click.echo("\n".join(lines(found, full=full)))
+        echo(f"== {title}")
+    echo("\n".join(lines(found, full=full)))
 
 
 def _files(old: str, new: str) -> tuple[dict[str, tuple[str, str]], list[str]]:
