@@ -93,6 +93,8 @@ def dump(
     elif not len(btf):
         echo("btfschema: the BTF holds no types", err=True)
     _write(btf, chosen, options)
+    if chosen is not None and not chosen:
+        raise click.exceptions.Exit(1)
 
 
 @frozen

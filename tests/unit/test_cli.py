@@ -84,6 +84,11 @@ def test_filters_combine(files: Files, filters: list[str], expected: list[str]) 
     assert [row["name"] for row in json.loads(done.stdout)["types"]] == expected
 
 
+def test_a_name_that_nothing_has_is_exit_code_1(files: Files) -> None:
+    done = btfschema("dump", files["base"], "--name", "nosuch")
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
 def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
     plain = btfschema("dump", files["base"], "--format", "json").stdout
     pretty = btfschema("dump", files["base"], "--pretty").stdout
@@ -110,6 +115,7 @@ def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
         (["dump", "{base}", "--kind", "²"], 2, "unknown kind"),
         (["dump", "--nonsense"], 2, "No such option"),
         (["nonsense"], 2, "No such command"),
+        (["dmp"], 2, "Did you mean 'dump'?"),
     ],
 )
 def test_failures_are_worded_and_have_their_exit_code(
