@@ -186,6 +186,7 @@ class Viewer:
         types, lines = self._types, self._lines
         line_shown = self._line_shown
         self._enter(layout.id)
+        self._add_holes(layout.leading_bit_hole, layout.leading_hole, level)
         for place in layout.members:
             if layout.kind == Kind.UNION:
                 # Its members overlap: each one starts on the same line.
@@ -217,10 +218,14 @@ class Viewer:
 
     def _add_gaps(self, place: MemberPlace, level: int, within: int) -> None:
         padding = self._padding_of(place) if within == Kind.STRUCT else 0
+        last = f"XXX last struct has {_count(padding, 'byte')} of padding" * bool(padding)
+        self._add_holes(place.bit_hole, place.hole, level, last)
+
+    def _add_holes(self, bits: int, size: int, level: int, before: str = "") -> None:
         gaps = [
-            f"XXX last struct has {_count(padding, 'byte')} of padding" * bool(padding),
-            f"XXX {_count(place.bit_hole, 'bit')} hole, try to pack" * bool(place.bit_hole),
-            f"XXX {_count(place.hole, 'byte')} hole, try to pack" * bool(place.hole),
+            before,
+            f"XXX {_count(bits, 'bit')} hole, try to pack" * bool(bits),
+            f"XXX {_count(size, 'byte')} hole, try to pack" * bool(size),
         ]
         found = [indent(level) + self._comment(text, "hole") for text in gaps if text]
         if found:
@@ -338,6 +343,8 @@ class Viewer:
         return {
             "cachelines": layout.cachelines,
             "last_cacheline": layout.last_cacheline,
+            "leading_hole": layout.leading_hole,
+            "leading_bit_hole": layout.leading_bit_hole,
             "holes": len(layout.holes),
             "sum_holes": sum(layout.holes),
             "bit_holes": len(layout.bit_holes),

@@ -67,6 +67,8 @@ class StructLayout:
         padding: unused bytes at its end.
         bit_padding: unused bits of the last bit field's unit.
         alignment: bytes that it is aligned to, 1 when it is packed, 0 when nothing tells.
+        leading_hole: unused bytes before the first member.
+        leading_bit_hole: unused bits there, within the unit of a bit field.
         cachelines: how many cache lines it covers when it starts on one.
     """
 
@@ -78,19 +80,23 @@ class StructLayout:
     padding: int = 0
     bit_padding: int = 0
     alignment: int = 0
+    leading_hole: int = 0
+    leading_bit_hole: int = 0
     cachelines: int = field(
         init=False, default=Factory(lambda self: -(-self.size // CACHE_LINE), takes_self=True)
     )
 
     @property
     def holes(self) -> list[int]:
-        """The sizes of the holes between members."""
-        return [member.hole for member in self.members if member.hole]
+        """The sizes of the holes before and between members."""
+        sizes = (self.leading_hole, *(member.hole for member in self.members))
+        return [size for size in sizes if size]
 
     @property
     def bit_holes(self) -> list[int]:
-        """The sizes of the holes between bit fields, in bits."""
-        return [member.bit_hole for member in self.members if member.bit_hole]
+        """The sizes of the holes before and between bit fields, in bits."""
+        sizes = (self.leading_bit_hole, *(member.bit_hole for member in self.members))
+        return [size for size in sizes if size]
 
     @property
     def sum_members(self) -> int:
@@ -146,7 +152,17 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
         evolve(place, hole=hole, bit_hole=bits) if hole or bits else place
         for place, (hole, bits) in zip(places, gaps[1:], strict=True)
     ]
-    return StructLayout(struct, kind, name, size, tuple(with_gaps), padding, bit_padding, alignment)
+    return StructLayout(
+        struct,
+        kind,
+        name,
+        size,
+        tuple(with_gaps),
+        padding,
+        bit_padding,
+        alignment,
+        *(gaps[0] if places else (0, 0)),
+    )
 
 
 def struct_layouts(btf: Btf) -> Iterator[StructLayout]:

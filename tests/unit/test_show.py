@@ -198,7 +198,10 @@ def test_what_can_not_be_shown() -> None:
         Ptr(8),
     )
     viewer = Viewer(btf)
-    assert viewer.text(6).startswith("struct s {\n\tstruct s bits:5;")
+    shown = viewer.text(6)
+    assert shown.startswith(
+        "struct s {\n\n\t/* XXX 3 bits hole, try to pack */\n\n\tstruct s bits:5;"
+    )
     for show in (viewer.text, viewer.data):
         with pytest.raises(UnresolvedError, match="needs itself"):
             show(6, expand=True)
@@ -311,3 +314,27 @@ def test_a_file_that_is_missing_is_taken_for_a_file() -> None:
     done = btfschema("sight", "no/such/file")
     assert done.returncode == 1
     assert "no/such/file: No such file" in done.stderr
+
+
+def test_a_hole_before_the_first_member_is_counted_and_shown() -> None:
+    """Pahole 1.24 counts 8 bytes here, in one hole."""
+    btf = built(Struct("late", 16, [Member("a", INT, 64)]))
+    layout = struct_layout(btf, 6)
+    assert (layout.leading_hole, layout.holes, layout.padding) == (8, [8], 4)
+    lines = [line.strip() for line in Viewer(btf).text(6).splitlines()]
+    assert lines.index("/* XXX 8 bytes hole, try to pack */") < lines.index(
+        next(line for line in lines if line.startswith("int a"))
+    )
+    assert "/* sum members: 4, holes: 1, sum holes: 8 */" in lines
+    data = Viewer(btf).data(6)
+    assert (data["leading_hole"], data["holes"], data["sum_holes"]) == (8, 1, 8)
+
+
+def test_bits_before_the_first_bit_field_are_a_hole() -> None:
+    layout = struct_layout(built(Struct("bits", 4, [Member("a", INT, 5, 3)])), 6)
+    assert (layout.leading_bit_hole, layout.bit_holes, layout.bit_padding) == (5, [5], 24)
+
+
+def test_a_struct_without_members_has_padding_and_no_hole() -> None:
+    layout = struct_layout(built(Struct("blank", 16, [])), 6)
+    assert (layout.leading_hole, layout.holes, layout.padding) == (0, [], 16)
