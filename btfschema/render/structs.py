@@ -222,6 +222,8 @@ def _gaps(places: list[MemberPlace], size: int) -> tuple[list[tuple[int, int]], 
                 unit_size = 8 * place.size
                 unit_end = unit + unit_size
             seen = start + place.bitfield_size
+            # A packed one may reach past its unit, into a byte of which the rest is unused.
+            unit_end = max(unit_end, -(-seen // 8) * 8)
         else:
             hole = start // 8 - seen // 8
             unit_size = unit_end = 0

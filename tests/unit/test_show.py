@@ -338,3 +338,10 @@ def test_bits_before_the_first_bit_field_are_a_hole() -> None:
 def test_a_struct_without_members_has_padding_and_no_hole() -> None:
     layout = struct_layout(built(Struct("blank", 16, [])), 6)
     assert (layout.leading_hole, layout.holes, layout.padding) == (0, [], 16)
+
+
+def test_a_packed_bit_field_may_reach_into_the_next_unit() -> None:
+    """As pahole 1.24 shows clang's BTF of a packed struct: one hole of 4 bits, none of bytes."""
+    members = [Member("a", INT, 0, 12), Member("b", INT, 12, 24), Member("c", CHAR, 40)]
+    layout = struct_layout(built(Struct("pk2", 6, members)), 6)
+    assert (layout.bit_holes, layout.holes, layout.padding) == ([4], [], 0)
