@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from btfschema.framework.registry import passes
     from btfschema.model.builder import Builder
     from btfschema.model.container import Btf
+    from btfschema.model.draft import Draft
     from btfschema.model.loading import dumps, loads, loads_many
     from btfschema.schema.kinds import KINDS, Kind, KindSpec
     from btfschema.sources import dump, load, load_many
@@ -32,6 +33,7 @@ __all__ = [
     "Builder",
     "Context",
     "Diagnostic",
+    "Draft",
     "IdMap",
     "Kind",
     "KindSpec",
@@ -65,6 +67,7 @@ _HOMES = {
     "passes": "btfschema.framework.registry",
     "Builder": "btfschema.model.builder",
     "Btf": "btfschema.model.container",
+    "Draft": "btfschema.model.draft",
     "dumps": "btfschema.model.loading",
     "loads": "btfschema.model.loading",
     "loads_many": "btfschema.model.loading",

@@ -36,6 +36,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 nitpicky = False
+# "type" in an annotation is Python's own; attributes of that name are none of its business.
+suppress_warnings = ["ref.python"]
 
 
 def show_index(app: Any, docname: str, source: list[str]) -> None:

@@ -77,13 +77,17 @@ def _rule(rule: Rule) -> str:
     if rule.level == "read":
         asked = f"reading, {asked}"
     fix = f" *{rule.fix[0].upper()}{rule.fix[1:]}.*" if rule.fix else ""
-    return f"| `{rule.id}` | {rule.text}.{fix} | {asked} | {rule.error} | `{rule.source}` |"
+    repair = rule.repair or "-"
+    return (
+        f"| `{rule.id}` | {rule.text}.{fix} | {repair} | {asked} | {rule.error} | `{rule.source}` |"
+    )
 
 
 def tables() -> str:
     """All tables, as Markdown."""
-    lines = ["## All rules", "", "| rule | what must hold | asked when | error | source |"]
-    lines += ["|---|---|---|---|---|", *map(_rule, RULES.values())]
+    lines = ["## All rules", ""]
+    lines += ["| rule | what must hold | what `sanitise` does | asked when | error | source |"]
+    lines += ["|---|---|---|---|---|---|", *map(_rule, RULES.values())]
     lines += ["", "## What each kind may have", ""]
     lines += ["| kind | vlen | kind_flag | name | third word | references and values |"]
     lines += ["|---|---|---|---|---|---|"]

@@ -79,7 +79,7 @@ def diff(
     \b
     Examples:
       btfschema diff vmlinux-6.12 vmlinux-6.18
-      btfschema diff old/vmlinux new/vmlinux --kind struct --name 'task_*' --json
+      btfschema diff old/vmlinux new/vmlinux --kind struct --name task_struct --json
       btfschema diff --all old/modules new/modules -B old/vmlinux --new-base new/vmlinux
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.errors import BtfError

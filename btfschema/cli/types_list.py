@@ -85,7 +85,7 @@ def list_(
     Examples:
       btfschema list vmlinux --kind struct --sort size --limit 10
       btfschema list vmlinux --contains 'struct list_head' --holes 3 --columns name,size,holes
-      btfschema list vmlinux --takes 'struct sk_buff' --name 'tcp_*' --prototypes
+      btfschema list vmlinux --takes 'struct sk_buff' --name tcp_v4_rcv --prototypes
     """  # noqa: D301 - click needs the backspace character itself
     import re
 

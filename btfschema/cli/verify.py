@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from btfschema.framework.files import Shared
     from btfschema.model.container import Btf
     from btfschema.sources import Source
-    from btfschema.verification import Violation
+    from btfschema.verification import Sanitised, Violation
 
 __all__ = ["verify"]
 
@@ -52,6 +52,13 @@ VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
     show_default=True,
     help="The kernel's version.",
 )
+@click.option(
+    "--as-loaded/--as-is",
+    "as_loaded",
+    default=True,
+    help="Judge the BTF of a BPF object as libbpf hands it to the kernel [default], or as it "
+    "stands in the file.",
+)
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object a file.")
 @report_option
 def verify(
@@ -60,6 +67,7 @@ def verify(
     base_btf: str | None,
     level: str,
     kernel: str,
+    as_loaded: bool,
     as_json: bool,
     jobs: int,
     executor: str | None,
@@ -96,7 +104,7 @@ def verify(
             stack.callback(lambda: echo(f"{told.sound} of {count} files are sound", err=told.aside))
         run_batch(
             found.paths,
-            Each(Verify(base, level, kernel)),
+            Each(Verify(base, level, kernel, as_loaded)),
             keep_going=True,
             report=report,
             workers=workers,
@@ -168,11 +176,13 @@ class Verify:
         base: what the files are split over, or None.
         level: ``"read"`` or ``"kernel"``.
         kernel: its version.
+        as_loaded: whether BPF objects are judged as libbpf loads them.
     """
 
     base: Shared | Kept | None
     level: Any
     kernel: str
+    as_loaded: bool = True
 
     def __call__(self, file: str) -> dict[str, Any]:
         """Do one file; returns what to report."""
@@ -180,12 +190,17 @@ class Verify:
 
         source = read_source(file)
         base, path, found = self._base_of(source)
-        if not found:
+        opened = None if found else self._opened(source, base)
+        if opened is not None:
+            found = list(opened.left)
+        elif not found:
             found = self._verified(source, base)
         row: dict[str, Any] = {
             "outcome": "refused" if found else "ok",
             "violations": [violation.as_dict() for violation in found],
         }
+        if opened is not None and opened.changes:
+            row["libbpf"] = [change.as_dict() for change in opened.changes]
         btf = _decoded(source.btf, base)
         if btf is not None:
             row["types"] = type_count(btf)
@@ -214,6 +229,19 @@ class Verify:
             return self.base.open(), self.base.path, []
         beside = base_beside(source)
         return (None, None, []) if beside is None else (load(beside), str(beside), [])
+
+    def _opened(self, source: Source, base: Btf | None) -> Sanitised | None:
+        """What libbpf makes of a BPF object; None for other files, or when it can't be decoded."""
+        from btfschema.errors import BtfError
+        from btfschema.sources import load_source
+        from btfschema.verification import as_loaded
+
+        if source.object_file is None or not self.as_loaded or self.level != "kernel":
+            return None
+        try:
+            return as_loaded(load_source(source, base), self.kernel)
+        except BtfError:
+            return None
 
     def _verified(self, source: Source, base: Btf | None) -> list[Violation]:
         from btfschema.errors import BtfError

@@ -40,12 +40,16 @@ from btfschema.tables.types import Index, TypeTable
 
 if TYPE_CHECKING:
     from btfschema.model.ext import BtfExt
+    from btfschema.model.objectfile import ObjectFile
     from btfschema.model.views import AnyView
     from btfschema.values.layouts import AnyType
     from btfschema.values.memory import Data
     from btfschema.values.value import Value
 
 __all__ = ["Btf"]
+
+# The least types among which names are looked for by halving.
+HALVED = 256
 
 # Views are made in runs when all are asked for: short ones first, for those who want a few, then
 # of so many types that numpy's cost per call vanishes.
@@ -69,6 +73,7 @@ class Btf(Lookups):
         address_size: bytes of an address in the ELF file that it was read from, or None.
         inline: what ``.BTF.inline`` says about inlined calls in the same file, or None: split BTF
             whose base is this container's BTF.
+        object_file: sections and symbols of the BPF object that it was read from, or None.
     """
 
     image: Image
@@ -76,6 +81,7 @@ class Btf(Lookups):
     ext: BtfExt | None = field(default=None, kw_only=True)
     address_size: int | None = field(default=None, kw_only=True)
     inline: Btf | None = field(default=None, kw_only=True)
+    object_file: ObjectFile | None = field(default=None, kw_only=True)
 
     @classmethod
     def assemble(
@@ -101,7 +107,7 @@ class Btf(Lookups):
             like.byteorder, 4 * len(types.words), len(strings.data), len(layout or ())
         )
         image = Image(header, types, strings, layout)
-        return cls(image, base, address_size=like.address_size)
+        return cls(image, base, address_size=like.address_size, object_file=like.object_file)
 
     def __repr__(self) -> str:
         first, end = self.types.first_id, self.types.end_id
@@ -350,7 +356,8 @@ class Btf(Lookups):
 
     def rows_named(self, name: str) -> Index:
         """The container's own rows with this name, ascending."""
-        if self.is_sorted:
+        # Of few types the order costs more to check, over all bases' strings, than it saves.
+        if len(self) >= HALVED and self.is_sorted:
             return rows_between(self.strings, self.types.name_offs, name)
         offsets = self.strings.find(name)
         if not name:

@@ -85,6 +85,10 @@ class Draft:
         self._require_own(type_id)
         self._targets[type_id] = target
 
+    def is_changed(self, type_id: int) -> bool:
+        """Whether the type was replaced, or goes."""
+        return type_id in self._views or type_id in self._targets
+
     def is_dropped(self, type_id: int) -> bool:
         """Whether the type goes."""
         return type_id in self._targets

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from btfschema.errors import BtfError
 from btfschema.questions.catalog import Catalog
@@ -291,11 +291,10 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     count: int
-    _by_name: dict[str, Column] = field(init=False)
-
-    @_by_name.default
-    def _index(self) -> dict[str, Column]:
-        return {column.name: column for column in self.columns}
+    _by_name: dict[str, Column] = field(
+        init=False,
+        default=Factory(lambda self: {one.name: one for one in self.columns}, takes_self=True),
+    )
 
     def __len__(self) -> int:
         return self.count

@@ -15,6 +15,7 @@ from attrs import Factory, field, frozen
 from btfschema.errors import UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.finding import ids_named
+from btfschema.model.views import FuncProto
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
 from btfschema.questions.signatures import signatures_of
 from btfschema.questions.spelling import joined
@@ -323,7 +324,8 @@ def prototype(catalog: Catalog, type_id: int) -> str:
     view: Any = catalog.btf[type_id]
     proto: Any = view.type
     params = []
-    for param in getattr(proto, "params", ()):
+    # What a damaged FUNC refers to need not be a prototype, and may have other params.
+    for param in proto.params if isinstance(proto, FuncProto) else ():
         holder = catalog.owner(param.type_id)
         if holder is None:
             params.append("...")

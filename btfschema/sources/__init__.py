@@ -24,10 +24,12 @@ from btfschema.errors import BtfError, Failure, SourceError, WrongBaseWarning, a
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps, loads, loads_many
+from btfschema.model.objectfile import ObjectFile
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.sources import compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
+from btfschema.sources.elfobjects import read_object
 from btfschema.sources.files import atomic_write
 from btfschema.tables.joined import portions
 
@@ -74,6 +76,7 @@ class Source:
             ``("bzImage", "xz")`` for a ``vmlinuz``.
         elf_class: 32 or 64 for ELF, else None.
         elf_byteorder: the ELF file's, else None. BTF says its own.
+        object_file: of a BPF object, its sections and symbols.
     """
 
     path: str
@@ -85,6 +88,7 @@ class Source:
     elf_class: elf.ElfClass | None = None
     elf_byteorder: ByteOrder | None = None
     inline: bytes | None = field(default=None, repr=False)
+    object_file: ObjectFile | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -195,7 +199,8 @@ def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool
         if btf.base is not None and source.base is None:
             _refuse_alone(btf, btf.base)
         if source.elf_class is not None:
-            btf = evolve(btf, address_size=source.elf_class // 8)
+            address_size = source.elf_class // 8
+            btf = evolve(btf, address_size=address_size, object_file=source.object_file)
         if source.inline:
             with _named(elf.BTF_INLINE):
                 inline = loads(source.inline, btf, decoder=decoder, check=check)
@@ -349,7 +354,8 @@ def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
             found = elf.read_elf(stream, size, name, limit)
             btf, base, ext, inline = map(found.contents.get, elf.SECTIONS)
             kind = found.elf_class, found.byteorder
-            return Source(path, "elf", btf or b"", base, ext, tuple(layers), *kind, inline)
+            more = inline, read_object(stream, size, name)
+            return Source(path, "elf", btf or b"", base, ext, tuple(layers), *kind, *more)
         payload = images.payload_of(head, size, name)
         if payload is None and images.is_bare_kernel(head):
             btf = images.find_btf(memoryview(_whole(stream, size, name)), name)

@@ -201,8 +201,8 @@ def read_elf(stream: BinaryIO, size: int, name: str, limit: int | None = None) -
     wanted = {f"{section}\0".encode(): section for section in SECTIONS}
     # Read once, when it is known which is the last: thousands may have the name.
     last: dict[str, Any] = {}
-    for index in range(count):
-        section = elf.section(index)
+    sections = [elf.section(index) for index in range(count)]
+    for section in sections:
         start = section.sh_name
         for key, title in wanted.items():
             if names[start : start + len(key)] == key:

@@ -27,6 +27,7 @@ class Rule:
         error: the error that ``BPF_BTF_LOAD`` gives, or ``"none"`` when it goes on without a word.
         fix: what to do about it, where that is known.
         since: the first kernel that checks it; empty for one that all known kernels check.
+        repair: what :func:`~btfschema.verification.sanitise` does about it; empty for nothing.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Rule:
     error: str = "EINVAL"
     fix: str = ""
     since: str = ""
+    repair: str = ""
 
 
 @frozen

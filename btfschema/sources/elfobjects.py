@@ -1,0 +1,89 @@
+"""Sections and symbols of a BPF object, which say what compilers leave out of its BTF."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from btfschema.errors import SourceError
+from btfschema.model.objectfile import ObjectFile, Symbol, SymbolType
+from btfschema.sources.elf import ElfReader
+
+__all__ = ["read_object"]
+
+# Older pyelftools give the number.
+BPF = ("EM_BPF", 247)
+RELOCATABLE = "ET_REL"
+TYPES: dict[str, SymbolType] = {
+    "STT_NOTYPE": "none",
+    "STT_OBJECT": "object",
+    "STT_FUNC": "function",
+}
+HIDDEN = ("STV_HIDDEN", "STV_INTERNAL")
+# BPF objects have thousands of symbols at most; a file that says more is no such object.
+MOST_SYMBOLS = 1 << 20
+
+
+def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
+    """What a BPF object says beside its BTF.
+
+    Args:
+        stream: the file, seekable.
+        size: its length in bytes.
+        name: what it is called, for messages.
+
+    Returns:
+        None for any other ELF file, and for one whose symbols are damaged: its BTF can be read all
+        the same.
+    """
+    try:
+        elf = ElfReader(stream, size, name)
+        if elf.header.e_machine not in BPF or elf.header.e_type != RELOCATABLE:
+            return None
+        sections = [elf.section(index) for index in range(elf.count())]
+        names = elf.names()
+        titles = [_text(names, section.sh_name) for section in sections]
+        sizes = {title: section.sh_size for title, section in zip(titles, sections, strict=True)}
+        symbols: list[Symbol] = []
+        for section in sections:
+            if section.sh_type == "SHT_SYMTAB":
+                symbols = _symbols(elf, section, sections, titles)
+    except SourceError:
+        return None
+    return ObjectFile(sizes, tuple(symbols))
+
+
+def _symbols(elf: ElfReader, table: Any, sections: list[Any], titles: list[str]) -> list[Symbol]:
+    struct = elf.structs.Elf_Sym
+    entry = struct.sizeof()
+    elf.check_inside("symbol table", table.sh_offset, table.sh_size)
+    count = table.sh_size // entry
+    if count > MOST_SYMBOLS or table.sh_link >= len(sections):
+        raise elf.error(
+            f"symbol table of {count} symbols with names in section {table.sh_link}",
+            got=count,
+            expected=f"at most {MOST_SYMBOLS}, names in a section before {len(sections)}",
+        )
+    names = elf.data(sections[table.sh_link], "symbol name table")
+    found = []
+    for number in range(count):
+        at = table.sh_offset + number * entry
+        symbol = elf.parse(struct, at, f"symbol {number}")
+        defined = symbol.st_shndx
+        is_there = isinstance(defined, int) and defined < len(titles)
+        found.append(
+            Symbol(
+                _text(names, symbol.st_name),
+                TYPES.get(symbol.st_info.type, "other"),
+                None if defined == "SHN_UNDEF" else titles[defined] if is_there else "",
+                symbol.st_value,
+                symbol.st_info.bind in ("STB_GLOBAL", "STB_WEAK"),
+                symbol.st_other.visibility in HIDDEN,
+            )
+        )
+    return found
+
+
+def _text(names: bytes, at: int) -> str:
+    """The name that starts at a byte of a section of names; empty when it is not there."""
+    end = names.find(b"\0", at)
+    return names[at : end if end >= 0 else len(names)].decode("utf-8", "surrogateescape")

@@ -1,0 +1,38 @@
+"""``rename``: other names for types."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from attrs import evolve, frozen
+
+from btfschema import Btf, Context, Draft, Pass, PassResult
+from btfschema.errors import SpecError
+
+__all__ = ["Rename"]
+
+
+@frozen
+class Rename(Pass):
+    """Give types other names.
+
+    Attributes:
+        names: pairs ``old:new``, such as ``names=sk_buff:sk_buff___old``.
+    """
+
+    name: ClassVar[str] = "rename"
+    names: tuple[str, ...]
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        """The container with the new names; ids stay."""
+        draft = Draft(btf)
+        for pair in self.names:
+            old, _, new = pair.partition(":")
+            if not old or not new:
+                raise SpecError(f'"{pair}" is no pair of names, expected OLD:NEW', got=pair)
+            for row in np.flatnonzero(btf.types.named(old)).tolist():
+                type_id = btf.first_id + row
+                draft[type_id] = evolve(draft[type_id], name=new)  # type: ignore[call-arg]
+        result, ids = draft.build()
+        return PassResult(result, ids)

@@ -1,0 +1,61 @@
+"""``sanitise``: make BTF one that an older kernel loads, or an older reader opens."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import field, frozen
+from attrs.validators import in_, optional
+
+from btfschema import Btf
+from btfschema.errors import SpecError
+from btfschema.framework import Context, Diagnostic, Pass, PassResult
+from btfschema.verification import KERNELS, READERS, sanitise
+
+__all__ = ["Sanitise"]
+
+# Of changes and of what is left, how many a result says one by one; its facts hold all.
+SHOWN = 20
+
+
+@frozen
+class Sanitise(Pass):
+    """Repair what a kernel or a reader refuses, and nothing else.
+
+    Attributes:
+        kernel: the version of the kernel that is to load the BTF.
+        reader: the program that is to open it, such as ``libbpf-0.8``.
+
+    The facts hold each ``change`` with its type, what was done and what is lost, and what is
+    ``left``: violations that nothing repairs.
+    """
+
+    name: ClassVar[str] = "sanitise"
+    kernel: str | None = field(default=None, validator=optional(in_(tuple(KERNELS))))
+    reader: str | None = field(default=None, validator=optional(in_(tuple(READERS))))
+
+    def __attrs_post_init__(self) -> None:
+        if (self.kernel is None) == (self.reader is None):
+            raise SpecError(
+                "sanitise takes either a kernel or a reader: sanitise{kernel=5.4} or "
+                "sanitise{reader=libbpf-0.8}"
+            )
+
+    def run(self, btf: Btf, ctx: Context) -> PassResult:
+        """The repaired container; what can't be repaired is told as warnings."""
+        found = sanitise(btf, self.kernel, reader=self.reader)
+        notes = [Diagnostic(str(one), "note", one.type_id) for one in found.changes[:SHOWN]]
+        if len(found.changes) > SHOWN:
+            notes.append(Diagnostic(f"{len(found.changes) - SHOWN:,} more changes", "note"))
+        left = [f"can't be repaired: {one}" for one in found.left[:SHOWN]]
+        if len(found.left) > SHOWN:
+            left.append(f"{len(found.left) - SHOWN:,} more that can't be repaired")
+        return PassResult(
+            found.btf,
+            found.ids,
+            {
+                "changes": [one.as_dict() for one in found.changes],
+                "left": [one.as_dict() for one in found.left],
+            },
+            (*notes, *(Diagnostic(text) for text in left)),
+        )
