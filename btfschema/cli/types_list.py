@@ -42,7 +42,9 @@ DEFAULT = "id,kind,name,size"
 @click.option(
     "-f", "--points-to", metavar="TYPE", multiple=True, help="Structs with a pointer to TYPE."
 )
-@click.option("--takes", metavar="TYPE", multiple=True, help="Functions that take TYPE, or TYPE *.")
+@click.option(
+    "--takes", metavar="TYPE", multiple=True, help="Functions that take TYPE, or a pointer to it."
+)
 @click.option("--returns", metavar="TYPE", multiple=True, help="Functions that return either.")
 @click.option("--tagged", metavar="GLOB", multiple=True, help="With a declaration tag like this.")
 @click.option("--member", metavar="GLOB", multiple=True, help="With a member of such a name.")
@@ -51,7 +53,7 @@ DEFAULT = "id,kind,name,size"
     "member_type",
     metavar="C",
     multiple=True,
-    help="With a member of this type, as C writes it: 'struct list_head *'.",
+    help="With a member of this type, as C writes it: 'struct list_head'.",
 )
 @click.option("--unused", is_flag=True, help="That no type refers to.")
 @click.option("--duplicated", is_flag=True, help="That share kind and name with another.")

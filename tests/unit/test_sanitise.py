@@ -133,6 +133,17 @@ def test_a_reader_is_given_no_kind_that_it_does_not_know() -> None:
         assert found.btf.types.kinds.max() <= reader.last_kind
 
 
+def test_an_old_libbpf_reads_a_kernel(generic: Btf) -> None:
+    found = sanitise(generic, reader="libbpf-0.3")
+    assert found.left == ()
+    assert found.btf.types.kinds.max() <= Kind.DATASEC
+    assert (
+        found.btf.find("task_struct", Kind.STRUCT).size
+        == generic.find("task_struct", Kind.STRUCT).size
+    )
+    assert verify(found.btf, "read") == []
+
+
 def test_names_of_other_languages_become_identifiers_and_stay_apart() -> None:
     b = Builder()
     b.add(views.Struct("MaybeUninit<u8>", 1))
