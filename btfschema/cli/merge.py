@@ -77,6 +77,10 @@ def merge(
     guard({"-o": [output]}, {"FILE": paths, "-B": [base_btf]})
     base = load(base_btf) if base_btf is not None else None
     btfs = _loaded(paths, base, optional=bool(trees), rebase=rebase)
+    lost = [".BTF.ext"] * any(btf.ext for btf in btfs)
+    lost += [".BTF.inline"] * any(btf.inline is not None for btf in btfs)
+    if lost:
+        warn(output, [f"holds types alone, without the files' {' and '.join(lost)}"])
     found = joined(btfs, base)
     result = work.run(found.btf) if work is not None else None
     _write(result.btf if result is not None else found.btf, output)

@@ -78,7 +78,7 @@ def test_flavours(name: str, essence: str) -> None:
     assert essential_name(name) == essence
 
 
-# Each of these was confirmed with "btfschema show" on the kernel named.
+# What the kernels have instead was confirmed by their members, with "btfschema show".
 @pytest.mark.parametrize(
     ("program", "target", "found"),
     [

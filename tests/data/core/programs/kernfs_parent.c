@@ -1,4 +1,4 @@
-/* kernfs_node.parent became __parent in Linux 6.15: as in aquasecurity/tracee#3339. */
+/* kernfs_node.parent became __parent in Linux 6.15: modelled on aquasecurity/tracee#3339. */
 #include "core.h"
 struct kernfs_node { struct kernfs_node *parent; const char *name; } CORE;
 struct cgroup { struct kernfs_node *kn; int level; } CORE;

@@ -1,4 +1,4 @@
-/* A distribution's audit_task_info, and the plain field elsewhere: as in stackrox/collector#1258. */
+/* A distribution's audit_task_info, and the plain field elsewhere: modelled on stackrox/collector#1258. */
 #include "core.h"
 typedef struct { unsigned int val; } kuid_t;
 struct audit_task_info { kuid_t loginuid; } CORE;

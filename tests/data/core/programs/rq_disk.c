@@ -1,4 +1,4 @@
-/* request.rq_disk went in Linux 5.17, the disk is at q->disk: as in ccfos/huatuo#27. */
+/* request.rq_disk went in Linux 5.17, the disk is at q->disk: modelled on ccfos/huatuo#27. */
 #include "core.h"
 struct gendisk { int major; int first_minor; } CORE;
 struct request { struct gendisk *rq_disk; unsigned int __data_len; } CORE;

@@ -1,4 +1,4 @@
-/* task_struct.cpu moved into thread_info in Linux 5.16: as in aquasecurity/tracee#1171. */
+/* task_struct.cpu moved into thread_info in Linux 5.16: modelled on aquasecurity/tracee#1171. */
 #include "core.h"
 struct task_struct { unsigned int cpu; int pid; } CORE;
 SEC("raw_tp/sched_switch") int task_cpu(void *ctx)
