@@ -22,11 +22,12 @@ settings.register_profile(
     "default",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=50,
+    max_examples=20,
     # A run that judges a change must not fail for what was there before it.
     derandomize="CI" in os.environ,
 )
-# Selected by HYPOTHESIS_PROFILE=fuzz in the environment.
+# The others are selected by HYPOTHESIS_PROFILE in the environment; .ci/run selects this one.
+settings.register_profile("ci", settings.get_profile("default"), max_examples=50)
 settings.register_profile(
     "fuzz", settings.get_profile("default"), max_examples=3000, derandomize=False
 )
