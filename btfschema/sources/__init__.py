@@ -27,7 +27,7 @@ from btfschema.model.loading import dumps, loads, loads_many
 from btfschema.model.objectfile import ObjectFile
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
-from btfschema.sources import compression, elf, images
+from btfschema.sources import archives, compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
 from btfschema.sources.elfobjects import read_object
 from btfschema.sources.files import atomic_write
@@ -356,6 +356,10 @@ def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
             kind = found.elf_class, found.byteorder
             more = inline, read_object(stream, size, name)
             return Source(path, "elf", btf or b"", base, ext, tuple(layers), *kind, *more)
+        if archives.is_tar(head):
+            stream, size = _rewound(archives.btf_in_tar(stream, name, limit))
+            layers.append("tar")
+            continue
         payload = images.payload_of(head, size, name)
         if payload is None and images.is_bare_kernel(head):
             btf = images.find_btf(memoryview(_whole(stream, size, name)), name)

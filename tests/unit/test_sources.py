@@ -10,6 +10,7 @@ import resource
 import stat
 import struct
 import sys
+import tarfile
 import threading
 import tracemalloc
 from itertools import product
@@ -29,7 +30,7 @@ from file_makers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btfschema import Btf, Builder, dump, dumps, load, loads, sources
+from btfschema import Btf, Builder, dump, dumps, load, loads, sources, views
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import (
     BtfError,
@@ -693,3 +694,44 @@ def test_stand_alone_btf_is_not_taken_for_split(tmp_path: Path) -> None:
         load(tmp_path / "alone.btf", BASE)
     (tmp_path / "split.btf").write_bytes(SPLIT_BTF)
     assert load(tmp_path / "split.btf", BASE).base is BASE
+
+
+def small() -> Btf:
+    builder = Builder()
+    builder.add(views.Int("int", 4))
+    return builder.build()
+
+
+def archive_of(files: dict[str, bytes], compress: str = "xz") -> bytes:
+    """A tar archive as BTFHub's."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    data = out.getvalue()
+    return {"": data, "gz": gzip.compress(data), "xz": lzma.compress(data)}[compress]
+
+
+@pytest.mark.parametrize("compress", ["", "gz", "xz"])
+def test_an_archive_of_one_kernel_is_read(tmp_path: Path, compress: str) -> None:
+    path = tmp_path / "6.12.0.btf.tar.xz"
+    path.write_bytes(archive_of({"README": b"text", "6.12.0.btf": dumps(small())}, compress))
+    assert load(path).equivalent(small())
+    assert read_source(path).layers[-1] == "tar"
+
+
+def test_an_archive_of_several_asks_which(tmp_path: Path) -> None:
+    data = dumps(small())
+    path = tmp_path / "all.tar"
+    path.write_bytes(archive_of({f"{n}.btf": data for n in range(7)}, ""))
+    with pytest.raises(SourceError, match=r"7 files with BTF \(0\.btf, .* and 2 more\)"):
+        load(path)
+    path.write_bytes(archive_of({"README": b"text"}, ""))
+    with pytest.raises(NoBtfError, match="holds no file that begins as BTF"):
+        load(path)
+    for damaged in (archive_of({"a": data}, "")[:700], b"\xff" * 257 + b"ustar" + b"\xff" * 300):
+        path.write_bytes(damaged)
+        with pytest.raises(SourceError):
+            load(path)
