@@ -102,12 +102,14 @@ class Guest:
             GuestError: a program is missing on the host; the kernel panicked, oopsed or hung; the
                 script failed. The message ends with the last lines of what the guest said.
         """
+        # Looked for first: without it nothing else is needed.
+        kernel = self.vmlinuz
         root = {"init": INIT.encode(), "script": script.encode(), "bin/busybox": busybox()}
         root |= {f"in/{name}": data for name, data in files.items()}
         with tempfile.TemporaryDirectory(prefix="guest-") as name:
             folder = Path(name)
             (folder / "initrd").write_bytes(cpio(root))
-            ended = self._boot(folder, timeout)
+            ended = self._boot(kernel, folder, timeout)
             console = (folder / "console").read_text(errors="replace").replace("\r", "")
             returned = unpack((folder / "out").read_bytes())
         if STATUS not in returned:
@@ -120,13 +122,13 @@ class Guest:
             raise GuestError(message)
         return Result(stdout, returned, console)
 
-    def _boot(self, folder: Path, timeout: float) -> str:
+    def _boot(self, kernel: Path, folder: Path, timeout: float) -> str:
         """Run qemu to its end and say how it ended."""
         program = host_program(QEMU, "qemu-system-x86")
         command = [program, "-accel", "tcg", "-m", f"{self.memory}M", "-nodefaults", "-no-reboot"]
         command += ["-display", "none", "-monitor", "none"]
         command += ["-serial", f"file:{folder / 'console'}", "-serial", f"file:{folder / 'out'}"]
-        command += ["-kernel", str(self.vmlinuz), "-initrd", str(folder / "initrd")]
+        command += ["-kernel", str(kernel), "-initrd", str(folder / "initrd")]
         command += ["-append", "console=ttyS0 quiet panic=-1 oops=panic"]
         for name in ("console", "out"):
             (folder / name).touch()
