@@ -16,7 +16,7 @@ from btfschema.verification import LATEST, as_loaded, sanitise
 
 pytestmark = [pytest.mark.kernel, pytest.mark.debian, pytest.mark.network]
 
-COMPILERS = ("clang-14", "clang-16", "clang-19", "bpf-gcc")
+COMPILERS = ("clang-13", "clang-14", "clang-15", "clang-16", "clang-19", "bpf-gcc")
 DRIVER = Path(__file__).parent / "open_object.c"
 
 
