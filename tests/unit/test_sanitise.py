@@ -80,7 +80,7 @@ def test_sound_btf_comes_back_as_it_is(btf: Btf) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(btf=btfs(valid=True, byteorder="little", min_types=1))
-@pytest.mark.parametrize("kernel", ["4.19", "5.4", "5.15"])
+@pytest.mark.parametrize("kernel", ["4.19", "5.4", "5.10", "5.15"])
 def test_newer_kinds_are_lowered_for_older_kernels(kernel: str, btf: Btf) -> None:
     found = sanitise(btf, kernel)
     assert list(found.left) == verify(found.btf, kernel=kernel)

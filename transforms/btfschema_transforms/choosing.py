@@ -1,4 +1,4 @@
-"""Which types a pass is about: by kind, by name, with all that they need."""
+"""Which types a pass is about: by kind, by name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fnmatch import translate
 import numpy as np
 import numpy.typing as npt
 
-from btfschema import Btf, Kind
+from btfschema import Btf
 from btfschema.errors import SpecError
 
-__all__ = ["closure", "rows_named", "rows_of_kinds"]
+__all__ = ["rows_named", "rows_of_kinds"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -39,37 +39,3 @@ def rows_named(btf: Btf, patterns: Iterable[str]) -> Mask:
     offsets, places = np.unique(btf.types.name_offs, return_inverse=True)
     names = btf.strings.names(offsets)
     return np.array([bool(name and match(name)) for name in names], np.bool_)[places]
-
-
-def closure(btf: Btf, roots: Mask, *, tags: bool = True) -> Mask:
-    """The roots with everything of the container's own that they refer to.
-
-    Args:
-        btf: the container.
-        roots: one entry for each of its own types.
-        tags: whether the declaration tags of what is kept are kept too.
-    """
-    types = btf.types
-    positions = types.type_id_positions
-    users = np.searchsorted(types.starts, positions, side="right") - 1
-    targets = types.words[positions].astype(np.int64) - btf.first_id
-    own = targets >= 0
-    users, targets = users[own], targets[own]
-    if tags:
-        on_tags = types.kinds[users] == Kind.DECL_TAG
-        users, targets = (
-            np.append(users, targets[on_tags]),
-            np.append(targets, users[on_tags]),
-        )
-    order = np.argsort(users, kind="stable")
-    bounds = np.searchsorted(users[order], np.arange(len(types) + 1)).tolist()
-    leads_to = targets[order].tolist()
-    live = roots.tolist()
-    waiting = np.flatnonzero(roots).tolist()
-    while waiting:
-        row = waiting.pop()
-        for target in leads_to[bounds[row] : bounds[row + 1]]:
-            if not live[target]:
-                live[target] = True
-                waiting.append(target)
-    return np.array(live, np.bool_)

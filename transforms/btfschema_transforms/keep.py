@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from attrs import frozen
 
-from btfschema import Btf, Context, Pass, PassResult
-from btfschema_transforms.choosing import closure, rows_named
+from btfschema import Btf, Context, Kind, Pass, PassResult
+from btfschema_transforms.choosing import rows_named
 
 __all__ = ["Keep"]
 
@@ -28,5 +28,14 @@ class Keep(Pass):
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """The container with these types alone."""
-        live = closure(btf, rows_named(btf, self.names), tags=self.tags)
+        roots = np.flatnonzero(rows_named(btf, self.names)) + btf.first_id
+        needed = np.array(btf.closure(roots.tolist()), np.int64)
+        live = np.zeros(len(btf), np.bool_)
+        live[needed[needed >= btf.first_id] - btf.first_id] = True
+        if self.tags:
+            # Nothing refers to a tag, and a tag to nothing but what it is on.
+            rows = btf.types.rows_of(Kind.DECL_TAG)
+            targets = btf.types.thirds[rows].astype(np.int64) - btf.first_id
+            own = targets >= 0
+            live[rows[own][live[targets[own]]]] = True
         return PassResult.select(btf, live, facts={"kept": int(np.count_nonzero(live))})
