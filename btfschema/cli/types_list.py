@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
+from attrs import frozen
 
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.outputs import echo, json_text
+from btfschema.cli.tree import gather, tree_options
 
-if TYPE_CHECKING:
-    from btfschema.questions.listing import Row
-
-__all__ = ["list_"]
+__all__ = ["FILE", "Listed", "list_"]
 
 # Known without importing what lists; a test compares them.
 SORTS = ("id", "size", "name", "holes", "members", "users")
 COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", "c")
 DEFAULT = "id,kind,name,size"
+# Of several files, the one that a type is from.
+FILE = "file"
+
+
+@frozen
+class Listed:
+    """What is to be shown.
+
+    Attributes:
+        rows: the columns' values of each type.
+        failed: whether a file could not be read.
+    """
+
+    rows: Sequence[Sequence[Any]]
+    failed: bool = False
 
 
 @click.command("list")
-@click.argument("file", required=False, type=click.Path(allow_dash=True))
+@tree_options
 @base_option
 @click.option("--kind", "kinds", metavar="KIND", multiple=True, help="Of one of these kinds.")
 @click.option("--name", "names", metavar="GLOB", multiple=True, help="With such a name.")
@@ -60,18 +75,25 @@ DEFAULT = "id,kind,name,size"
 @click.option("--sort", type=click.Choice(SORTS), default="id", show_default=True)
 @click.option("--limit", metavar="N", type=click.IntRange(0), help="The first N.")
 @click.option(
-    "--columns", metavar="A,B,...", default=DEFAULT, show_default=True, help=f"Of {COLUMNS}."
+    "--columns",
+    metavar="A,B,...",
+    help=f"Of {', '.join(COLUMNS)}, and {FILE}; {DEFAULT} by default, after {FILE} for several "
+    "files.",
 )
 @click.option("-j", "--json", "as_json", is_flag=True, help="A JSON list of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV.")
 @click.option("--names", "only_names", is_flag=True, help="Names alone, one a line, for xargs.")
 @click.option("--prototypes", is_flag=True, help="Functions as C declares them.")
 def list_(
-    file: str | None,
+    files: tuple[str, ...],
+    trees: tuple[str, ...],
     base_btf: str | None,
+    jobs: int,
+    executor: str | None,
+    quiet: bool,
     sort: str,
     limit: int | None,
-    columns: str,
+    columns: str | None,
     as_json: bool,
     as_csv: bool,
     only_names: bool,
@@ -81,57 +103,83 @@ def list_(
     """List types that meet all the conditions; without FILE, the running kernel's.
 
     TYPE is a name, with "struct", "union" or "enum" before it where C has that. Of split BTF, its
-    own types are listed.
+    own types are listed, and -B gives the base that TYPE is looked for in too.
 
     \b
     Examples:
       btfschema list vmlinux --kind struct --sort size --limit 10
       btfschema list vmlinux --contains 'struct list_head' --holes 3 --columns name,size,holes
       btfschema list vmlinux --takes 'struct sk_buff' --name tcp_v4_rcv --prototypes
+      btfschema list --all /lib/modules/6.12.1 -B vmlinux --points-to 'struct file'
     """  # noqa: D301 - click needs the backspace character itself
-    import re
-
     from btfschema.questions.listing import Conditions, list_types
 
-    chosen = columns.split(",")
-    for column in chosen:
-        if column not in COLUMNS:
-            raise click.UsageError(f"--columns: {column!r} is none of {', '.join(COLUMNS)}")
-    if conditions["regex"] is not None:
-        try:
-            re.compile(conditions["regex"])
-        except re.error as error:
-            raise click.UsageError(f"--regex: {error}") from None
+    several = bool(trees) or len(files) > 1 or any(Path(file).is_dir() for file in files)
+    chosen = _columns(columns, several=several)
+    _check_regex(conditions["regex"])
     if prototypes:
         conditions["kinds"] = conditions["kinds"] or ("func",)
-    rows = list_types(open_input(file, base_btf), Conditions(**conditions), sort)[:limit]
-    if prototypes:
-        echo("".join(f"{row.c};\n" for row in rows), nl=False)
-    elif only_names:
-        echo("".join(f"{row.name}\n" for row in rows if row.name), nl=False)
-    elif as_json:
-        found = [dict(zip(chosen, row.values(chosen), strict=True)) for row in rows]
-        echo(json_text(found, pretty=True))
-    elif as_csv:
-        _csv(chosen, rows)
+    shown = ["c"] if prototypes else ["name"] if only_names else chosen
+    wanted = Conditions(**conditions)
+    if several:
+        from btfschema.cli.list_many import List, list_many
+
+        work = List(wanted, tuple(shown), sort, limit)
+        found = list_many(work, gather(files, trees), base_btf, executor, jobs, quiet=quiet)
     else:
-        echo("\n".join(_table(chosen, rows)))
+        file = files[0] if files else None
+        rows = list_types(open_input(file, base_btf), wanted, sort)[:limit]
+        found = Listed([row.values(shown) for row in rows])
+    if prototypes or only_names:
+        end = ";" if prototypes else ""
+        echo("".join(f"{text}{end}\n" for (text,) in found.rows if text), nl=False)
+    elif as_json:
+        echo(json_text([dict(zip(shown, row, strict=True)) for row in found.rows], pretty=True))
+    elif as_csv:
+        _csv(shown, found.rows)
+    else:
+        echo("\n".join(_table(shown, found.rows)))
+    if found.failed:
+        raise click.exceptions.Exit(1)
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Row]) -> None:
+def _columns(text: str | None, *, several: bool) -> list[str]:
+    """The columns that are asked for.
+
+    Raises:
+        click.UsageError: there is none of a name.
+    """
+    known = (FILE, *COLUMNS) if several else COLUMNS
+    chosen = text.split(",") if text is not None else DEFAULT.split(",")
+    for column in chosen:
+        if column not in known:
+            raise click.UsageError(f"--columns: {column!r} is none of {', '.join(known)}")
+    return [FILE, *chosen] if several and text is None else chosen
+
+
+def _check_regex(text: str | None) -> None:
+    import re
+
+    try:
+        re.compile(text or "")
+    except re.error as error:
+        raise click.UsageError(f"--regex: {error}") from None
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     import csv
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(row.values(columns) for row in rows)
+    writer.writerows(rows)
     echo(text.getvalue(), nl=False)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """The rows below each other; numbers to the right, the last column as long as it is."""
-    cells = [["" if v is None else str(v) for v in row.values(columns)] for row in rows]
+    cells = [["" if v is None else str(v) for v in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     right = {"id", "size", "holes", "packed", "members", "users"}
     lines = []

@@ -128,18 +128,16 @@ class Edges:
         firsts = np.where(ids > 0, self._ends[ids - 1], 0)
         return np.unique(self._sources[ranges(firsts, ends - firsts)])
 
-    @cached_property
-    def _lists(self) -> tuple[list[int], list[int]]:
-        return self._sources.tolist(), [0, *self._ends.tolist()]
-
     def reaching(self, ids: Iterable[int]) -> Index:
         """The ids from which such references lead to some of these, and these, ascending."""
-        sources, ends = self._lists
+        # Few ids are met as a rule: lists of all the references would cost more.
+        sources, ends = self._sources, self._ends
         seen = set(ids)
         pending = list(seen)
         while pending:
             one = pending.pop()
-            for source in sources[ends[one] : ends[one + 1]]:
+            first = ends[one - 1] if one else 0
+            for source in sources[first : ends[one]].tolist():
                 if source not in seen:
                     seen.add(source)
                     pending.append(source)

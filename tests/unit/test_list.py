@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 
 from btfschema import Btf, Builder, dump, views
@@ -103,6 +103,57 @@ def test_without_conditions_all_types_are_listed(btf: Btf) -> None:
         assert {row.id for row in list_types(btf, sort=sort)} == {row.id for row in rows}
     for row in rows:
         row.values(COLUMNS)
+
+
+class TestTrees:
+    """All modules of a kernel, listed together."""
+
+    @pytest.fixture
+    def tree(self, btf: Btf, tmp_path: Path) -> Path:
+        (tmp_path / "modules").mkdir()
+        dump(btf, tmp_path / "vmlinux.btf")
+        for name, size in (("one", 40), ("two", 48)):
+            builder = Builder(base=btf)
+            gap = builder.add(views.Struct("holder_of_gaps", 8, [views.Member("n", 4)]))
+            builder.add(views.Struct(f"of_{name}", size, [views.Member("gap", gap)]))
+            dump(builder.build(), tmp_path / "modules" / f"{name}.btf")
+        return tmp_path
+
+    def run(self, tree: Path, *args: str) -> Result:
+        modules = str(tree / "modules")
+        base = str(tree / "vmlinux.btf")
+        return CliRunner().invoke(cli, ["list", "--all", modules, "-B", base, "--quiet", *args])
+
+    def test_a_type_of_the_base_is_looked_for_in_each(self, tree: Path) -> None:
+        done = self.run(tree, "--points-to", "struct node", "--columns", "file,name", "--csv")
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines() == [
+            "file,name",
+            f"{tree}/modules/one.btf,holder_of_gaps",
+            f"{tree}/modules/two.btf,holder_of_gaps",
+        ]
+
+    @pytest.mark.parametrize("jobs", ["1", "2"])
+    def test_orders_and_limits_hold_over_all_files(self, tree: Path, jobs: str) -> None:
+        done = self.run(tree, "--sort", "size", "--limit", "2", "--names", "--jobs", jobs)
+        assert done.stdout.splitlines() == ["of_two", "of_one"]
+
+    def test_a_type_that_one_file_has(self, tree: Path) -> None:
+        done = self.run(tree, "--unused", "--name", "of_*", "--kind", "struct", "-j")
+        assert [row["name"] for row in json.loads(done.stdout)] == ["of_one", "of_two"]
+        with_base = str(tree / "vmlinux.btf")
+        done = self.run(tree, "--contains", "struct holder_of_gaps", "--names", with_base)
+        assert (done.exit_code, done.stdout) == (0, "of_one\nof_two\n")
+        done = self.run(tree, "--contains", "struct nobody")
+        assert isinstance(done.exception, UnknownNameError)
+
+    def test_a_damaged_file_is_named_and_hides_nothing(self, tree: Path) -> None:
+        (tree / "modules" / "a.btf").write_bytes(b"\x9f\xeb\x01\0" + bytes(4))
+        done = self.run(tree, "--sort", "size", "--limit", "1")
+        assert done.exit_code == 1
+        assert "a.btf" in done.stderr
+        assert done.stdout.splitlines()[0].split() == ["file", "id", "kind", "name", "size"]
+        assert done.stdout.split()[-2:] == ["of_two", "48"]
 
 
 def test_the_command_knows_all_columns_and_orders() -> None:
