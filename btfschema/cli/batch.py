@@ -216,8 +216,10 @@ class Reports:
         if notes:
             row["notes"] = list(notes)
         if self.journal is not None and fresh and row["outcome"] == "ok":
-            more = [one["output"] for one in row.get("outputs", ())]
-            self.journal.finished(row, (row["output"], f"{row['output']}{BASE_SUFFIX}", *more))
+            outputs = [one["output"] for one in row.get("outputs", ())]
+            if "output" in row:
+                outputs += [row["output"], f"{row['output']}{BASE_SUFFIX}"]
+            self.journal.finished(row, outputs)
         if self.summary is not None:
             self.summary.add(row)
         if self.out is not None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["KernelFiles", "kernels_of", "named_kernel", "open_kernel"]
 
 MODULES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
-KERNELS = (".btf", "vmlinux")
+# BTFHub's archive keeps each kernel as NAME.btf.tar.xz.
+KERNELS = (".btf", "vmlinux", ".btf.tar.xz", ".btf.xz", ".btf.gz", ".btf.zst")
 # How kernels' names begin in /boot and in build trees.
 NAMES = ("vmlinux", "vmlinuz", "Image")
 

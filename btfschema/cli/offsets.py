@@ -2,56 +2,246 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from attrs import define, evolve, field, frozen
 
-from btfschema.cli.outputs import echo, json_text
+from btfschema.cli.batch import Reports, report_option, run_batch
+from btfschema.cli.inputs import base_option, load_over
+from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
+from btfschema.cli.outputs import DASH, echo, guard, write_output
+from btfschema.cli.resume import NAME, Journal
+from btfschema.cli.tree import Kept, Progress, gather, shared
+from btfschema.cli.workers import workers_of
+
+if TYPE_CHECKING:
+    from btfschema.errors import Failure
+    from btfschema.framework.files import Shared
+    from btfschema.questions.offsetfiles import Form
+    from btfschema.questions.offsets import Answer, Question
 
 __all__ = ["offsets"]
 
-COLUMNS = ("question", "found", "value", "size", "bits", "shift")
+# Known without importing what writes them; a test compares them.
+FORMS = ("csv", "json", "c", "python")
 
 
 @click.command()
 @click.argument("paths", type=click.Path(exists=True, dir_okay=False))
-@click.argument("kernels", metavar="KERNEL...", nargs=-1, required=True, type=click.Path())
-@click.option("-j", "--json", "as_json", is_flag=True, help="JSON instead of CSV.")
-def offsets(paths: str, kernels: tuple[str, ...], as_json: bool) -> None:
+@click.argument("kernels", metavar="[[NAME=]KERNEL]...", nargs=-1, type=click.Path())
+@click.option(
+    "--all",
+    "trees",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="All kernels below DIR.",
+)
+@click.option(
+    "--modules",
+    metavar="[NAME=]DIR",
+    multiple=True,
+    help="The modules of a kernel, searched for what the kernel itself does not have.",
+)
+@base_option
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where the table goes; - is standard output, as without."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMS),
+    help="By default what FILE's name says (.csv, .json, .h, .py), else csv.",
+)
+@click.option("-j", "--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option("--group", is_flag=True, help="Kernels with equal answers share a row.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Use N processes.")
+@click.option("--executor", metavar="URL", help="Work on a cluster: dask://HOST:PORT.")
+@click.option("--quiet", is_flag=True, help="Don't say which kernels lack what.")
+@report_option
+def offsets(
+    paths: str,
+    kernels: tuple[str, ...],
+    trees: tuple[str, ...],
+    modules: tuple[str, ...],
+    base_btf: str | None,
+    output: str | None,
+    form: str | None,
+    as_json: bool,
+    group: bool,
+    jobs: int,
+    executor: str | None,
+    quiet: bool,
+    report: str | None,
+) -> None:
     """Print offsets, sizes and values of many kernels as one table.
 
     PATHS is a file with one question a line: TYPE.member, sizeof(TYPE), exists(TYPE.member) or
     enum TYPE.VALUE; "|" stands between alternatives, of which the first that a kernel has counts.
-    What a kernel lacks is said on stderr, and the exit code is 1.
+    What kernels lack is said first, on stderr, and the exit code is 1. With --all and -o, a run
+    that was interrupted goes on where it stopped.
 
     \b
-    Example:
+    Examples:
       btfschema offsets paths.txt vmlinux-5.4 vmlinux-6.12 > offsets.csv
+      btfschema offsets paths.txt --all btfhub/ --jobs 4 --group -o offsets.h
     """  # noqa: D301 - click needs the backspace character itself
-    import csv
-    import io
-
-    from btfschema.questions.offsets import answer, parse_questions
-    from btfschema.sources import load
+    from btfschema.questions.offsetfiles import Answers, lacking, written
+    from btfschema.questions.offsets import parse_questions
 
     questions = parse_questions(Path(paths).read_text("utf-8", "surrogateescape"))
-    rows = []
-    missing = False
-    for kernel in kernels:
-        btf = load(kernel)
-        answers = [answer(btf, question) for question in questions]
-        lacking = [one.question for one in answers if one.value is None]
-        if lacking:
-            missing = True
-            echo(f"btfschema: {kernel} lacks {', '.join(lacking)}", err=True)
-        rows += [{"kernel": kernel, **one.as_dict()} for one in answers]
-    if as_json:
-        echo(json_text(rows, pretty=True))
+    as_form = _form(form, output, as_json=as_json)
+    files = _kernels(kernels, trees, modules, base_btf)
+    named: dict[str, list[str | None]] = {"PATHS": [paths], "-B": [base_btf]}
+    guard({"-o": [output], "--report": [report]}, {**named, **files.reads})
+    base = shared(base_btf, executor, jobs) if base_btf is not None else None
+    work = Offsets(tuple(questions), files, base)
+    told = _Told()
+    failed = not _run(work, told, output, executor, jobs, report, quiet=quiet)
+    answers = Answers(questions, told.kernels, group)
+    lacks = lacking(answers)
+    for line in lacks if not quiet else ():
+        echo(f"btfschema: {line}", err=True)
+    data = written(answers, as_form)
+    if output is None or output == DASH:
+        echo(data, nl=False)
     else:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ("kernel", *COLUMNS), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        echo(text.getvalue(), nl=False)
-    if missing:
+        write_output(output, data.encode("utf-8", "surrogateescape"))
+    if failed or lacks:
         raise click.exceptions.Exit(1)
+
+
+def _run(
+    work: Offsets,
+    told: _Told,
+    output: str | None,
+    executor: str | None,
+    jobs: int,
+    report: str | None,
+    *,
+    quiet: bool,
+) -> bool:
+    """Ask all kernels; returns whether all could be read."""
+    files = work.kernels
+    with ExitStack() as stack:
+        workers = stack.enter_context(workers_of(executor, jobs))
+        reports = Reports(summary=told)
+        if files.walked and output is not None and output != DASH:
+            journal = _journal(output, work.questions, files)
+            stack.callback(journal.close)
+            reports = evolve(reports, journal=journal)
+        if files.walked and not quiet:
+            progress = Progress(len(files.paths))
+            stack.callback(progress.close)
+            reports = evolve(reports, progress=progress)
+        try:
+            run_batch(
+                files.paths, work, keep_going=True, report=report, workers=workers, reports=reports
+            )
+        except click.exceptions.Exit:
+            return False
+    return True
+
+
+def _kernels(
+    kernels: Sequence[str], trees: Sequence[str], modules: Sequence[str], base_btf: str | None
+) -> KernelFiles:
+    """The files to ask; directories among the kernels are searched.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    folders = [one for one in kernels if Path(one).is_dir()]
+    trees = [*trees, *folders]
+    named = [one for one in kernels if one not in folders]
+    if base_btf is None:
+        return kernels_of(named, trees, modules)
+    if modules:
+        raise click.UsageError("--modules belong to a kernel; with -B, give them as KERNELs")
+    found = gather(named, trees)
+    return KernelFiles(found.paths, found.relative, walked=found.walked)
+
+
+def _form(form: str | None, output: str | None, *, as_json: bool) -> Form:
+    """In which form to write.
+
+    Raises:
+        click.UsageError: two are asked for.
+    """
+    from btfschema.questions.offsetfiles import FORMS as SUFFIXES
+
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} are two forms")
+    by_name = SUFFIXES.get(Path(output or "").suffix, "csv")
+    found: Any = "json" if as_json else form or by_name
+    return cast("Form", found)
+
+
+def _journal(output: str, questions: Sequence[Question], kernels: KernelFiles) -> Journal:
+    """What earlier runs with the same questions have found out, beside the table."""
+    modules = [path for paths in kernels.modules.values() for path in paths]
+    stats = {path: Path(path).stat() for path in modules}
+    run = {
+        "offsets": [one.text for one in questions],
+        "version": version("btfschema"),
+        "modules": {path: [one.st_size, one.st_mtime_ns] for path, one in stats.items()},
+    }
+    path = Path(output)
+    return Journal(str(path.parent), run, f".{path.name}{NAME}", sweeps=False)
+
+
+@frozen
+class Offsets:
+    """Asks kernels; what workers are sent.
+
+    Attributes:
+        questions: what is asked.
+        kernels: the kernels and their modules.
+        base: what the files are split over, or None.
+    """
+
+    questions: tuple[Question, ...]
+    kernels: KernelFiles
+    base: Shared | Kept | None = None
+
+    def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
+        """Do some kernels, one after another; returns the answers of each."""
+        from btfschema.errors import attempt
+
+        return [attempt(self._kernel, file) for file in files]
+
+    def _kernel(self, file: str) -> dict[str, Any]:
+        from btfschema.questions.offsets import answer
+        from btfschema.sources import read_source
+
+        notes: list[str] = []
+        with ExitStack() as stack:
+            if self.base is None:
+                modules = self.kernels.modules.get(file, ())
+                kernel, _ = stack.enter_context(open_kernel(file, modules))
+                btf, others = kernel.vmlinux, list(kernel.modules.values())
+            else:
+                btf, notes = load_over(read_source(file), self.base.open(), self.base.path)
+                stack.callback(btf.analyses.clear)
+                others = []
+            answers = [answer(btf, one, others).as_dict() for one in self.questions]
+        return {"kernel": self.kernels.names[file], "answers": answers, "notes": notes}
+
+
+@define
+class _Told:
+    """Keeps the answers, and no more of a kernel."""
+
+    kernels: dict[str, tuple[Answer, ...]] = field(factory=dict)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One kernel's report."""
+        from btfschema.questions.offsets import Answer
+
+        if "answers" in row:
+            self.kernels[row["kernel"]] = tuple(Answer(**one) for one in row["answers"])

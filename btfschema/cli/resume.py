@@ -24,18 +24,22 @@ class Journal:
     Args:
         out_dir: the output directory.
         run: what is run: everything but the inputs that the outputs depend on.
+        name: what the file is called.
+        sweeps: whether to remove temporary files that a run that was killed has left there.
     """
 
-    def __init__(self, out_dir: str, run: dict[str, Any]) -> None:
+    def __init__(
+        self, out_dir: str, run: dict[str, Any], name: str = NAME, *, sweeps: bool = True
+    ) -> None:
         self.folder = Path(out_dir)
-        self.path = self.folder / NAME
+        self.path = self.folder / name
         # Through JSON, as it will be read back.
         self.run: dict[str, Any] = json.loads(json.dumps(run))
         self.rows: dict[str, dict[str, Any]] = {}
         lines = self._lines()
         if lines and lines[0] == {"run": self.run}:
             self.rows = {line["row"]["file"]: line for line in lines[1:]}
-        if self.path.exists():
+        if sweeps and self.path.exists():
             # What a run that was killed was about to rename.
             for left in self.folder.rglob(f"{TEMPORARY[0]}*{TEMPORARY[1]}"):
                 left.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from btfschema.model.views import Enum, Int, Member, Ptr, TypeView
 from btfschema.model.views.data import EnumBase, IntEncoding
 from btfschema.model.views.ext import CoreReloKind
 
-__all__ = ["MASK64", "Calculated", "Patch", "calculate", "patch_of"]
+__all__ = ["MASK64", "Calculated", "Patch", "calculate", "load_of", "patch_of"]
 
 Kind = CoreReloKind
 MASK64 = (1 << 64) - 1
@@ -174,14 +174,28 @@ def _load(member: Member, view: TypeView, start: int, spec: Spec) -> tuple[int, 
     Raises:
         CoreError: there is none.
     """
-    size: int = getattr(view, "size", 0)
+    found = load_of(start, member.bitfield_size, getattr(view, "size", 0))
+    if found is None:
+        raise CoreError(
+            f"bit field {member.name!r} of {member.bitfield_size} bits at bit {start} of "
+            f"{spec.types.btf.describe(spec.root_id)} can't be read with a load of {MAX_LOAD} "
+            "bytes",
+            type_id=spec.root_id,
+        )
+    return found
+
+
+def load_of(start: int, bits: int, size: int) -> tuple[int, int] | None:
+    """Byte and size of the smallest aligned load that holds a bit field, or None.
+
+    Args:
+        start: the bit field's first bit.
+        bits: how many it has.
+        size: bytes of its type, the least that is loaded.
+    """
     while 0 < size <= MAX_LOAD:
         at = start // 8 // size * size
-        if start + member.bitfield_size <= (at + size) * 8:
+        if start + bits <= (at + size) * 8:
             return at, size
         size *= 2
-    raise CoreError(
-        f"bit field {member.name!r} of {member.bitfield_size} bits at bit {start} of "
-        f"{spec.types.btf.describe(spec.root_id)} can't be read with a load of {MAX_LOAD} bytes",
-        type_id=spec.root_id,
-    )
+    return None
