@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.inputs import base_option
+from btfschema.cli.inputs import base_option, load_over, warn
 from btfschema.cli.outputs import echo, json_text
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ __all__ = ["diff"]
 @click.option("--name", "names", metavar="GLOB", multiple=True, help="Only types of such names.")
 @click.option("--kind", "kinds", metavar="KIND", multiple=True, help="Only types of these kinds.")
 @click.option(
+    "--for",
+    "objects",
+    metavar="OBJECT",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Only what the CO-RE relocations of this BPF object use; may be given several times.",
+)
+@click.option(
     "--api",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
@@ -62,6 +70,7 @@ def diff(
     only: tuple[str, ...],
     names: tuple[str, ...],
     kinds: tuple[str, ...],
+    objects: tuple[str, ...],
     api: str | None,
     full: bool,
     brief: bool,
@@ -80,22 +89,21 @@ def diff(
     Examples:
       btfschema diff vmlinux-6.12 vmlinux-6.18
       btfschema diff old/vmlinux new/vmlinux --kind struct --name task_struct --json
+      btfschema diff vmlinux-6.12 vmlinux-6.18 --for prog.bpf.o
       btfschema diff --all old/modules new/modules -B old/vmlinux --new-base new/vmlinux
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.errors import BtfError
 
-    wanted = _filter(names, kinds, api)
     differ = False
     try:
+        narrow = _narrowing(names, kinds, api, only, objects)
         if trees:
             pairs, alone = _files(old, new)
             bases: tuple[Any, Any] = _base(base_btf), _base(new_base or base_btf)
         else:
             pairs, alone, bases = {"": (old, new)}, [], (base_btf, new_base or base_btf)
         for title, both in pairs.items():
-            found = _compare(both, bases)
-            if names or kinds or api is not None or only:
-                found = found.only(wanted, only)
+            found = narrow(_compare(both, bases))
             differ = differ or bool(found)
             _show(found, title, both, full=full, brief=brief, as_json=as_json, pretty=pretty)
     except (BtfError, OSError) as error:
@@ -115,7 +123,6 @@ def _base(file: str | None) -> Btf | None:
 
 
 def _compare(files: tuple[str, str], bases: tuple[Any, Any]) -> Diff:
-    from btfschema.cli.inputs import load_over, warn
     from btfschema.questions.comparison import diff as compare
     from btfschema.sources import read_source
 
@@ -175,9 +182,34 @@ def _files(old: str, new: str) -> tuple[dict[str, tuple[str, str]], list[str]]:
     return pairs, alone
 
 
-def _filter(
-    names: tuple[str, ...], kinds: tuple[str, ...], api: str | None
-) -> Callable[[Entry], bool]:
+def _narrowing(
+    names: Sequence[str],
+    kinds: Sequence[str],
+    api: str | None,
+    only: Sequence[str],
+    objects: Sequence[str],
+) -> Callable[[Diff], Diff]:
+    """What leaves the part of a difference that is asked for."""
+    from btfschema.co_re import read_object
+    from btfschema.questions.programs import for_programs
+
+    wanted = _filter(names, kinds, api)
+    programs = [read_object(path) for path in objects]
+    for program in programs:
+        if not program.relocations:
+            warn(program.path, ["no CO-RE relocations, so it uses nothing"])
+
+    def narrow(found: Diff) -> Diff:
+        if programs:
+            found = for_programs(found, programs)
+        if names or kinds or api is not None or only:
+            found = found.only(wanted, only)
+        return found
+
+    return narrow
+
+
+def _filter(names: Sequence[str], kinds: Sequence[str], api: str | None) -> Callable[[Entry], bool]:
     """Whether a type is asked for."""
     wanted = {kind.upper() for kind in kinds}
     if "ENUM" in wanted:

@@ -36,6 +36,13 @@ def lines(diff: Diff, *, full: bool = False) -> Iterator[str]:
     for change in diff.causes:
         yield ""
         yield from _cause(change, full)
+    alone = [one for one in diff.consequences if not any(key in diff.changes for key in one.causes)]
+    if alone:
+        yield ""
+        yield f"Changed with types that are not shown: {len(alone):,}"
+    for change in alone:
+        yield ""
+        yield from _cause(change, full)
     for word, entries in (("Removed", diff.removed), ("Added", diff.added)):
         if entries:
             yield ""
@@ -52,7 +59,7 @@ def _cause(change: Change, full: bool) -> Iterator[str]:
     yield from _differences(change.differences)
     if change.causes:
         names = [f"{kind.lower()} {name}" for kind, name, _ in change.causes]
-        yield f"    also changed with {_names(names, full)}"
+        yield f"    {'also ' if change.is_own else ''}changed with {_names(names, full)}"
     if change.consequences:
         count = len(change.consequences)
         names = [name for _, name, _ in change.consequences]
