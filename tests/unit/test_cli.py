@@ -9,17 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from shell import btfschema
 
 from btfschema import Btf, Builder, dump, views
 from btfschema.cli.inputs import RUNNING_KERNEL
 from btfschema.cli.sample import sample
 
 Files = dict[str, Path]
-
-
-def btfschema(*args: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "btfschema", *map(str, args)]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False)
 
 
 @pytest.fixture(scope="module")

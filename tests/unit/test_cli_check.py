@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import btfschema
+from shell import btfschema
 
 from btfschema import Builder, dumps
 from btfschema.views import Int

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from file_makers import make_elf
-from test_cli import btfschema
+from shell import btfschema
 
 from btfschema import dumps, load
 from btfschema.framework.registry import passes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from screen import interrupted_in_terminal
-from test_cli import btfschema
+from shell import btfschema
 
 from btfschema import load
 

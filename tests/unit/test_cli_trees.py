@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_cli import btfschema
+from shell import btfschema
 
 from btfschema import dumps, load, loads
 from btfschema.cli.resume import NAME, Journal

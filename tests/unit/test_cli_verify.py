@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from screen import in_terminal, screen
-from test_cli import btfschema
+from shell import btfschema
 
 from btfschema import Btf, Builder, dumps, load, loads, views
 from btfschema.cli.tree import Progress, Summary

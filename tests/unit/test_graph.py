@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from c_cases import CHAR, COMMON, INT
+from shell import as_text
+from shell import btfschema as run
 
 from btfschema import Btf, Builder, dump
 from btfschema.errors import TypeIdError
@@ -155,9 +155,7 @@ def test_svg_is_what_graphviz_draws(
 
 
 def btfschema(*args: str | Path, path: str | None = None) -> Any:
-    command = [sys.executable, "-m", "btfschema", "graph", *map(str, args)]
-    env = {**os.environ, "PATH": path} if path is not None else None
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    return as_text(run("graph", *args, env={"PATH": path} if path is not None else None))
 
 
 @pytest.fixture(scope="module")

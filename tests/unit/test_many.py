@@ -15,8 +15,8 @@ from example_passes import DropUnused, InDegree, Move, Shrink, small_base, small
 from ext_sections import with_ext
 from file_makers import make_elf
 from samples import every_kind, patched, tiny
+from shell import btfschema
 from telling import outcome, said_by
-from test_cli import btfschema
 from test_distill import NICKNAMES, Nickname, nicknamed
 from test_relocate import COMMON, TABLE, Case
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from c_cases import CASES, CHAR, COMMON, INT, LONG, build, types_only
 from hypothesis import given
+from shell import as_text
+from shell import btfschema as run
 
 from btfschema import Btf, Builder, dump, loads
 from btfschema.codec.header import ByteOrder
@@ -352,8 +353,7 @@ def test_a_kernel_has_every_struct(cloud: Btf) -> None:
 
 
 def btfschema(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "btfschema", "dump", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return as_text(run("dump", *args))
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from building import built
 from every_kind import every_kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shell import btfschema
 
 from btfschema import (
     Btf,
@@ -114,11 +113,7 @@ class TestScan:
 class TestExtract:
     @staticmethod
     def run(*arguments: str | Path) -> tuple[int, bytes, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "btfschema", "extract", *map(str, arguments)],
-            capture_output=True,
-            check=False,
-        )
+        done = btfschema("extract", *arguments)
         return done.returncode, done.stdout, done.stderr.decode()
 
     @pytest.fixture

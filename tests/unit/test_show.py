@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from c_cases import CHAR, COMMON, INT, LONG, VOID_PTR
 from hypothesis import given
+from shell import as_text
+from shell import btfschema as run
 
 from btfschema import Btf, Builder, dump
 from btfschema.errors import BtfError, TypeIdError, UnresolvedError
@@ -271,8 +271,7 @@ def test_any_type_is_shown_or_refused_in_words(btf: Btf) -> None:
 
 
 def btfschema(*args: str | Path, env: dict[str, str] | None = None) -> Any:
-    command = [sys.executable, "-m", "btfschema", "show", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    return as_text(run("show", *args, env=env))
 
 
 @pytest.fixture(scope="module")

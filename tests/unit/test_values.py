@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from attrs import field, frozen
 from building import built
+from shell import btfschema
 
 from btfschema import KINDS, Btf, Builder, KindSpec, dump, views
 from btfschema.codec.header import ByteOrder
@@ -621,12 +621,7 @@ def test_kinds_from_outside_take_the_place_that_their_row_gives() -> None:
 class TestCommand:
     @staticmethod
     def run(*arguments: str | Path, data: bytes = b"") -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "btfschema", "value", *map(str, arguments)],
-            input=data,
-            capture_output=True,
-            check=False,
-        )
+        done = btfschema("value", *arguments, stdin=data)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     @pytest.fixture

@@ -6,7 +6,6 @@ import itertools
 import json
 import struct
 import subprocess
-import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -19,6 +18,8 @@ from broken_blobs import BROKEN, INT, ONE, add, composite, section, types, varia
 from edge_blobs import FAMILIES, edge_blobs
 from example_passes import Everything
 from hypothesis import given
+from shell import as_text
+from shell import btfschema as run
 
 from btfschema import (
     KINDS,
@@ -355,8 +356,7 @@ def test_hostile_names_do_not_reach_the_terminal() -> None:
 
 
 def btfschema(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "btfschema", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return as_text(run(*args))
 
 
 def test_the_command_lists_all_violations(tmp_path: Path) -> None:

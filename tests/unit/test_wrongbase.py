@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import btfschema
+from shell import btfschema
 
 from btfschema import Btf, Builder, dump, dumps, load, loads, views
 from btfschema.errors import WrongBaseWarning
