@@ -92,6 +92,9 @@ def _bytes_at(data: bytes, start: int, offset: int) -> bytes:
     return data[local : end if end >= 0 else len(data)]
 
 
+LEAST = np.iinfo(np.int64).min
+
+
 class StringTable:
     """The strings of one BTF blob; offsets below ``start`` belong to the base.
 
@@ -183,9 +186,15 @@ class StringTable:
         """Offset of the first entry of each text in this table and its bases."""
         first: dict[str, int] = {}
         # The last to be written is the first in the chain.
-        for table in reversed(self.chain):
+        table: StringTable | None = self
+        while table is not None:
+            known = table.__dict__.get("index")
+            if known is not None:
+                first.update(known.copy())
+                break
             starts = reversed((table._starts + table.start).tolist())
             first.update(zip(reversed(table._entries), starts, strict=True))
+            table = table.base
         return MappingProxyType(first)
 
     @cached_property
@@ -224,8 +233,11 @@ class StringTable:
             return self._own_names(array)
         names = [""] * len(array)
         left = np.arange(len(array))
-        for table in reversed(self.chain):
-            own = array[left] >= table.start
+        table = self
+        while len(left):
+            # Tables of which nothing is asked are passed over.
+            table = table.holder(int(array[left].max()))
+            own = array[left] >= (table.start if table.base is not None else LEAST)
             here = left[own]
             for at, text in zip(here.tolist(), table._own_names(array[here]), strict=True):
                 names[at] = text
