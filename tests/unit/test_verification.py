@@ -103,16 +103,18 @@ def test_kernels_and_modules_are_clean(
         assert verify(btf, level, kernel) == []
 
 
+@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.slow)])
 def test_all_modules_are_clean_and_cost_nothing_of_their_base(
-    cloud: Btf, modules: dict[str, bytes]
+    cloud: Btf, modules: dict[str, bytes], every: int
 ) -> None:
     verify(cloud)
     started = time.perf_counter()
     assert len(modules) == 1138
-    for data in modules.values():
+    some = list(modules.values())[::every]
+    for data in some:
         assert verify(data, base=cloud) == []
     # Fifty times what it takes, so that only a cost of the base's size can fail it.
-    assert (time.perf_counter() - started) / len(modules) < 0.05
+    assert (time.perf_counter() - started) / len(some) < 0.05
 
 
 def test_all_violations_are_found_not_the_first() -> None:
