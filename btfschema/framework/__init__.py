@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         base_state,
     )
     from btfschema.framework.pipeline import Pipeline, Verify
-    from btfschema.framework.registry import GROUP, PassInfo, load_pass, passes
+    from btfschema.framework.registry import GROUP, PassInfo, load_pass
 
 __all__ = [
     "GROUP",
@@ -57,7 +57,6 @@ __all__ = [
     "map_ordered",
     "map_pipeline",
     "options_of",
-    "passes",
     "run_loaded",
 ]
 
@@ -90,7 +89,6 @@ _HOMES = {
     "GROUP": "btfschema.framework.registry",
     "PassInfo": "btfschema.framework.registry",
     "load_pass": "btfschema.framework.registry",
-    "passes": "btfschema.framework.registry",
 }
 
 __getattr__, __dir__ = door(globals(), _HOMES)

@@ -21,22 +21,8 @@ MODULES = {
     match[1]: dict(re.findall(r"   :([\w-]+): ?(.*)", match[2]))
     for match in re.finditer(r"automodule:: ([\w.]+)\n((?:   :.*\n)*)", TEXT)
 }
-DOORS = [
-    "btfschema",
-    "btfschema.arrays",
-    "btfschema.co_re",
-    "btfschema.errors",
-    "btfschema.framework",
-    "btfschema.questions",
-    "btfschema.render",
-    "btfschema.render.c",
-    "btfschema.schema",
-    "btfschema.sources",
-    "btfschema.testing",
-    "btfschema.values",
-    "btfschema.verification",
-    "btfschema.views",
-]
+# By the table of stable names at the top.
+DOORS = re.findall(r"^\| `(btfschema[\w.]*)` \|", TEXT, re.MULTILINE)
 
 
 def is_shown(door: str, name: str) -> bool:

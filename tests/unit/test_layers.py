@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +17,9 @@ CODEC = sorted((ROOT / "btfschema").rglob("*.py"))
 PASSES = sorted((ROOT / "transforms").rglob("*.py"))
 # Where Construct may be imported: the declarations, and what runs them.
 CONSTRUCT = {"roles", "kinds", "plan", "engines", "ext", "elfheaders", "elfsections", "constructs"}
+
+# The doors that most programs need no more than.
+EVERYDAY = ("btfschema.framework", "btfschema.render", "btfschema.testing")
 
 
 @cache
@@ -40,12 +44,47 @@ def test_the_codec_imports_no_pass_and_keeps_construct_in_its_place(path: Path) 
     assert "construct" not in modules or path.stem in CONSTRUCT
 
 
+# The stable names: the reference lists them by the module that anybody may import them from.
+REFERENCE = (ROOT / "docs" / "reference" / "api.md").read_text()
+DOORS = {
+    match[1]: re.findall(r"`(\w+)`", match[2])
+    for match in re.finditer(r"^\| `(btfschema[\w.]*)` \|.*?\| (.*) \|$", REFERENCE, re.MULTILINE)
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_reference_lists_the_names_of_every_door(door: str) -> None:
+    module = importlib.import_module(door)
+    assert DOORS[door] == sorted(module.__all__, key=str.lower)
+    assert set(DOORS[door]) <= set(dir(module))
+    # A module of the same name would take the place of what it hides once it is imported.
+    inside = getattr(module, "__path__", ())
+    assert not set(DOORS[door]) & {one.name for one in pkgutil.iter_modules(inside)}
+
+
+def test_the_doors_are_few() -> None:
+    names = {name for door in ("btfschema", *EVERYDAY) for name in DOORS[door]}
+    assert len(names) <= 65
+    assert len({name for listed in DOORS.values() for name in listed}) <= 290
+
+
 @pytest.mark.parametrize("path", PASSES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_shipped_passes_use_public_names_only(path: Path) -> None:
+def test_shipped_passes_use_stable_names_only(path: Path) -> None:
     for module, name in imports(path):
         if module == "btfschema" or module.startswith("btfschema."):
-            assert name in importlib.import_module(module).__all__, f"{module}.{name}"
+            assert name in DOORS[module], f"{module}.{name}"
         assert "construct" not in module
+
+
+def test_the_guides_import_stable_names_only() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs" / "guide").glob("*.md")]
+    found = [
+        (path.name, match[1])
+        for path in pages
+        for match in re.finditer(r"^from (btfschema[\w.]*) import", path.read_text(), re.MULTILINE)
+        if match[1].partition(".")[0] == "btfschema" and match[1] not in DOORS
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("path", [*CODEC, *PASSES], ids=lambda path: str(path.relative_to(ROOT)))

@@ -9,8 +9,8 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.framework import Context, Diagnostic, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.tables.ids import DROPPED, IdMap
+from btfschema.model import carry_inline
+from btfschema.tables import DROPPED, IdMap
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.sameness.merging import Forwards, images
 from btfschema_transforms.sameness.rebuilding import rebuilt

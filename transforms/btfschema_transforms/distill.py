@@ -18,14 +18,9 @@ from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.model.integrity import check_references
-from btfschema.schema.parts import kind_mask, parts_of_plan
-from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF
-from btfschema.tables.ids import IdMap
-from btfschema.tables.interning import pick_many
-from btfschema.tables.joined import WORDS_TOGETHER, Joined, portions
-from btfschema.tables.types import TypeTable
+from btfschema.model import carry_inline, check_references
+from btfschema.schema import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF, kind_mask, parts_of_plan
+from btfschema.tables import WORDS_TOGETHER, IdMap, Joined, TypeTable, pick_many, portions
 from btfschema_transforms.references import needed, refuse_opaque
 from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
 from btfschema_transforms.relocation.rebasing import Offsets, require_base

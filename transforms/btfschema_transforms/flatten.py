@@ -8,8 +8,8 @@ from attrs import evolve, frozen
 
 from btfschema import Btf
 from btfschema.framework import BaseState, Context, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.tables.ids import IdMap
+from btfschema.model import carry_inline
+from btfschema.tables import IdMap
 
 __all__ = ["Flatten", "flatten"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from btfschema import Btf
 from btfschema.framework import base_state
-from btfschema.model.merging import MergeResult
-from btfschema.model.merging import merge as joined
-from btfschema.tables.ids import IdMap
+from btfschema.model import MergeResult
+from btfschema.model import merge as joined
+from btfschema.tables import IdMap
 from btfschema_transforms.rebase import rebase as moved_to
 from btfschema_transforms.relocate import relocate
 

@@ -11,8 +11,8 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.tables.ids import IdMap
+from btfschema.model import carry_inline
+from btfschema.tables import IdMap
 from btfschema_transforms.references import direct_references, refuse_opaque
 from btfschema_transforms.relocation.differences import differences, report
 from btfschema_transforms.relocation.rebasing import (

@@ -13,8 +13,8 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
-from btfschema.model.inline import inline_references
-from btfschema.tables.joined import Joined
+from btfschema.model import inline_references
+from btfschema.tables import Joined
 from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
 
 __all__ = [

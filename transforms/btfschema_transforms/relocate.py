@@ -15,12 +15,9 @@ from btfschema import Btf
 from btfschema.arrays import bounds_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.model.integrity import check_references
-from btfschema.schema.parts import kind_mask, parts_of_plan
-from btfschema.tables.ids import IdMap
-from btfschema.tables.joined import Joined, portions
-from btfschema.tables.strings import StringTable
+from btfschema.model import carry_inline, check_references
+from btfschema.schema import kind_mask, parts_of_plan
+from btfschema.tables import IdMap, Joined, StringTable, portions
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.relocation.bases import named
 from btfschema_transforms.relocation.explain import explain, report

@@ -12,9 +12,8 @@ from attrs import evolve, frozen
 from btfschema import Btf
 from btfschema.errors import PassError
 from btfschema.framework import Context, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.tables.ids import IdMap
-from btfschema.tables.names import name_ranks
+from btfschema.model import carry_inline
+from btfschema.tables import IdMap, name_ranks
 from btfschema_transforms.references import refuse_opaque
 
 __all__ = ["Sort", "permute", "sort"]

@@ -13,8 +13,8 @@ from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges
 from btfschema.errors import PassError
 from btfschema.framework import BaseState, Context, Pass, PassResult
-from btfschema.model.inline import carry_inline
-from btfschema.tables.ids import IdMap
+from btfschema.model import carry_inline
+from btfschema.tables import IdMap
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.sameness.rebuilding import rebuilt
 

@@ -14,8 +14,8 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.arrays import bounds_of, ranges
-from btfschema.model.memo import per_container
-from btfschema.schema.parts import kind_mask, parts_of_plan
+from btfschema.model import per_container
+from btfschema.schema import kind_mask, parts_of_plan
 
 __all__ = ["Closures", "Graph", "graph_of", "named"]
 

@@ -7,7 +7,7 @@ from collections import deque
 from attrs import define, field
 
 from btfschema import Btf
-from btfschema.model.memo import per_container
+from btfschema.model import per_container
 from btfschema_transforms.sameness.identity import Identity
 
 __all__ = ["Causes", "Pair"]

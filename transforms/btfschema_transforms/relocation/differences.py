@@ -8,8 +8,8 @@ from attrs import field, frozen
 
 from btfschema import Btf
 from btfschema.escapes import printable
-from btfschema.render.jsonlines import listed
-from btfschema.schema.parts import parts_of_plan
+from btfschema.render import listed
+from btfschema.schema import parts_of_plan
 from btfschema_transforms.relocation.causes import Causes, Pair
 from btfschema_transforms.relocation.cnames import c_name
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff

@@ -13,8 +13,8 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.escapes import printable
-from btfschema.render.jsonlines import SharedList, listed
-from btfschema.schema.parts import parts_of_plan
+from btfschema.render import SharedList, listed
+from btfschema.schema import parts_of_plan
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
 from btfschema_transforms.sameness.embedding import Embedding, User
 from btfschema_transforms.sameness.matching import (

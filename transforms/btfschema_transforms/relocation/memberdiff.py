@@ -11,8 +11,8 @@ from attrs import asdict, frozen
 from btfschema import Btf
 from btfschema.errors import UnresolvedError
 from btfschema.escapes import printable
-from btfschema.render.jsonlines import SharedList
-from btfschema.schema.parts import parts_of_plan
+from btfschema.render import SharedList
+from btfschema.schema import parts_of_plan
 from btfschema_transforms.relocation.cnames import c_name
 
 __all__ = ["MemberChange", "MemberDiff", "member_diff"]

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from btfschema import Btf
 from btfschema.errors import RequirementError
-from btfschema.tables.ids import IdMap
+from btfschema.tables import IdMap
 
 __all__ = [
     "Offsets",

@@ -9,11 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.schema.constraints import Graph, NameRule, Target
-from btfschema.schema.kinds import Kinds
-from btfschema.schema.parts import kind_mask, parts_of_plan
-from btfschema.schema.plan import KIND_MASK
-from btfschema.tables.types import TypeTable
+from btfschema.schema import KIND_MASK, Graph, Kinds, NameRule, Target, kind_mask, parts_of_plan
+from btfschema.tables import TypeTable
 
 __all__ = ["ENUM_SPACE", "SPACES", "Declared", "is_data", "of_its_own", "says_itself"]
 

@@ -15,10 +15,18 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.arrays import bounds_of, spread
 from btfschema.escapes import printable
-from btfschema.schema.parts import KindMask, kind_mask, parts_of_plan
-from btfschema.schema.plan import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF, Plan
-from btfschema.schema.roles import Role
-from btfschema.tables.joined import Joined
+from btfschema.schema import (
+    INFO_WORD,
+    KIND_MASK,
+    KIND_SHIFT,
+    NAME_OFF,
+    KindMask,
+    Plan,
+    Role,
+    kind_mask,
+    parts_of_plan,
+)
+from btfschema.tables import Joined
 from btfschema_transforms.sameness.matching import Policy
 
 __all__ = ["Embedding", "Embeddings", "User", "embedding"]

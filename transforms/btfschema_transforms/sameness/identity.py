@@ -16,7 +16,7 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema import Btf
-from btfschema.tables.ids import DROPPED, IdMap
+from btfschema.tables import DROPPED, IdMap
 from btfschema_transforms.sameness.records import Records
 
 __all__ = ["Identity", "identity"]

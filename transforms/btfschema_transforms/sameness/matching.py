@@ -15,11 +15,10 @@ from attrs import field, frozen
 
 from btfschema import Btf, Kind
 from btfschema.arrays import spread
-from btfschema.model.memo import per_container
-from btfschema.render.jsonlines import LISTED
-from btfschema.schema.parts import Parts, kind_mask, parts_of_plan
-from btfschema.tables.joined import Joined
-from btfschema.tables.types import TypeTable
+from btfschema.model import per_container
+from btfschema.render import LISTED
+from btfschema.schema import Parts, kind_mask, parts_of_plan
+from btfschema.tables import Joined, TypeTable
 from btfschema_transforms.relocation.bases import named
 
 __all__ = [

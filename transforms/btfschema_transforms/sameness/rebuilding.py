@@ -9,8 +9,7 @@ import numpy.typing as npt
 from attrs import evolve
 
 from btfschema import Btf
-from btfschema.tables.compaction import sections_of
-from btfschema.tables.ids import IdMap
+from btfschema.tables import IdMap, sections_of
 from btfschema_transforms.sameness.hashing import Index
 
 __all__ = ["rebuilt"]

@@ -10,8 +10,7 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.arrays import joined_arrays, ranges
-from btfschema.tables.compaction import first_places
-from btfschema.tables.types import TypeTable, Words
+from btfschema.tables import TypeTable, Words, first_places
 from btfschema_transforms.sameness.hashing import Index, mix, mixed, salted, sums
 from btfschema_transforms.sameness.partition import Graph, Partition
 
