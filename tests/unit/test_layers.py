@@ -65,7 +65,7 @@ def test_the_reference_lists_the_names_of_every_door(door: str) -> None:
 def test_the_doors_are_few() -> None:
     names = {name for door in ("btfschema", *EVERYDAY) for name in DOORS[door]}
     assert len(names) <= 65
-    assert len({name for listed in DOORS.values() for name in listed}) <= 290
+    assert len({name for listed in DOORS.values() for name in listed}) <= 300
 
 
 @pytest.mark.parametrize("path", PASSES, ids=lambda path: str(path.relative_to(ROOT)))
