@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import click
 
-__all__ = ["Interrupted", "cli", "main"]
+__all__ = ["ARGUMENTS", "Interrupted", "cli", "main"]
 
 # Command -> (module, what it does in a line): the help lists these without importing the modules.
 COMMANDS = {
@@ -46,6 +46,9 @@ COMMANDS = {
     "run": ("transform", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),
 }
+
+# Where a context keeps the whole command line.
+ARGUMENTS = "btfschema.arguments"
 
 # Commands that can't have the name that they have in their modules.
 ATTRIBUTES = {"list": "list_"}
@@ -113,6 +116,11 @@ def _signals() -> Iterator[None]:
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments, for pages that say what made them."""
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; each may be interrupted."""

@@ -15,7 +15,7 @@ from btfschema.cli.batch import Reports, failure, report_option, run_batch
 from btfschema.cli.inputs import load_all_over, noted, original_option, policy_option
 from btfschema.cli.kernels import named_kernel
 from btfschema.cli.matrix import Matrix
-from btfschema.cli.outputs import DASH, echo, guard, write_output
+from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
 from btfschema.cli.tree import Kept, Progress, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
@@ -91,7 +91,8 @@ def check(
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if html is not None:
-            stack.callback(lambda: _write_page(html, matrix, found.relative))
+            inputs = {**reads, "FILE": files, "--all": trees}
+            stack.callback(lambda: _write_page(html, matrix, found.relative, inputs))
         if found.walked or len(targets) > 1:
             if not quiet:
                 stack.callback(lambda: echo(str(matrix), err=aside))
@@ -114,11 +115,13 @@ def check(
         )
 
 
-def _write_page(path: str, matrix: Matrix, names: Any) -> None:
+def _write_page(
+    path: str, matrix: Matrix, names: Mapping[str, str], inputs: Mapping[str, Sequence[str | None]]
+) -> None:
     """Write the page; also when modules fail, which ends the command with an exit code."""
     from btfschema.cli.page import page
 
-    write_output(path, page(matrix, names).encode())
+    write_output(path, page(matrix, names, foot(inputs)).encode())
 
 
 @frozen

@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.outputs import echo, guard, json_text, output_stream, write_output
+from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
 from btfschema.cli.workers import workers_of
@@ -114,7 +114,8 @@ def core(
             reports = evolve(reports, progress=progress)
         stack.callback(told.finish)
         if html is not None:
-            stack.callback(lambda: _write_page(html, told))
+            inputs = {"OBJECT": objects, "--target": targets, "--all": trees, "--module": modules}
+            stack.callback(lambda: _write_page(html, told, inputs))
         run_batch(
             kernels.paths,
             Core(objects, kernels, out_dir),
@@ -154,11 +155,11 @@ def _row_file(out_dir: str, name: str) -> Path:
     return Path(out_dir) / f"{name.lstrip('/')}.jsonl"
 
 
-def _write_page(path: str, told: _Told) -> None:
+def _write_page(path: str, told: _Told, inputs: Mapping[str, Sequence[str]]) -> None:
     from btfschema.cli.core_page import core_page
 
-    page = core_page(told.objects, told.cells, told.failing)
-    write_output(path, page.encode("utf-8", "backslashreplace"))
+    page = core_page(told.objects, told.cells, told.failing, foot(inputs))
+    write_output(path, page.encode())
 
 
 @frozen

@@ -15,6 +15,7 @@ import click
 from btfschema.escapes import on_terminal, plain, printable
 
 if TYPE_CHECKING:
+    from btfschema.render.html import Foot
     from btfschema.sources.files import Content, FileId, StrPath
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SOURCES",
     "binary_stdout",
     "echo",
+    "foot",
     "guard",
     "json_text",
     "output_stream",
@@ -155,6 +157,24 @@ def output_stream(path: str) -> Iterator[TextIO]:
             yield text
         finally:
             text.detach()
+
+
+def foot(inputs: Mapping[str, Paths]) -> Foot:
+    """What a page that this command writes says of itself at its end.
+
+    Args:
+        inputs: the files that are read, by the option or argument that names them.
+    """
+    import shlex
+
+    from btfschema.cli import ARGUMENTS
+    from btfschema.render.html import Foot
+
+    context = click.get_current_context()
+    return Foot(
+        shlex.join(["btfschema", *context.meta.get(ARGUMENTS, ())]),
+        {what: [path for path in paths if path is not None] for what, paths in inputs.items()},
+    )
 
 
 def guard(
