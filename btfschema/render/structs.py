@@ -132,7 +132,7 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
             f"{types.describe(type_id)} is no struct or union, so it has no members",
             type_id=type_id,
         )
-    first, members = types.firsts[struct], types.members
+    first, members = types.firsts[struct], types.exact_members
     places = [
         MemberPlace(
             members.names[at],

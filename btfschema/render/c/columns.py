@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
+from attrs import evolve, frozen
 
 from btfschema.errors import TypeIdError, UnresolvedError
+from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
+from btfschema.model.following import follow
 from btfschema.model.memo import remembered
 from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
@@ -31,7 +33,6 @@ __all__ = [
     "Array",
     "Members",
     "TypeColumns",
-    "follow",
 ]
 
 Ints = list[int]
@@ -50,21 +51,6 @@ CHAINED = KNOWN.chained | KNOWN.pointers
 WHOLE = -1
 
 U32_MAX = 0xFFFFFFFF
-
-
-def follow(targets: Array, mask: Array) -> Array:
-    """Where each type leads by the references of the masked ones.
-
-    The ends of references that run in a circle are on the circle, and so masked themselves.
-    """
-    ends: Array = np.where(mask, targets, np.arange(len(targets)))
-    # Each round doubles the length of the references that are followed.
-    for _ in range(len(targets).bit_length()):
-        further: Array = ends[ends]
-        if np.array_equal(further, ends):
-            break
-        ends = further
-    return ends
 
 
 @frozen
@@ -105,6 +91,7 @@ class TypeColumns:
         firsts: where its members, values or parameters start in the lists of these.
         counts: an array's number of elements.
         pointer_size: bytes of a pointer.
+        members: the members of all structs and unions, bit fields as libbpf tells them.
         outside: the kinds of the container's schema that the shipped one does not declare.
     """
 
@@ -200,7 +187,18 @@ class TypeColumns:
         offsets, widths = self.table.member_offsets(elements)
         names = self.strings.names(elements.column("name_off"))
         types = self._past(elements.column("type_id")).tolist()
+        self._member_elements = elements
         return Members(names, types, offsets.tolist(), widths.tolist())
+
+    @cached_property
+    def exact_members(self) -> Members:
+        """The members, with the bit fields of Linux 4.18 to 5.0 as what they are.
+
+        libbpf and bpftool take these for whole integers, as ``members`` does.
+        """
+        offsets, widths = member_places(self.table, self._member_elements)
+        found = evolve(self.members, offsets=offsets.tolist(), widths=widths.tolist())
+        return self.members if found == self.members else found
 
     @cached_property
     def ends(self) -> Array:

@@ -87,7 +87,8 @@ class Layout:
         if type_id in self._open:
             raise types.circle(type_id)
         self._open.add(type_id)
-        members, alignments = types.members, self._alignments
+        alignments = self._alignments
+        members = types.exact_members if self._exact else types.members
         largest, unsized = 1, False
         first = types.firsts[type_id]
         for at in range(first, first + types.vlens[type_id]):

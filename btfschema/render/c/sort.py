@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, Array, TypeColumns, follow
+from btfschema.model.following import follow
+from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, Array, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 

@@ -1,0 +1,66 @@
+"""Where the members of structs are, the bit fields of Linux 4.18 to 5.0 included.
+
+Before kind_flag (Linux 5.0) a bit field had an INT of its own: ``int b:4`` was a member whose type
+was an INT of 4 bits, perhaps behind a typedef or a qualifier. libbpf and bpftool take such a member
+for a whole integer; these functions take it for the bit field that it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from btfschema.model.following import follow
+from btfschema.schema.kinds import INT_DATA
+from btfschema.schema.parts import parts_of_plan
+from btfschema.tables.types import Elements, Index, TypeTable
+
+__all__ = ["member_places", "narrow_integers"]
+
+
+def narrow_integers(types: TypeTable) -> tuple[Index, Index]:
+    """The integers that don't fill their bytes, and what names or qualifies them.
+
+    Args:
+        types: a table of all types, in which the type with id i is row i - 1.
+
+    Returns:
+        For each type id, the bit at which such an integer starts within its member, and its bits;
+        0 bits for any other type.
+    """
+    parts = parts_of_plan(types.plan)
+    count = len(types) + 1
+    skipped, bits = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for kind in parts.integers:
+        (word,) = types.plan.kinds[kind].fixed
+        rows = types.rows_of(kind)
+        data = types.words[types.starts[rows] + word.word]
+        starts, widths = INT_DATA.part(data, "bit_offset"), INT_DATA.part(data, "bits")
+        narrow = (widths > 0) & ((starts > 0) | (widths < 8 * types.thirds[rows].astype(np.int64)))
+        skipped[rows[narrow] + 1], bits[rows[narrow] + 1] = starts[narrow], widths[narrow]
+    if not bits.any():
+        return skipped, bits
+    mask = np.append(False, np.isin(types.kinds, list(parts.modifiers)))
+    # A reference to an id that isn't there leads to void.
+    targets = np.append(0, types.thirds.astype(np.int64))
+    ends = follow(np.where(mask & (targets < count), targets, 0), mask)
+    return skipped[ends], bits[ends]
+
+
+def member_places(types: TypeTable, members: Elements) -> tuple[Index, Index]:
+    """The bit offset of each member, and its bits as a bit field, 0 for any other member.
+
+    Args:
+        types: a table of all types, in which the type with id i is row i - 1: ``btf.all_types``.
+        members: structs' members in it.
+    """
+    offsets, widths = types.member_offsets(members)
+    skipped, bits = narrow_integers(types)
+    if not bits.any():
+        return offsets, widths
+    ids = members.column("type_id").astype(np.int64)
+    old = (ids < len(bits)) & ~types.kind_flags[members.owners]
+    old[old] = bits[ids[old]] > 0
+    offsets, widths = offsets.copy(), widths.copy()
+    offsets[old] += skipped[ids[old]]
+    widths[old] = bits[ids[old]]
+    return offsets, widths
