@@ -20,7 +20,7 @@ MOST_LEAVES = 1 << 16
 
 @frozen
 class Leaf:
-    """A member that is not made of an anonymous struct or union.
+    """A member that is not made of an anonymous struct or union, unless that is empty.
 
     Attributes:
         path: its name; of what lies in a named member of an anonymous type, ``outer.inner``.
@@ -58,12 +58,13 @@ def leaves_of(catalog: Catalog, type_id: int) -> list[Leaf]:
         inner = _without_qualifiers(catalog, member_type)
         bit_offset, path = base + at, prefix + name
         if _is_anonymous(catalog, inner) and inner not in inside:
+            members = list(_members(catalog, inner))
             start = f"{path}." if name else prefix
             waiting += [
-                (*one, start, bit_offset, depth + 1, inside | {inner})
-                for one in reversed(list(_members(catalog, inner)))
+                (*one, start, bit_offset, depth + 1, inside | {inner}) for one in reversed(members)
             ]
-            continue
+            if members or not name:
+                continue
         found.append(_leaf(catalog, path, member_type, bit_offset, width, depth))
     return found
 

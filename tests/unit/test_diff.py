@@ -288,3 +288,10 @@ def test_a_module_s_types_are_compared_over_two_bases(
 ) -> None:
     btf = loads(modules["nf_tables"], cloud)
     assert not diff(btf, btf)
+
+
+def test_a_member_of_an_empty_anonymous_struct_counts() -> None:
+    empty = struct("", 0)
+    old = build(empty, struct("s", 4, ("a", 1, 0)))
+    new = build(empty, struct("s", 4, ("empty", 2, 0), ("a", 1, 0)))
+    assert told(change(diff(old, new), "s")) == [("added", "empty")]
