@@ -16,6 +16,7 @@ import numpy as np
 from attrs import Factory, define, field, frozen
 
 from btfschema.model.container import Btf
+from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
 from btfschema.questions.changes import (
     Difference,
@@ -199,7 +200,8 @@ def diff(old: Btf, new: Btf) -> Diff:
         old: the older container.
         new: the newer one, of the same schema.
     """
-    return _Matching(catalog_of(old), catalog_of(new)).diff()
+    with many_new_objects():
+        return _Matching(catalog_of(old), catalog_of(new)).diff()
 
 
 class _Side:
@@ -431,12 +433,16 @@ def _values(catalog: Catalog, type_id: int) -> list[tuple[str, int]]:
 
 def _signature(catalog: Catalog, type_id: int) -> list[tuple[str, str]]:
     """What a function returns, and its parameters."""
-    view: Any = catalog.btf[type_id]
-    proto: Any = view.type
-    found = [("return", catalog.text(getattr(proto, "type_id", 0)))]
-    for number, param in enumerate(getattr(proto, "params", ())):
-        text = catalog.text(param.type_id) if param.type_id else "..."
-        found.append((param.name or f"#{number}", text))
+    owner = catalog.owner(type_id)
+    proto_id = int(owner.targets[type_id - owner.first_id]) if owner is not None else 0
+    owner = catalog.owner(proto_id)
+    if owner is None:
+        return [("return", "void")]
+    row = proto_id - owner.first_id
+    found = [("return", catalog.text(int(owner.targets[row])))]
+    # What a damaged function refers to may be no prototype.
+    for number, (name, param_id) in enumerate(owner.speller.params.get(row, ())):
+        found.append((name or f"#{number}", catalog.text(param_id) if param_id else "..."))
     return found
 
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from btfschema.questions.spelling import joined
-
 if TYPE_CHECKING:
     from btfschema.questions.catalog import Catalog
 
@@ -25,7 +23,6 @@ class Leaf:
     Attributes:
         path: its name; of what lies in a named member of an anonymous type, ``outer.inner``.
         type: its type in C's words.
-        declared: its declaration in C.
         type_id: its type.
         bit_offset: from the start of the struct.
         width: bits of a bit field; 0 for any other member.
@@ -35,7 +32,6 @@ class Leaf:
 
     path: str
     type: str
-    declared: str
     type_id: int
     bit_offset: int
     width: int
@@ -72,22 +68,17 @@ def leaves_of(catalog: Catalog, type_id: int) -> list[Leaf]:
 def _leaf(
     catalog: Catalog, path: str, type_id: int, bit_offset: int, width: int, depth: int
 ) -> Leaf:
+    known: dict[int, tuple[str, int | None]] = catalog.kept.setdefault(_leaf, {})
+    if type_id not in known:
+        known[type_id] = catalog.text(type_id), _size(catalog, type_id)
+    text, size = known[type_id]
+    return Leaf(path, text, type_id, bit_offset, width, size, depth)
+
+
+def _size(catalog: Catalog, type_id: int) -> int | None:
     owner = catalog.owner(type_id)
-    size, declarator = (None, ("void", "", ""))
-    if owner is not None:
-        row = type_id - owner.first_id
-        size, declarator = int(owner.sizes[row]), owner.speller.of(type_id)
-    declared = joined(declarator, path.rpartition(".")[2])
-    return Leaf(
-        path,
-        joined(declarator),
-        declared + (f":{width}" if width else ""),
-        type_id,
-        bit_offset,
-        width,
-        size if size is not None and size >= 0 else None,
-        depth,
-    )
+    size = int(owner.sizes[type_id - owner.first_id]) if owner is not None else -1
+    return size if size >= 0 else None
 
 
 def _without_qualifiers(catalog: Catalog, type_id: int) -> int:

@@ -36,6 +36,9 @@ class Speller:
         catalog: the types.
     """
 
+    # Of each prototype's row, names and types of the parameters.
+    params: dict[int, list[tuple[str, int]]]
+
     def __init__(self, catalog: Catalog) -> None:
         self.first = catalog.first_id
         self._catalog = catalog
@@ -46,7 +49,7 @@ class Speller:
         self._names = catalog.names
         self._flags = catalog.table.kind_flags.tolist()
         self._known: list[Declarator | None] = [None] * len(catalog)
-        self._params = _params(catalog)
+        self.params = _params(catalog)
         parts = self._parts
         wrapping = parts.modifiers - parts.typedefs | parts.pointers | parts.arrays
         self._wrapping = wrapping | parts.functions | parts.variables
@@ -70,7 +73,7 @@ class Speller:
         """The types that one is spelled with."""
         kind = self._kinds[row]
         if kind in self._parts.prototypes:
-            return [self._targets[row], *[type_id for _, type_id in self._params[row]]]
+            return [self._targets[row], *[type_id for _, type_id in self.params[row]]]
         return [self._targets[row]] if kind in self._wrapping else []
 
     def _spell(self, type_id: int) -> Declarator:
@@ -137,7 +140,7 @@ class Speller:
 
     def _listed(self, row: int) -> str:
         """The parameters of a prototype."""
-        params = self._params[row]
+        params = self.params[row]
         if not params:
             return "void"
         texts = []
