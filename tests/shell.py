@@ -30,6 +30,7 @@ def btfschema(
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
     apart: bool = False,
+    encoding: str | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command.
 
@@ -38,6 +39,7 @@ def btfschema(
         stdin: standard input.
         env: more of the environment.
         apart: in a process of its own; always so with ``--jobs``.
+        encoding: that of a locale whose output takes nothing else; UTF-8 and any bytes by default.
     """
     words = [os.fspath(arg) for arg in args]
     if apart or "--jobs" in words:
@@ -49,7 +51,7 @@ def btfschema(
         files[0].write(stdin)
         files[0].seek(0)
         stack.enter_context(mock.patch.dict(os.environ, env or {}))
-        with _streams(*files):
+        with _streams(files[0], files[1], files[2], encoding):
             code = _exit_code(words)
         for file in files[1:]:
             file.seek(0)
@@ -71,16 +73,18 @@ def _exit_code(words: list[str]) -> int:
 
 
 @contextmanager
-def _streams(stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO) -> Iterator[None]:
+def _streams(
+    stdin: BinaryIO, stdout: BinaryIO, stderr: BinaryIO, encoding: str | None
+) -> Iterator[None]:
     """Standard streams that have files behind them, and a process that is afterwards as it was."""
     before = sys.stdin, sys.stdout, sys.stderr
     pipe = signal.getsignal(signal.SIGPIPE)
     path, collecting = list(sys.path), gc.isenabled()
     opened = [
-        io.TextIOWrapper(os.fdopen(os.dup(file.fileno()), mode), encoding="utf-8", errors=errors)
+        io.TextIOWrapper(os.fdopen(os.dup(file.fileno()), mode), encoding=encoding or "utf-8", errors=errors)
         for file, mode, errors in (
             (stdin, "rb", "surrogateescape"),
-            (stdout, "wb", "surrogateescape"),
+            (stdout, "wb", "strict" if encoding else "surrogateescape"),
             (stderr, "wb", "backslashreplace"),
         )
     ]

@@ -6,6 +6,7 @@ Each command stands in a module of its own, imported when it is called: ``--help
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -185,6 +186,7 @@ def main(args: list[str] | None = None) -> Any:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     code = 1
+    _escape_what_the_locale_lacks()
     try:
         try:
             return cli.main(args=args, prog_name="btfschema")
@@ -203,6 +205,13 @@ def main(args: list[str] | None = None) -> Any:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     echo(f"btfschema: {text}", err=True)
     sys.exit(code)
+
+
+def _escape_what_the_locale_lacks() -> None:
+    """Make output escape the characters that its encoding doesn't have, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _worded(error: OSError) -> str:
