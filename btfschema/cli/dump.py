@@ -36,16 +36,16 @@ __all__ = ["dump"]
 )
 @click.option("--name", "names", multiple=True, metavar="GLOB", help="Only types of such a name.")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only types of this kind.")
-@click.option("--unsorted", is_flag=True, help="C in id order, as bpftool 7.1 prints it.")
+@click.option("--unsorted", is_flag=True, help="C in id order.")
 @click.option(
     "--assert", "asserts", is_flag=True, help="C that asserts sizes and offsets at compile time."
 )
 @click.option(
     "--like",
-    type=click.Choice(["7.1", "7.5", "none"]),
+    type=click.Choice(["7.1", "7.5", "7.8", "none"]),
     default=None,
-    help="The bpftool that prints the same C; none prints what even 7.5 leaves out or gets wrong. "
-    "7.1 with --unsorted, none with --assert, else 7.5.",
+    help="Print the C of this bpftool, byte for byte, with its faults. Default: none, which loses "
+    "no type.",
 )
 @click.option("--ext", is_flag=True, help="Show the file's .BTF.ext instead of its types.")
 def dump(
@@ -76,6 +76,7 @@ def dump(
       btfschema dump nf_tables.ko.xz -B vmlinux --pretty
       btfschema dump prog.bpf.o --ext
       btfschema dump --format c > vmlinux.h
+      btfschema dump --format c --like 7.8 > vmlinux.h
     """  # noqa: D301 - click needs the backspace character itself
     options = Options(form, as_json, pretty, unsorted, asserts, like, ext)
     options.check(filtered=bool(ids or names or kinds))
@@ -145,7 +146,7 @@ def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Option
         # A dump makes many objects and few circles: the collector finds nothing worth its time.
         gc.disable()
         asserts, unsorted = options.asserts, options.unsorted
-        like = options.like or ("none" if asserts else "7.1" if unsorted else "7.5")
+        like = options.like or "none"
         write_c(btf, out, chosen, sort=not unsorted, like=like, asserts=asserts)
     elif options.as_json:
         from btfschema.render.json import write_json

@@ -36,7 +36,7 @@ def commands(file: Path) -> dict[str, list[str]]:
     debian = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if debian is not None:
         found["bpftool 7.1"] = [debian, "btf", "dump", "file", str(file), "format", "c"]
-    found["btfschema --unsorted"] = [*ours, "--unsorted"]
+    found["btfschema --like 7.1"] = [*ours, "--like", "7.1"]
     newer = Path("/usr/src/linux-source-6.12.tar.xz")
     if newer.exists():
         from newer_bpftool import newer_bpftool
@@ -44,6 +44,7 @@ def commands(file: Path) -> dict[str, list[str]]:
         found["bpftool 7.5"] = [
             str(newer_bpftool()), "btf", "dump", "file", str(file), "format", "c",
         ]  # fmt: skip
+    found["btfschema --like 7.5"] = [*ours, "--like", "7.5"]
     found["btfschema"] = ours
     return found
 

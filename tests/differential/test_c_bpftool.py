@@ -1,4 +1,4 @@
-"""Our C and that of two bpftools, byte for byte: Debian's 7.1 by id, a newer one sorted."""
+"""Our C and that of three bpftools, byte for byte: Debian's 7.1 by id, newer ones sorted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from c_cases import CASES, build
 from every_kind import every_kind
-from newer_bpftool import newer_bpftool
+from newer_bpftool import newer_bpftool, newest_bpftool
 
 from btfschema import Btf, dumps, load, loads
 from btfschema.codec.header import ByteOrder
@@ -18,12 +18,15 @@ from btfschema.render.c import Like, format_c
 
 pytestmark = pytest.mark.debian
 
-VERSIONS: tuple[Like, ...] = ("7.1", "7.5")
+VERSIONS: tuple[Like, ...] = ("7.1", "7.5", "7.8")
 RUNNING_KERNEL = Path("/sys/kernel/btf/vmlinux")
 
 
 def bpftool(like: Like, file: Path, base: Path | None = None, *, sort: bool) -> str:
-    program = Path("/usr/sbin/bpftool") if like == "7.1" else newer_bpftool()
+    if like == "7.1":
+        program = Path("/usr/sbin/bpftool")
+    else:
+        program = newer_bpftool() if like == "7.5" else newest_bpftool()
     over = ["-B", str(base)] if base is not None else []
     command = [str(program), *over, "btf", "dump", "file", str(file), "format", "c"]
     if like != "7.1" and not sort:
@@ -61,10 +64,13 @@ def test_running_kernel(like: Like) -> None:
     assert difference(like, load(RUNNING_KERNEL), RUNNING_KERNEL) == ""
 
 
-def test_the_newer_one_unsorted(cloud: Btf, cloud_bytes: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("like", ["7.5", "7.8"])
+def test_the_newer_ones_unsorted(
+    like: Like, cloud: Btf, cloud_bytes: bytes, tmp_path: Path
+) -> None:
     file = tmp_path / "cloud"
     file.write_bytes(cloud_bytes)
-    assert difference("7.5", cloud, file, sort=False) == ""
+    assert difference(like, cloud, file, sort=False) == ""
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +102,7 @@ def test_modules(like: Like, corpus: Path, modules: dict[str, bytes]) -> None:
     """Every fifth of them: each is dumped with all of vmlinux, so this takes a minute or two."""
     names = sorted(modules)[:: len(modules) // 200][:200]
     newer_bpftool()
+    newest_bpftool()
     with ProcessPoolExecutor() as pool:
         files = [corpus / f"{name}.btf" for name in names]
         found = list(pool.map(partial(difference_of_module, like), files))

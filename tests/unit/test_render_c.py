@@ -16,7 +16,7 @@ from shell import btfschema as run
 from btfschema import Btf, Builder, dump, loads
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
-from btfschema.render.c import format_c, write_c
+from btfschema.render.c import Like, format_c, write_c
 from btfschema.render.show import Viewer
 from btfschema.testing import btfs
 from btfschema.views import (
@@ -44,6 +44,8 @@ from btfschema.views import (
 # More than Python's recursion limit, and the kernel's limit of 32 by far.
 DEEP = 3000
 
+LIKES: tuple[Like, ...] = ("7.1", "7.5", "7.8", "none")
+
 
 def built(*views: TypeView) -> Btf:
     """The common types, then these from id 6 on."""
@@ -57,7 +59,7 @@ def built(*views: TypeView) -> Btf:
 @pytest.mark.parametrize("name", CASES)
 def test_tricky_types(name: str, byteorder: ByteOrder) -> None:
     case = CASES[name]
-    assert types_only(format_c(build(case, byteorder), sort=False)) == case.expected
+    assert types_only(format_c(build(case, byteorder), sort=False, like="7.5")) == case.expected
 
 
 def test_the_text_is_a_header_with_guards() -> None:
@@ -119,13 +121,14 @@ def test_sorting_is_by_what_types_are_then_by_name() -> None:
     assert sorted(heads, key=text.index) == heads
 
 
-def test_bpftool_leaves_the_first_type_out_when_it_sorts() -> None:
+@pytest.mark.parametrize("like", ["7.5", "7.8"])
+def test_bpftool_leaves_the_first_type_out_when_it_sorts(like: Like) -> None:
     btf = built(
         Enum("", 4, [Enumerator("FIRST", 1)]),
         Enum("", 4, [Enumerator("SECOND", 1)]),
     )
-    assert "FIRST" not in format_c(btf)
-    for kept in (format_c(btf, like="none"), format_c(btf, sort=False)):
+    assert "FIRST" not in format_c(btf, like=like)
+    for kept in (format_c(btf), format_c(btf, sort=False, like=like)):
         assert "FIRST" in kept
         assert "SECOND" in kept
 
@@ -138,9 +141,18 @@ def test_kernel_functions_are_declared() -> None:
         DeclTag("bpf_kfunc", 7),
         DeclTag("bpf_kfunc", 8, 0),
         DeclTag("other", 8),
+        Func("quick", 6),
+        DeclTag("bpf_kfunc", 12),
+        DeclTag("bpf_fastcall", 12),
+        DeclTag("bpf_fastcall", 8),
     )
     text = format_c(btf)
     assert "extern int callable(int a) __weak __ksym;\n" in text
+    assert "extern __bpf_fastcall int quick(int a) __weak __ksym;\n" in text
+    assert text == format_c(btf, like="7.8")
+    older = format_c(btf, like="7.5")
+    assert "extern int quick(int a) __weak __ksym;\n" in older
+    assert "fastcall" not in older
     assert "not_callable" not in text
     assert "callable" not in format_c(btf, [7])
 
@@ -153,13 +165,13 @@ def test_attributes_are_written_as_what_they_are() -> None:
         Ptr(8),
         Struct("s", 16, [Member("a", 7), Member("b", 9, 64)]),
     )
-    text = format_c(btf, like="none")
-    assert "void __attribute__((address_space(1))) *a;" in text
-    assert 'int __attribute__((btf_type_tag("user"))) *b;' in text
+    for text in (format_c(btf), format_c(btf, like="7.8"), Viewer(btf).text(10)):
+        assert "void __attribute__((address_space(1))) *a;" in text
+        assert 'int __attribute__((btf_type_tag("user"))) *b;' in text
     assert 'btf_type_tag("address_space(1)")' in format_c(btf, like="7.5")
 
 
-def test_what_bpftool_gets_wrong_is_right_on_demand() -> None:
+def test_what_bpftool_gets_wrong_is_right() -> None:
     btf = built(
         Int("__int128", 16),
         Array(CHAR, INT, 5),
@@ -177,7 +189,7 @@ def test_what_bpftool_gets_wrong_is_right_on_demand() -> None:
     assert "union larger {\n\tint i;\n\tstruct { long: 64; long: 64; long: 64; };\n};" in text
 
 
-def test_elements_have_the_qualifiers_of_arrays_on_demand() -> None:
+def test_elements_have_the_qualifiers_of_arrays() -> None:
     btf = built(
         Array(INT, INT, 3),
         Array(6, INT, 2),
@@ -193,7 +205,7 @@ def test_elements_have_the_qualifiers_of_arrays_on_demand() -> None:
     text = format_c(btf, like="none")
     assert "\tconst int grid[2][3];\n\tconst int row[3];\n" in text
     assert "\tint * volatile to[2];\n" in text
-    assert "\tint grid[2][3];\n\tconst int row[3];\n" in format_c(btf)
+    assert "\tint grid[2][3];\n\tconst int row[3];\n" in format_c(btf, like="7.8")
 
 
 def test_assertions_cover_members_of_anonymous_members() -> None:
@@ -366,18 +378,26 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_command_prints_what_bpftool_75_prints(file: Path) -> None:
+def test_the_command_loses_no_type_and_copies_a_bpftool_on_request(file: Path) -> None:
+    btf = loads(file.read_bytes())
     done = btfschema(file, "--format", "c")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == format_c(loads(file.read_bytes()), like="7.5")
+    assert "FIRST" in done.stdout
+    assert done.stdout == format_c(btf)
+    for like in LIKES:
+        done = btfschema(file, "--format", "c", "--like", like)
+        assert done.stdout == format_c(btf, like=like)
+        assert ("FIRST" in done.stdout) == (like in ("7.1", "none"))
 
 
-def test_unsorted_is_what_bpftool_71_prints(file: Path) -> None:
+def test_types_in_id_order(file: Path) -> None:
     btf = loads(file.read_bytes())
     done = btfschema(file, "--format", "c", "--unsorted")
-    assert done.stdout == format_c(btf, sort=False, like="7.1")
+    assert done.stdout == format_c(btf, sort=False)
+    assert done.stdout != format_c(btf)
     done = btfschema(file, "--format", "c", "--unsorted", "--like", "7.5")
     assert done.stdout == format_c(btf, sort=False, like="7.5")
+    assert format_c(btf, like="7.1") == format_c(btf, sort=False, like="7.1")
 
 
 def test_asserting_leaves_nothing_out(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""C declarations of a container's types: what ``bpftool btf dump file FILE format c`` prints."""
+"""C declarations of a container's types, as ``bpftool btf dump file FILE format c`` prints them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ KFUNC_MACROS = """\
 #endif
 
 """
+FASTCALL_MACRO = """\
+#ifndef __bpf_fastcall
+#if __has_attribute(bpf_fastcall)
+#define __bpf_fastcall __attribute__((bpf_fastcall))
+#else
+#define __bpf_fastcall
+#endif
+#endif
+
+"""
 TAIL = """\
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute pop
@@ -48,7 +58,7 @@ def format_c(
     ids: Iterable[int] | None = None,
     *,
     sort: bool = True,
-    like: Like = "7.5",
+    like: Like = "none",
     asserts: bool = False,
 ) -> str:
     """A C header that declares types, such as ``vmlinux.h``.
@@ -62,9 +72,9 @@ def format_c(
         ids: the types to write, in this order, with all that they need; None for all.
         sort: all types sorted by kind and name, so that two kernels' headers can be compared;
             otherwise in id order. Ids that are given keep their order.
-        like: the version of bpftool whose text this equals, byte for byte: ``"7.5"``, or ``"7.1"``
-            (it has no kernel functions and does not give small enums their size). ``"none"``
-            corrects what 7.5 gets wrong: see :class:`~btfschema.render.c.dialect.Dialect`.
+        like: ``"none"`` writes all types, and each as it is. ``"7.8"``, ``"7.5"`` and ``"7.1"``
+            give the text of that bpftool, byte for byte, faults included: see
+            :class:`~btfschema.render.c.dialect.Dialect`. 7.1 never sorts.
         asserts: after each struct and union assert its size and its members' offsets.
 
     Raises:
@@ -76,17 +86,18 @@ def format_c(
     dialect = DIALECTS[like]
     types = TypeColumns.of(btf)
     emitter = Emitter(types, dialect, asserts=asserts)
-    emitter.out.append(HEAD + KFUNC_MACROS * dialect.kfuncs)
+    emitter.out.append(HEAD + KFUNC_MACROS * dialect.kfuncs + FASTCALL_MACRO * dialect.fastcall)
     if ids is not None:
         roots: Iterable[int] = [btf[type_id].id for type_id in ids]
-    elif sort:
+    elif sort and dialect.sorts:
         roots = sorted_ids(types, every=dialect.exact)
     else:
         roots = range(1, types.count)
     for root in roots:
         emitter.write(root)
     if dialect.kfuncs and ids is None:
-        run(declare_kfuncs(types, emitter.declarations, emitter.out))
+        kfuncs = declare_kfuncs(types, emitter.declarations, emitter.out, fastcall=dialect.fastcall)
+        run(kfuncs)
     emitter.out.append(TAIL)
     return "".join(emitter.out)
 
@@ -97,7 +108,7 @@ def write_c(
     ids: Iterable[int] | None = None,
     *,
     sort: bool = True,
-    like: Like = "7.5",
+    like: Like = "none",
     asserts: bool = False,
 ) -> None:
     """Write what :func:`format_c` makes to a binary file; nothing when that fails."""

@@ -233,7 +233,7 @@ class Declarations:
 
     def _type_tag(self, type_id: int) -> str:
         text = self._types.names[type_id]
-        if not (self._types.flags[type_id] and self._dialect.exact):
+        if not (self._types.flags[type_id] and self._dialect.attributes):
             text = f'btf_type_tag("{text}")'
         return f" __attribute__(({text}))"
 

@@ -10,15 +10,26 @@ from btfschema.schema.kinds import Kind
 __all__ = ["declare_kfuncs"]
 
 KFUNC = "bpf_kfunc"
+FASTCALL = "bpf_fastcall"
 
 
-def declare_kfuncs(types: TypeColumns, declarations: Declarations, out: list[str]) -> Step:
-    """Declare every function that carries the tag ``bpf_kfunc``."""
+def declare_kfuncs(
+    types: TypeColumns, declarations: Declarations, out: list[str], *, fastcall: bool
+) -> Step:
+    """Declare every function that carries the tag ``bpf_kfunc``.
+
+    Args:
+        types: the types.
+        declarations: what writes them.
+        out: the text, as pieces.
+        fastcall: mark those that carry the tag ``bpf_fastcall`` too.
+    """
     out.append("\n/* BPF kfuncs */\n#ifndef BPF_NO_KFUNC_PROTOTYPES\n")
+    fast = {types.targets[tag] for tag in types.whole_tags(FASTCALL)} if fastcall else set()
     for tag in types.whole_tags(KFUNC):
         function = types.targets[tag]
         if types.kinds[function] == Kind.FUNC:
-            out.append("extern ")
+            out.append("extern __bpf_fastcall " if function in fast else "extern ")
             yield declarations.declare(types.targets[function], types.names[function])
             out.append(" __weak __ksym;\n")
     out.append("#endif\n\n")
