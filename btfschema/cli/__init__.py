@@ -147,12 +147,16 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; the error for one that is not there names the nearest."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
+        if "file" in args or "format" in args or args[:1] == ["btf"]:
+            from btfschema.cli.hints import as_here
 
-            close = get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
+            here = as_here(args)
+            if here is not None:
+                ctx.fail(f"that is bpftool's way; here it is: {here}")
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from btfschema.cli.hints import nearest
+
+            ctx.fail(f"No such command {args[0]!r}.{nearest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

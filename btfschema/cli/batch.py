@@ -13,7 +13,7 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli import Interrupted
-from btfschema.cli.inputs import Decorator
+from btfschema.cli.options import Decorator
 from btfschema.cli.outputs import DASH, echo, output_stream
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, evolve, field, frozen
 
-from btfschema.cli.batch import Reports, report_option, run_batch
+from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
+from btfschema.cli.options import kernel_work_options
 from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
@@ -26,27 +27,23 @@ if TYPE_CHECKING:
 __all__ = ["core"]
 
 
+def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Elsewhere -B is what FILE is split over; objects are split over nothing."""
+    if value is not None:
+        raise click.UsageError(f"name the kernel with -T/--target: -T {value}")
+
+
 @click.command()
 @click.argument("objects", metavar="OBJECT...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-T",
-    "-B",
     "--target",
-    "--base-btf",
     "targets",
     metavar="[NAME=]FILE",
     multiple=True,
     help="A kernel: its vmlinux, boot image or raw BTF. May be given several times.",
 )
-@click.option(
-    "--all",
-    "trees",
-    metavar="DIR",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="All kernels below DIR: files whose names end in .btf or begin with vmlinux, vmlinuz or "
-    "Image.",
-)
+@click.option("-B", "--base-btf", "base_btf", hidden=True, expose_value=False, callback=_no_base)
 @click.option(
     "--modules",
     metavar="[NAME=]DIR",
@@ -56,16 +53,10 @@ __all__ = ["core"]
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object a relocation.")
 @click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
 @click.option("--html", metavar="FILE", help="Write a page: which object loads where.")
-@click.option(
-    "--out-dir",
-    metavar="DIR",
-    type=click.Path(file_okay=False),
-    help="Write the JSON of each kernel to a file in DIR; an interrupted run goes on.",
+@kernel_work_options(
+    "Write the JSON of each kernel to a file in DIR; an interrupted run goes on where it stopped.",
+    quiet="Print the table only.",
 )
-@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Use N processes.")
-@click.option("--executor", metavar="URL", help="Work on a cluster: dask://HOST:PORT.")
-@click.option("--quiet", is_flag=True, help="Print the table only.")
-@report_option
 def core(
     objects: tuple[str, ...],
     targets: tuple[str, ...],

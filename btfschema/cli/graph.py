@@ -55,20 +55,11 @@ def graph(
       btfschema graph list_head --depth 2
       btfschema graph 'struct file' vmlinux --format svg > file.svg
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.cli.show import ids_named
-    from btfschema.errors import AmbiguousNameError
+    from btfschema.cli.named import one_named
     from btfschema.render.graph import neighbourhood
 
     btf = open_input(file, base_btf)
-    ids = ids_named(btf, name)
-    if len(ids) > 1:
-        found = ", ".join(btf.describe(type_id) for type_id in ids)
-        raise AmbiguousNameError(
-            f"{len(ids)} types are called {name!r}: {found}; give a kind or an id",
-            got=ids,
-            expected="one type",
-        )
-    drawn = neighbourhood(btf, ids[0], depth, limit, by_value=by_value)
+    drawn = neighbourhood(btf, one_named(btf, name), depth, limit, by_value=by_value)
     if drawn.left_out:
         echo(f"btfschema: {drawn.left_out} more types left out (--limit {limit})", err=True)
     text = {"dot": drawn.dot, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]()

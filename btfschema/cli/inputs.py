@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from btfschema.cli.options import Decorator
 from btfschema.cli.outputs import echo
 from btfschema.escapes import printable
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RUNNING_KERNEL",
-    "Decorator",
     "base_option",
     "doubts",
     "load_all_over",
@@ -29,13 +29,13 @@ __all__ = [
     "original_option",
     "policy_option",
     "probably_another",
+    "running_kernel",
     "saying",
     "warn",
 ]
 
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Opened = tuple["Btf", list[str]]
 """A container, and what is to be said of it."""
 
@@ -84,6 +84,17 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
 
     click.echo(f"btfschema: no {RUNNING_KERNEL} here; this is a small sample", err=True)
     return sample()
+
+
+def running_kernel() -> tuple[str, ...]:
+    """The file of the running kernel's BTF, for commands that take FILEs and were given none.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    if not Path(RUNNING_KERNEL).exists():
+        raise click.UsageError(f"the running kernel has no BTF ({RUNNING_KERNEL}): give FILEs")
+    return (RUNNING_KERNEL,)
 
 
 def load_over(

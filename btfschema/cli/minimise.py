@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli.batch import Reports, report_option, run_batch
+from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
+from btfschema.cli.options import kernel_work_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Progress
@@ -51,26 +52,12 @@ __all__ = ["minimise"]
     show_default=True,
     help="Which members a struct that --keep names keeps.",
 )
-@click.option(
-    "--all",
-    "trees",
-    metavar="DIR",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="All kernels below DIR, each by itself.",
-)
 @click.option("-o", "--output", metavar="FILE", help='Where the result goes; "-" is stdout.')
-@click.option(
-    "--out-dir",
-    metavar="DIR",
-    type=click.Path(file_okay=False),
-    help="Where the results go: kernels as they lie below --all DIR, modules by their names; "
-    "an interrupted run goes on.",
+@kernel_work_options(
+    "Where the results go: kernels as they lie below --all DIR, modules by their names; an "
+    "interrupted run goes on where it stopped.",
+    quiet="Print failures only.",
 )
-@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Use N processes.")
-@click.option("--executor", metavar="URL", help="Work on a cluster: dask://HOST:PORT.")
-@click.option("--quiet", is_flag=True, help="Print failures only.")
-@report_option
 def minimise(
     files: tuple[str, ...],
     programs: tuple[str, ...],

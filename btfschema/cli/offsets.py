@@ -14,6 +14,7 @@ from attrs import define, evolve, field, frozen
 from btfschema.cli.batch import Reports, report_option, run_batch
 from btfschema.cli.inputs import base_option, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
+from btfschema.cli.options import executor_option, jobs_option
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.resume import NAME, Journal
 from btfschema.cli.tree import Kept, Progress, gather, shared
@@ -60,8 +61,8 @@ FORMS = ("csv", "json", "c", "python")
 )
 @click.option("-j", "--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("--group", is_flag=True, help="Kernels with equal answers share a row.")
-@click.option("--jobs", metavar="N", type=click.IntRange(1), default=1, help="Use N processes.")
-@click.option("--executor", metavar="URL", help="Work on a cluster: dask://HOST:PORT.")
+@jobs_option
+@executor_option
 @click.option("--quiet", is_flag=True, help="Don't say which kernels lack what.")
 @report_option
 def offsets(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, field, frozen
 
-from btfschema.cli.inputs import Decorator
+from btfschema.cli.options import Decorator, executor_option, jobs_option, quiet_option
 from btfschema.cli.outputs import echo
 
 if TYPE_CHECKING:
@@ -54,16 +54,9 @@ def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(exists=True, file_okay=False),
             help="All modules and .btf files below DIR; implies --keep-going.",
         ),
-        click.option(
-            "--jobs", metavar="N", type=click.IntRange(1), default=1, help="Work in N processes."
-        ),
-        click.option(
-            "--executor",
-            "executor",
-            metavar="URL",
-            help="Work on a cluster: dask://HOST:PORT, with the extra btfschema[dask].",
-        ),
-        click.option("--quiet", is_flag=True, help="Print failures only."),
+        jobs_option,
+        executor_option,
+        quiet_option,
     ]
     for decorator in reversed(decorators):
         command = decorator(command)

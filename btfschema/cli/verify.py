@@ -10,7 +10,7 @@ import click
 from attrs import define, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
-from btfschema.cli.inputs import base_option, doubts, probably_another
+from btfschema.cli.inputs import base_option, doubts, probably_another, running_kernel
 from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.tree import (
     Kept,
@@ -76,10 +76,10 @@ def verify(
 ) -> None:
     """Say whether a kernel would take each FILE's BTF, and all that it would refuse.
 
-    All files are verified; the exit code is 1 when one has a violation. A module is verified over
-    its own base (.BTF.base, or FILE.base beside it), or else over -B. Of directories, the files
-    with violations are named alone. Of a file that was probably built over another base than -B,
-    violations are counted, and listed by --json and --report only.
+    Without FILE, the running kernel's. All files are verified; the exit code is 1 when one has a
+    violation. A module is verified over its own base (.BTF.base, or FILE.base beside it), or else
+    over -B. Of directories, the files with violations are named alone. Of a file that was probably
+    built over another base than -B, violations are counted, and listed by --json and --report only.
 
     \b
     Examples:
@@ -88,7 +88,7 @@ def verify(
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.framework.files import Each
 
-    found = gather(files, trees)
+    found = gather(files or (() if trees else running_kernel()), trees)
     guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"

@@ -30,6 +30,8 @@ View = TypeVar("View", bound=TypeView)
 # Ambiguous types that an error lists, and names that it suggests.
 LISTED = 8
 SUGGESTED = 3
+# A name of fewer characters stands in too many others.
+SHORTEST_PART = 3
 
 
 def kinds_of(btf: Btf, kind: KindLike) -> list[int] | None:
@@ -206,15 +208,28 @@ class Names:
         return found
 
     def close_to(self, name: str) -> list[str]:
-        """The names most like this one that start as it does and are about as long."""
+        """Names to suggest: those that hold this one, then those that are spelled like it.
+
+        Of the first, those that begin with it, underscores apart, come first, and short ones before
+        long ones: ``__kmalloc_noprof`` for ``kmalloc``. The others start as it does and are about
+        as long.
+        """
         from difflib import get_close_matches
 
+        holding: list[str] = []
+        if len(name) >= SHORTEST_PART:
+            every = (one for names in self._by_initial.values() for one in names)
+            holding = sorted(
+                (one for one in every if name in one),
+                key=lambda one: (not one.lstrip("_").startswith(name), len(one), one),
+            )
         near = [
             one
             for one in self._by_initial.get(name[:1], [])
             if abs(len(one) - len(name)) <= max(2, len(name) // 6)
         ]
-        return get_close_matches(name, near, SUGGESTED, 0.75)
+        close = get_close_matches(name, near, SUGGESTED, 0.75)
+        return list(dict.fromkeys([*holding[:SUGGESTED], *close]))[:SUGGESTED]
 
 
 def enumerator(btf: Btf, name: str) -> EnumConstant:

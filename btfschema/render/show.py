@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from btfschema.model.container import Btf
+from btfschema.model.paths import place_of
+from btfschema.model.views import Member
 from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
 from btfschema.render.c.declare import Declarations, indent
 from btfschema.render.c.dialect import DIALECTS
@@ -125,6 +127,56 @@ class Viewer:
         else:
             self._show_plain(type_id)
         return "\n".join(self._lines) + "\n"
+
+    def member_text(self, type_id: int, path: str) -> str:
+        """A member as C, with its offset from the start of the type and its size.
+
+        When it is a struct or union by value, that one follows, with offsets of its own.
+
+        Args:
+            type_id: the type.
+            path: the way to the member, such as ``"se.avg.load_avg"``.
+
+        Raises:
+            LookupError: there is no such member.
+            UnresolvedError: the type has no members, or a declaration is impossible in C.
+        """
+        place = place_of(self._btf, self._btf[type_id], path)
+        types = self._types
+        bits = f":{place.bitfield_size}" if place.bitfield_size else ""
+        data = self._place_data(place)
+        where = f"{data['offset']:5}"
+        if place.bitfield_size:
+            where += f":{place.bit_offset - 8 * data['offset']:2}"
+        # An element of an array has its index in its name: no valid C, but clear.
+        declared = f"{self.declaration(place.type_id, place.name)}{bits};"
+        gap = " " * max(COMMENTS_AT - len(declared.expandtabs(TAB)), 1)
+        size = data["size"] if data["size"] is not None else 0
+        line = declared + gap + self._comment(f"{where} {size:5}") + "\n"
+        end = int(types.ends[place.type_id])
+        by_value = types.kinds[end] in COMPOSITE
+        return f"{line}\n{self.text(end)}" if by_value else line
+
+    def member_data(self, type_id: int, path: str) -> dict[str, Any]:
+        """What :meth:`member_text` says of the member, as data for JSON.
+
+        Raises:
+            LookupError, UnresolvedError: as there.
+        """
+        place = place_of(self._btf, self._btf[type_id], path)
+        named = self._named(place.type_id)
+        head = {"holder": type_id, "path": path, "name": place.name}
+        return {**head, **named, **self._place_data(place)}
+
+    def _place_data(self, place: Member) -> dict[str, Any]:
+        size = self._types.full_sizes[place.type_id] or None
+        unit = 8 * size if place.bitfield_size and size else 8
+        return {
+            "offset": place.bit_offset // unit * (unit // 8),
+            "bit_offset": place.bit_offset,
+            "size": size,
+            "bitfield_size": place.bitfield_size,
+        }
 
     def _start(self, type_id: int) -> None:
         """Refuse an id that is not there, and forget what was shown before."""

@@ -1,0 +1,89 @@
+"""The options that many commands share, each declared once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = [
+    "Decorator",
+    "Jobs",
+    "executor_option",
+    "jobs_option",
+    "kernel_work_options",
+    "quiet_option",
+]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+AUTO = "auto"
+
+
+class Jobs(click.IntRange):
+    """How many processes: a number, or ``auto`` for one a processor that this process may use."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number.
+
+        Raises:
+            click.BadParameter: it is none, or less than 1.
+        """
+        if value == AUTO:
+            allowed = getattr(os, "sched_getaffinity", None)
+            return len(allowed(0)) if allowed else os.cpu_count() or 1
+        return super().convert(value, param, ctx)
+
+
+jobs_option: Decorator = click.option(
+    "--jobs",
+    metavar="N",
+    type=Jobs(),
+    default=1,
+    help='Work in N processes; "auto" is one for each processor.',
+)
+executor_option: Decorator = click.option(
+    "--executor",
+    metavar="URL",
+    help="Work on a cluster: dask://HOST:PORT, with the extra btfschema[dask].",
+)
+quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Print failures only.")
+
+
+def kernel_work_options(out_dir: str, *, quiet: str) -> Decorator:
+    """The options of commands that work on many kernels: ``core`` and ``minimise``.
+
+    Args:
+        out_dir: what ``--out-dir`` says in the help.
+        quiet: what ``--quiet`` does.
+    """
+    from btfschema.cli.batch import report_option
+
+    options: list[Decorator] = [
+        click.option(
+            "--all",
+            "trees",
+            metavar="DIR",
+            multiple=True,
+            type=click.Path(exists=True, file_okay=False),
+            help="All kernels below DIR, each by itself: files whose names end in .btf or begin "
+            "with vmlinux, vmlinuz or Image.",
+        ),
+        click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help=out_dir),
+        jobs_option,
+        executor_option,
+        click.option("--quiet", is_flag=True, help=quiet),
+        report_option,
+    ]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
