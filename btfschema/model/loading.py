@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
 
 from btfschema.codec.engines import Engine, decode_many, encode
-from btfschema.errors import DecodeError
+from btfschema.errors import DecodeError, WrongBaseWarning
 from btfschema.model.container import Btf
 from btfschema.model.integrity import check_references
+from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.tables.joined import portions
 
-__all__ = ["dumps", "loads", "loads_many", "pickled", "unpickled"]
+__all__ = ["decoded", "dumps", "loads", "loads_many", "pickled", "unpickled", "warn_of_base"]
 
 
 def loads(
@@ -38,8 +40,14 @@ def loads(
     Raises:
         DecodeError: the data is not BTF or is damaged.
         MissingBaseError: it is split BTF and ``base`` is None.
+
+    Warns:
+        WrongBaseWarning: it was probably built over another base than the one given.
     """
-    return loads_many([data], base, decoder=decoder, kinds=kinds, check=check)[0]
+    (btf,) = decoded([data], base, decoder=decoder, kinds=kinds, check=check)
+    if check:
+        warn_of_base(btf)
+    return btf
 
 
 def loads_many(
@@ -62,7 +70,38 @@ def loads_many(
     Raises:
         DecodeError: one of them is not BTF or is damaged; to find out which, read them one by one.
         MissingBaseError: one of them is split BTF and has no base.
+
+    Warns:
+        WrongBaseWarning: one of them was probably built over another base than the one given.
     """
+    found = decoded(blobs, base, decoder=decoder, kinds=kinds, check=check)
+    for number, btf in enumerate(found if check else ()):
+        warn_of_base(btf, f"blob {number}: ")
+    return found
+
+
+def warn_of_base(btf: Btf, where: str = "") -> None:
+    """Tell the caller of the caller when split BTF was probably built over another base.
+
+    Args:
+        btf: what was read.
+        where: what the message begins with.
+    """
+    why = suspect_base(btf)
+    if why is not None:
+        message = f"{where}{why}: it was probably built over another base"
+        warnings.warn(message, WrongBaseWarning, stacklevel=3)
+
+
+def decoded(
+    blobs: Sequence[bytes],
+    base: Btf | Sequence[Btf | None] | None = None,
+    *,
+    decoder: Engine = "bulk",
+    kinds: Kinds = KINDS,
+    check: bool = True,
+) -> list[Btf]:
+    """What :func:`loads_many` returns, without a word about bases that may be wrong."""
     bases = [base] * len(blobs) if isinstance(base, Btf | None) else list(base)
     found: list[Btf] = []
     pairs = list(zip(map(bytes, blobs), bases, strict=True))
@@ -127,9 +166,10 @@ def unpickled(
 ) -> Btf:
     """A container that was pickled."""
     schema = KINDS if kinds is None else kinds
-    btf = evolve(loads(data, base, kinds=schema, check=False), address_size=address_size)
+    (btf,) = decoded([data], base, kinds=schema, check=False)
+    btf = evolve(btf, address_size=address_size)
     if inline is not None:
-        btf = evolve(btf, inline=loads(inline, btf, kinds=schema, check=False))
+        btf = evolve(btf, inline=decoded([inline], btf, kinds=schema, check=False)[0])
     if ext is None:
         return btf
     from btfschema.model.ext import loads_ext

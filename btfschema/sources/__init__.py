@@ -10,7 +10,6 @@ import io
 import os
 import stat
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +19,11 @@ from attrs import evolve, field, frozen
 
 from btfschema.codec.engines import Engine
 from btfschema.codec.header import ByteOrder
-from btfschema.errors import BtfError, Failure, SourceError, WrongBaseWarning, attempt
+from btfschema.errors import BtfError, Failure, SourceError, attempt
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
-from btfschema.model.loading import dumps, loads, loads_many
+from btfschema.model.loading import decoded, dumps, warn_of_base
 from btfschema.model.objectfile import ObjectFile
-from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.sources import archives, compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
@@ -137,10 +135,8 @@ def load(
     """
     source = read_source(path, scan=scan)
     btf = load_source(source, base, decoder=decoder, kinds=kinds, check=check)
-    why = suspect_base(btf) if base is not None and check else None
-    if why is not None:
-        message = f"{source.name}: {why}: it was probably built over another base"
-        warnings.warn(message, WrongBaseWarning, stacklevel=2)
+    if base is not None and check:
+        warn_of_base(btf, f"{source.name}: ")
     return btf
 
 
@@ -157,13 +153,13 @@ def load_source(
         _refuse_two_bases(source, base)
     elif source.base is not None:
         with _named(f"{source.name}: {elf.BTF_BASE}"):
-            base = loads(source.base, decoder=decoder, kinds=kinds, check=check)
+            (base,) = decoded([source.base], decoder=decoder, kinds=kinds, check=check)
     else:
         base = base_beside(source)
     if base is not None and not isinstance(base, Btf):
         base = load(base, decoder=decoder, kinds=kinds, check=check)
     with _named(source.name):
-        btf = loads(source.btf, base, decoder=decoder, kinds=kinds, check=check)
+        (btf,) = decoded([source.btf], base, decoder=decoder, kinds=kinds, check=check)
     return _finished(source, btf, decoder=decoder, check=check)
 
 
@@ -203,7 +199,7 @@ def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool
             btf = evolve(btf, address_size=address_size, object_file=source.object_file)
         if source.inline:
             with _named(elf.BTF_INLINE):
-                inline = loads(source.inline, btf, decoder=decoder, check=check)
+                (inline,) = decoded([source.inline], btf, decoder=decoder, check=check)
             btf = evolve(btf, inline=inline)
         if source.ext is None:
             return btf
@@ -217,10 +213,17 @@ def load_many(paths: Sequence[StrPath], base: Btf | StrPath | None = None) -> li
 
     Returns:
         For each file its container, or the error that :func:`load` raises.
+
+    Warns:
+        WrongBaseWarning: a file was probably built over another base than the one given.
     """
     opened = load(base) if isinstance(base, str | os.PathLike) else base
     sources = [attempt(read_source, path) for path in paths]
-    return load_sources(sources, [opened] * len(sources))
+    found = load_sources(sources, [opened] * len(sources))
+    for source, btf in zip(sources, found, strict=True):
+        if opened is not None and isinstance(source, Source) and isinstance(btf, Btf):
+            warn_of_base(btf, f"{source.name}: ")
+    return found
 
 
 def load_sources(
@@ -267,10 +270,10 @@ def _decoded(pairs: Sequence[tuple[Source, Btf | None]]) -> list[Btf]:
             given.append(beside[path])
         else:
             given.append(None)
-    fresh = iter(loads_many([one for one in given if isinstance(one, bytes)]))
+    fresh = iter(decoded([one for one in given if isinstance(one, bytes)]))
     bases = [next(fresh) if isinstance(one, bytes) else one for one in given]
     sources = [source for source, _ in pairs]
-    return list(map(_finished, sources, loads_many([one.btf for one in sources], bases)))
+    return list(map(_finished, sources, decoded([one.btf for one in sources], bases)))
 
 
 def _opened_base(path: Path) -> Btf | bytes:

@@ -10,7 +10,7 @@ from btfschema.errors import BtfError
 from btfschema.framework.passes import Context, Pass, PassResult
 from btfschema.framework.pipeline import Pipeline
 from btfschema.model.container import Btf
-from btfschema.model.loading import dumps, loads
+from btfschema.model.loading import decoded, dumps
 
 __all__ = ["assert_pass_contract"]
 
@@ -87,10 +87,10 @@ def _blobs(btf: Btf) -> list[bytes]:
 
 def _check_readable(pass_: Pass, btf: Btf) -> None:
     """The output, read again from its bytes, is the output."""
-    base = None
+    base: Btf | None = None
     for blob in _blobs(btf):
         try:
-            base = loads(blob, base, kinds=btf.kinds)
+            (base,) = decoded([blob], base, kinds=btf.kinds)
         except BtfError as error:
             message = f'the output of pass "{pass_.name}" can\'t be read again: {error}'
             raise AssertionError(message) from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import pytest
 from ext_sections import with_ext
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -68,6 +69,7 @@ def small_portions(size: int) -> Any:
     return patch.object(joined, "TOGETHER", size)
 
 
+@pytest.mark.filterwarnings("ignore::btfschema.errors.WrongBaseWarning")
 @HALF
 @given(mixtures(damage=False), st.sampled_from([2, 64]))
 def test_blobs_read_together_are_those_that_are_read_one_by_one(

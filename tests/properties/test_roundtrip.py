@@ -124,6 +124,7 @@ class TestOddBlobs:
         words, *_ = same_outcome(data)
         assert isinstance(words, bytes), "a legal blob was refused"
 
+    @pytest.mark.filterwarnings("ignore::btfschema.errors.WrongBaseWarning")
     @given(st.data())
     def test_come_back_over_a_base(self, data: st.DataObject) -> None:
         base = data.draw(btfs())

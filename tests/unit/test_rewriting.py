@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import ClassVar
 
 import pytest
 from attrs import evolve, frozen
 from building import built
+from ext_sections import with_ext
 from hypothesis import given, settings
 from samples import tiny
 
-from btfschema import Btf, Builder, Context, Kind, Pass, PassResult, dumps, loads, views
+from btfschema import (
+    KINDS,
+    Btf,
+    Builder,
+    Context,
+    Kind,
+    KindSpec,
+    Pass,
+    PassResult,
+    dumps,
+    loads,
+    views,
+)
+from btfschema.codec.header import ByteOrder
 from btfschema.errors import BrokenPassError, EncodeError, TypeIdError
+from btfschema.schema import SIZE
 from btfschema.testing import assert_pass_contract, btfs, split_btfs
 
 
@@ -54,15 +70,23 @@ class Lossy(Pass):
     """Build everything anew, and lose what the builder is not told."""
 
     name: ClassVar[str] = "lossy"
+    byteorder: ByteOrder | None = None
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
-        builder = Builder(btf.base, byteorder=btf.byteorder, profile="wide")
+        order = self.byteorder or btf.byteorder
+        builder = Builder(btf.base, byteorder=order, profile="wide")
         for view in btf:
             builder.add(view)
         return PassResult(builder.build(), PassResult.unchanged(btf).ids)
 
 
 PASSES = [DropTags(), Prefix(), StripParameters()]
+
+
+@pytest.mark.parametrize("one", PASSES, ids=lambda one: one.name)
+def test_none_takes_more_than_15_lines(one: Pass) -> None:
+    lines = inspect.getsource(type(one)).splitlines()
+    assert len([line for line in lines if line.strip()]) <= 15
 
 
 def functions(*, layout: bool = False) -> Btf:
@@ -142,6 +166,24 @@ class TestTheLossyPass:
         with pytest.raises(AssertionError, match=f'pass "lossy" changed {what} from'):
             assert_pass_contract(Lossy(), btf)
         assert_pass_contract(Lossy(), btf, changes=[what])
+
+    def test_fails_where_the_byte_order_is_another(self) -> None:
+        swapped = Lossy(byteorder="big")
+        with pytest.raises(AssertionError, match="changed byteorder from 'little' to 'big'"):
+            assert_pass_contract(swapped, functions())
+        assert_pass_contract(swapped, functions(), changes=["byteorder"])
+
+    def test_fails_where_a_schema_is_lost(self) -> None:
+        btf = loads(dumps(functions()), kinds=KINDS.extended(KindSpec(40, "FROB", SIZE)))
+        with pytest.raises(AssertionError, match='pass "lossy" changed kinds from'):
+            assert_pass_contract(Lossy(), btf)
+        assert_pass_contract(Lossy(), btf, changes=["kinds"])
+
+    def test_fails_where_ext_is_lost(self) -> None:
+        btf = with_ext(functions(), types=[3], names=[1])
+        with pytest.raises(AssertionError, match="changed ext from 'there' to 'none'"):
+            assert_pass_contract(Lossy(), btf)
+        assert_pass_contract(Lossy(), btf, changes=["ext"])
 
     def test_a_builder_that_is_told_loses_nothing(self) -> None:
         btf = evolve(functions(layout=True), address_size=4)
