@@ -81,7 +81,9 @@ def _streams(
     pipe = signal.getsignal(signal.SIGPIPE)
     path, collecting = list(sys.path), gc.isenabled()
     opened = [
-        io.TextIOWrapper(os.fdopen(os.dup(file.fileno()), mode), encoding=encoding or "utf-8", errors=errors)
+        io.TextIOWrapper(
+            os.fdopen(os.dup(file.fileno()), mode), encoding=encoding or "utf-8", errors=errors
+        )
         for file, mode, errors in (
             (stdin, "rb", "surrogateescape"),
             (stdout, "wb", "strict" if encoding else "surrogateescape"),

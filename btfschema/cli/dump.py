@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from btfschema.render.c import Like
 
 __all__ = ["dump"]
+
+# How many types that the header has not are named; of the others the number is told.
+TOLD = 10
 
 
 @click.command()
@@ -66,8 +70,8 @@ def dump(
 
     A split FILE shows its own types, not its base's. --id, --name and --kind may be repeated: a
     type is shown when it has one of the ids, one of the names and one of the kinds. --id also
-    reaches types of the base. As C, what a type needs comes along, and all of a split FILE is its
-    base's types and its own.
+    reaches types of the base. As C, what a type needs comes along, functions and variables are
+    declared when they are chosen, and all of a split FILE is its base's types and its own.
 
     \b
     Examples:
@@ -93,8 +97,8 @@ def dump(
             echo("btfschema: no type passes the filters", err=True)
     elif not len(btf):
         echo("btfschema: the BTF holds no types", err=True)
-    _write(btf, chosen, options)
-    if chosen is not None and not chosen:
+    left = _write(btf, chosen, options)
+    if not left:
         raise click.exceptions.Exit(1)
 
 
@@ -131,15 +135,16 @@ class Options:
             raise click.UsageError("--unsorted, --assert and --like need --format c")
 
 
-def _write(btf: Btf, chosen: list[int] | None, options: Options) -> None:
+def _write(btf: Btf, chosen: list[int] | None, options: Options) -> bool:
+    """Returns whether anything of what was chosen was written."""
     out = stdout()
     try:
-        _write_to(out, btf, chosen, options)
+        return _write_to(out, btf, chosen, options)
     finally:
         out.flush()
 
 
-def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Options) -> None:
+def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Options) -> bool:
     if options.form == "c":
         from btfschema.render.c import write_c
 
@@ -147,7 +152,10 @@ def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Option
         gc.disable()
         asserts, unsorted = options.asserts, options.unsorted
         like = options.like or "none"
-        write_c(btf, out, chosen, sort=not unsorted, like=like, asserts=asserts)
+        header = write_c(btf, out, chosen, sort=not unsorted, like=like, asserts=asserts)
+        _tell_left_out(header.left_out)
+        if header.is_empty:
+            return False
     elif options.as_json:
         from btfschema.render.json import write_json
 
@@ -156,6 +164,14 @@ def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Option
         from btfschema.render.text import write_raw
 
         write_raw(btf, out, chosen)
+    return chosen is None or bool(chosen)
+
+
+def _tell_left_out(left_out: Sequence[str]) -> None:
+    for line in left_out[:TOLD]:
+        echo(f"btfschema: not in the header: {line}", err=True)
+    if len(left_out) > TOLD:
+        echo(f"btfschema: not in the header: {len(left_out) - TOLD} more", err=True)
 
 
 def _dump_ext(btf: Btf, file: str | None, options: Options) -> None:

@@ -16,12 +16,13 @@ from shell import btfschema as run
 from btfschema import Btf, Builder, dump, loads
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
-from btfschema.render.c import Like, format_c, write_c
+from btfschema.render.c import Like, c_header, format_c, write_c
 from btfschema.render.show import Viewer
 from btfschema.testing import btfs
 from btfschema.views import (
     Array,
     Const,
+    Datasec,
     DeclTag,
     Enum,
     Enumerator,
@@ -38,6 +39,7 @@ from btfschema.views import (
     TypeView,
     Union,
     Var,
+    VarSecinfo,
     Volatile,
 )
 
@@ -154,7 +156,100 @@ def test_kernel_functions_are_declared() -> None:
     assert "extern int quick(int a) __weak __ksym;\n" in older
     assert "fastcall" not in older
     assert "not_callable" not in text
-    assert "callable" not in format_c(btf, [7])
+    assert "callable" not in format_c(btf, [1])
+
+
+def chosen() -> Btf:
+    """A kernel function and another one, a variable, a section, a tag, structs without a name."""
+    return built(
+        Struct("task", 4, [Member("pid", INT)]),
+        Ptr(6),
+        FuncProto(7, [Param("p", 7)]),
+        Func("bpf_task_acquire", 8),
+        DeclTag("bpf_kfunc", 9),
+        Func("schedule_task", 8),
+        Var("current_task", 7),
+        Datasec(".data..percpu", 8, [VarSecinfo(12, 0, 8)]),
+        Struct("", 4, [Member("held", INT)]),
+        Struct("holder", 4, [Member("", 14)]),
+        Struct("", 4, [Member("alone", INT)]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "declared"),
+    [
+        ([9], "extern struct task *bpf_task_acquire(struct task *p) __weak __ksym;\n"),
+        ([11], "extern struct task *schedule_task(struct task *p);\n"),
+        ([12], "extern struct task *current_task;\n"),
+    ],
+)
+def test_functions_and_variables_that_are_chosen(ids: list[int], declared: str) -> None:
+    """With what they need; a whole header has only functions that BPF programs may call."""
+    header = c_header(chosen(), ids)
+    assert types_only(header.text) == f"struct task;\n{declared}"
+    assert (header.left_out, header.is_empty) == ((), False)
+    text = format_c(chosen(), [6, *ids])
+    assert text.index("struct task {") < text.index(declared)
+    assert "schedule_task" not in format_c(chosen())
+
+
+@pytest.mark.parametrize(
+    ("type_id", "why"),
+    [
+        (1, "C has it of itself"),
+        (7, "only what it refers to is declared"),
+        (8, "only what it refers to is declared"),
+        (10, "C has no form for it"),
+        (13, "C has no form for it"),
+        (16, "nothing in the header is made of it"),
+    ],
+)
+def test_what_is_chosen_and_not_declared_is_named(type_id: int, why: str) -> None:
+    header = c_header(chosen(), [type_id])
+    assert header.is_empty
+    assert [line.endswith(why) for line in header.left_out] == [True]
+    assert f"[{type_id}]" in header.left_out[0]
+    header = c_header(chosen(), [type_id, 6])
+    assert not header.is_empty
+    assert len(header.left_out) == 1
+
+
+def test_structs_without_a_name_are_found_in_what_holds_them() -> None:
+    assert c_header(chosen(), [14, 15]).left_out == ()
+    assert len(c_header(chosen(), [14]).left_out) == 1
+
+
+def test_constants_that_nothing_in_the_header_has_the_type_of() -> None:
+    """Only a variable is of the enum's type."""
+    btf = built(Enum("", 4, [Enumerator("LONE", 1)]), Var("v", 6), Struct("s", 4, [Member("i", 1)]))
+    for text in (format_c(btf), format_c(btf, [6])):
+        assert "enum {\n\tLONE = 1,\n};\n" in text
+    assert format_c(btf, [7, 6]).count("LONE") == 1
+    assert c_header(btf, [6]).left_out == ()
+    assert "LONE" not in format_c(btf, like="7.8")
+
+
+def test_bpftool_declares_no_functions_on_request() -> None:
+    header = c_header(chosen(), [9], like="7.8")
+    assert header.is_empty
+    assert "bpftool declares no functions" in header.left_out[0]
+
+
+def test_the_command_says_what_is_not_in_the_header(tmp_path: Path) -> None:
+    file = tmp_path / "chosen.btf"
+    dump(chosen(), file)
+    done = btfschema(file, "--format", "c", "--name", "bpf_task_acquire")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bpf_task_acquire(struct task *p) __weak __ksym;" in done.stdout
+    done = btfschema(file, "--format", "c", "--kind", "func", "--kind", "decl_tag")
+    assert done.returncode == 0
+    assert done.stderr == (
+        'btfschema: not in the header: DECL_TAG "bpf_kfunc" [10]: C has no form for it\n'
+    )
+    done = btfschema(file, "--format", "c", "--kind", "datasec")
+    assert done.returncode == 1
+    assert 'DATASEC ".data..percpu" [13]' in done.stderr
 
 
 def test_attributes_are_written_as_what_they_are() -> None:

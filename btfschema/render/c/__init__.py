@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from attrs import frozen
+
 from btfschema.model.container import Btf
+from btfschema.render.c.chosen import left_out
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.c.dialect import DIALECTS, Like
 from btfschema.render.c.emit import Emitter
@@ -13,7 +16,7 @@ from btfschema.render.c.kfuncs import declare_kfuncs
 from btfschema.render.c.sort import sorted_ids
 from btfschema.render.c.trampoline import run
 
-__all__ = ["Like", "format_c", "write_c"]
+__all__ = ["Header", "Like", "c_header", "format_c", "write_c"]
 
 HEAD = """\
 #ifndef __VMLINUX_H__
@@ -53,14 +56,30 @@ TAIL = """\
 """
 
 
-def format_c(
+@frozen
+class Header:
+    """A C header.
+
+    Attributes:
+        text: the C.
+        left_out: of the types that were asked for, those that the text does not declare: each in
+            words, with the reason.
+        is_empty: whether types were asked for, and none of them is declared.
+    """
+
+    text: str
+    left_out: tuple[str, ...] = ()
+    is_empty: bool = False
+
+
+def c_header(
     btf: Btf,
     ids: Iterable[int] | None = None,
     *,
     sort: bool = True,
     like: Like = "none",
     asserts: bool = False,
-) -> str:
+) -> Header:
     """A C header that declares types, such as ``vmlinux.h``.
 
     Types that C needs to know before others come first, however deeply they nest. The n-th holder
@@ -69,7 +88,8 @@ def format_c(
 
     Args:
         btf: the container; of split BTF its bases' types are written too, since C needs them.
-        ids: the types to write, in this order, with all that they need; None for all.
+        ids: what to write, in this order, with all that it needs: types, functions, variables.
+            None for all types, and the kernel functions that BPF programs may call.
         sort: all types sorted by kind and name, so that two kernels' headers can be compared;
             otherwise in id order. Ids that are given keep their order.
         like: ``"none"`` writes all types, and each as it is. ``"7.8"``, ``"7.5"`` and ``"7.1"``
@@ -85,21 +105,41 @@ def format_c(
     """
     dialect = DIALECTS[like]
     types = TypeColumns.of(btf)
+    chosen: list[int] = []
     emitter = Emitter(types, dialect, asserts=asserts)
     emitter.out.append(HEAD + KFUNC_MACROS * dialect.kfuncs + FASTCALL_MACRO * dialect.fastcall)
     if ids is not None:
-        roots: Iterable[int] = [btf[type_id].id for type_id in ids]
+        chosen = [btf[type_id].id for type_id in ids]
+        roots: Iterable[int] = chosen
     elif sort and dialect.sorts:
         roots = sorted_ids(types, every=dialect.exact)
     else:
         roots = range(1, types.count)
+    write = emitter.write_chosen if chosen and dialect.exact else emitter.write
     for root in roots:
-        emitter.write(root)
+        write(root)
+    if dialect.exact:
+        emitter.write_unnamed_enums(chosen or range(1, types.count))
     if dialect.kfuncs and ids is None:
         kfuncs = declare_kfuncs(types, emitter.declarations, emitter.out, fastcall=dialect.fastcall)
         run(kfuncs)
     emitter.out.append(TAIL)
-    return "".join(emitter.out)
+    absent = left_out(types, chosen, emitter.declarations.in_place, objects=dialect.exact)
+    return Header(
+        "".join(emitter.out), tuple(absent), bool(chosen) and len(absent) == len(set(chosen))
+    )
+
+
+def format_c(
+    btf: Btf,
+    ids: Iterable[int] | None = None,
+    *,
+    sort: bool = True,
+    like: Like = "none",
+    asserts: bool = False,
+) -> str:
+    """The text of :func:`c_header`."""
+    return c_header(btf, ids, sort=sort, like=like, asserts=asserts).text
 
 
 def write_c(
@@ -110,7 +150,8 @@ def write_c(
     sort: bool = True,
     like: Like = "none",
     asserts: bool = False,
-) -> None:
-    """Write what :func:`format_c` makes to a binary file; nothing when that fails."""
-    text = format_c(btf, ids, sort=sort, like=like, asserts=asserts)
-    out.write(text.encode("utf-8", "surrogateescape"))
+) -> Header:
+    """Write :func:`c_header` to a binary file, nothing when that fails; returns the header."""
+    header = c_header(btf, ids, sort=sort, like=like, asserts=asserts)
+    out.write(header.text.encode("utf-8", "surrogateescape"))
+    return header

@@ -46,6 +46,9 @@ class Declarations:
         layout: where members are.
         dialect: what to write.
         out: the text, as pieces.
+
+    Attributes:
+        in_place: the types that were defined inside of others.
     """
 
     MOST_TEXT = MAX_TEXT
@@ -61,6 +64,7 @@ class Declarations:
         # What stands before and after the name, with and without one, for each type that is
         # written the same everywhere: that is, without a definition in place.
         self._around: tuple[dict[int, tuple[str, str]], ...] = ({}, {})
+        self.in_place: set[int] = set()
         self._in_place = 0
         self._written = 0
         self._open: set[int] = set()
@@ -181,6 +185,7 @@ class Declarations:
                 out.append(self.tag(type_id))
                 return
             self._in_place += 1
+            self.in_place.add(type_id)
             if kind in ENUMS:
                 self.define_enum(type_id, level)
             else:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+
 from btfschema.render.c.asserts import assertions
+from btfschema.render.c.chosen import OBJECTS
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.declare import Declarations
 from btfschema.render.c.dialect import Dialect
+from btfschema.render.c.kfuncs import FASTCALL, KFUNC, tagged
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.order import Order
@@ -74,6 +79,42 @@ class Emitter:
         for type_id in self._order.needed_for(root):
             if self._states[type_id] != WRITTEN:
                 run(self._define(type_id))
+
+    def write_chosen(self, root: int) -> None:
+        """Write what a person chose: a type as :meth:`write` does, a function, a variable.
+
+        Raises:
+            UnresolvedError: something can't be written as C.
+            EncodeError: a gap between members is too large to write.
+        """
+        if self._types.kinds[root] not in OBJECTS:
+            self.write(root)
+        elif self._states[root] != WRITTEN:
+            self._states[root] = WRITTEN
+            target = self._types.targets[root]
+            self.prepare(target)
+            callable_ = root in self._kfuncs
+            self.out.append("extern __bpf_fastcall " if root in self._fast else "extern ")
+            run(self.declarations.declare(target, self._types.names[root]))
+            self.out.append(" __weak __ksym;\n\n" if callable_ else ";\n\n")
+
+    def write_unnamed_enums(self, roots: Iterable[int]) -> None:
+        """Write those enums without a name that something refers to, but nothing in the text."""
+        types, in_place = self._types, self.declarations.in_place
+        for root in roots:
+            unnamed = types.kinds[root] in ENUMS and types.vlens[root] and not types.names[root]
+            if unnamed and root not in in_place and self._states[root] != WRITTEN:
+                run(self._define(root))
+
+    @cached_property
+    def _kfuncs(self) -> set[int]:
+        """The functions that BPF programs may call."""
+        return tagged(self._types, KFUNC)
+
+    @cached_property
+    def _fast(self) -> set[int]:
+        """Those of them that leave most registers alone."""
+        return tagged(self._types, FASTCALL) & self._kfuncs
 
     def prepare(self, type_id: int) -> None:
         """Write what a declaration of something of this type needs: definitions and forward ones.

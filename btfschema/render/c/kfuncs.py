@@ -7,10 +7,15 @@ from btfschema.render.c.declare import Declarations
 from btfschema.render.c.trampoline import Step
 from btfschema.schema.kinds import Kind
 
-__all__ = ["declare_kfuncs"]
+__all__ = ["declare_kfuncs", "tagged"]
 
 KFUNC = "bpf_kfunc"
 FASTCALL = "bpf_fastcall"
+
+
+def tagged(types: TypeColumns, tag: str) -> set[int]:
+    """The ids of the types that carry a declaration tag as a whole."""
+    return {types.targets[found] for found in types.whole_tags(tag)}
 
 
 def declare_kfuncs(
@@ -25,7 +30,7 @@ def declare_kfuncs(
         fastcall: mark those that carry the tag ``bpf_fastcall`` too.
     """
     out.append("\n/* BPF kfuncs */\n#ifndef BPF_NO_KFUNC_PROTOTYPES\n")
-    fast = {types.targets[tag] for tag in types.whole_tags(FASTCALL)} if fastcall else set()
+    fast = tagged(types, FASTCALL) if fastcall else set()
     for tag in types.whole_tags(KFUNC):
         function = types.targets[tag]
         if types.kinds[function] == Kind.FUNC:
