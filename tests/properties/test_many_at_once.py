@@ -64,12 +64,15 @@ def mixtures(draw: st.DrawFn, *, damage: bool) -> list[Given]:
     return found
 
 
+# Blobs of which only the bytes are looked at stand over any base.
+pytestmark = pytest.mark.filterwarnings("ignore::btfschema.errors.WrongBaseWarning")
+
+
 def small_portions(size: int) -> Any:
     """Let no more than ``size`` containers be done together."""
     return patch.object(joined, "TOGETHER", size)
 
 
-@pytest.mark.filterwarnings("ignore::btfschema.errors.WrongBaseWarning")
 @HALF
 @given(mixtures(damage=False), st.sampled_from([2, 64]))
 def test_blobs_read_together_are_those_that_are_read_one_by_one(
