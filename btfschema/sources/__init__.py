@@ -1,34 +1,26 @@
 """BTF from what people have: raw files, sysfs, ELF, kernel modules, boot images.
 
-What a file is is told by its content, never by its name. :func:`load` gives a container;
+File types are detected from content, not names. :func:`load` gives a container;
 :func:`read_source` gives the sections' bytes and says where they came from.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import stat
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from btfschema.codec.engines import Engine
-from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, Failure, SourceError, attempt
-from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.loading import decoded, dumps, warn_of_base
-from btfschema.model.objectfile import ObjectFile
 from btfschema.schema.kinds import KINDS, Kinds
-from btfschema.sources import archives, compression, elf, images
-from btfschema.sources.compression import Window, codec_of, decompress
-from btfschema.sources.elfobjects import read_object
+from btfschema.sources import elf
 from btfschema.sources.files import atomic_write
+from btfschema.sources.reading import STDIN, Source, SourceFormat, StrPath, name_of, read_source
 from btfschema.tables.joined import portions
 
 __all__ = [
@@ -47,51 +39,8 @@ __all__ = [
     "read_source",
 ]
 
-StrPath = str | os.PathLike[str]
-SourceFormat = Literal["raw", "elf", "image", "scan"]
-
-STDIN = "-"
 SYSFS = Path("/sys/kernel/btf")
 VMLINUX = "vmlinux"
-# A compressed file of a boot image with a compressed payload has three.
-MOST_LAYERS = 4
-STEP = 1 << 20
-
-
-@frozen
-class Source:
-    """A file's BTF sections, not decoded, and how they were found.
-
-    Attributes:
-        path: as given, ``"-"`` for standard input.
-        format: what holds the BTF: ``"raw"`` (the data is BTF), ``"elf"``, or ``"image"`` (an
-            uncompressed arm64 or RISC-V kernel), or ``"scan"`` (anything, searched).
-        btf: ``.BTF``.
-        base: ``.BTF.base``, the distilled base that ``.BTF`` is split over, or None.
-        ext: ``.BTF.ext``, or None.
-        inline: ``.BTF.inline``, which is split over ``.BTF``, or None.
-        layers: what is around that, the outermost first: ``("xz",)`` for a ``.ko.xz``,
-            ``("bzImage", "xz")`` for a ``vmlinuz``.
-        elf_class: 32 or 64 for ELF, else None.
-        elf_byteorder: the ELF file's, else None. BTF says its own.
-        object_file: of a BPF object, its sections and symbols.
-    """
-
-    path: str
-    format: SourceFormat
-    btf: bytes = field(repr=False)
-    base: bytes | None = field(default=None, repr=False)
-    ext: bytes | None = field(default=None, repr=False)
-    layers: tuple[str, ...] = ()
-    elf_class: elf.ElfClass | None = None
-    elf_byteorder: ByteOrder | None = None
-    inline: bytes | None = field(default=None, repr=False)
-    object_file: ObjectFile | None = field(default=None, repr=False)
-
-    @property
-    def name(self) -> str:
-        """What the file is called in messages."""
-        return _name(self.path)
 
 
 def load(
@@ -174,7 +123,7 @@ def _refuse_two_bases(source: Source, base: Btf | StrPath) -> None:
         detached = detached_base(source)
         if detached is None or _is_file(base, detached):
             return
-        own = _name(str(detached))
+        own = name_of(str(detached))
         way_out = f"; if {own} is not its base, move it away"
     raise SourceError(
         f"{source.name}: brings its own base ({own}), which its type ids count from; load it "
@@ -315,143 +264,6 @@ def dump(btf: Btf, path: StrPath) -> None:
     atomic_write(path, dumps(btf))
 
 
-def read_source(path: StrPath, *, scan: bool = False) -> Source:
-    """Find the BTF sections of a file, whatever it is, without decoding them.
-
-    Of an ELF file only the headers and these sections are read. What is compressed or comes from a
-    pipe is held in memory, up to a limit.
-
-    Args:
-        path: the file; ``"-"`` for standard input.
-        scan: take the largest BTF that lies anywhere in the file, whatever format it has: see
-            :mod:`btfschema.sources.scan`.
-
-    Raises:
-        OSError: the file can't be read.
-        SourceError: it is no known format, damaged, truncated, or more than the limit.
-        NoBtfError: it holds no BTF.
-    """
-    path = os.fspath(path)
-    if scan:
-        from btfschema.sources.scan import largest_blob
-
-        return Source(path, "scan", largest_blob(path)[1])
-    with _opened(path) as (stream, size):
-        return _unwrap(stream, size, path)
-
-
-def _unwrap(stream: BinaryIO, size: int, path: str) -> Source:
-    """Take the layers off until something holds BTF.
-
-    Args:
-        stream: the file, at its start.
-        size: its length in bytes.
-        path: where it is.
-    """
-    name, layers, limit = _name(path), list[str](), compression.proportionate(size)
-    while len(layers) <= MOST_LAYERS:
-        head = stream.read(images.HEAD_SIZE)
-        if head[:2] in images.RAW_MAGICS:
-            return Source(path, "raw", _whole(stream, size, name), layers=tuple(layers))
-        if head.startswith(elf.ELF_MAGIC):
-            found = elf.read_elf(stream, size, name, limit)
-            btf, base, ext, inline = map(found.contents.get, elf.SECTIONS)
-            kind = found.elf_class, found.byteorder
-            more = inline, read_object(stream, size, name)
-            return Source(path, "elf", btf or b"", base, ext, tuple(layers), *kind, *more)
-        if archives.is_tar(head):
-            stream, size = _rewound(archives.btf_in_tar(stream, name, limit))
-            layers.append("tar")
-            continue
-        payload = images.payload_of(head, size, name)
-        if payload is None and images.is_bare_kernel(head):
-            btf = images.find_btf(memoryview(_whole(stream, size, name)), name)
-            return Source(path, "image", btf, layers=tuple(layers))
-        offset, length = 0, size
-        if payload is not None:
-            offset, length = payload.offset, payload.length
-            layers.append(payload.image)
-            stream.seek(offset)
-            head = stream.read(min(length, images.HEAD_SIZE))
-        codec = codec_of(head)
-        if codec is None:
-            raise _unknown(head, name, layers)
-        window = Window(stream, offset, length)
-        unpacked = decompress(codec, window, name, one=payload is not None, limit=limit)
-        stream, size = _rewound(unpacked)
-        layers.append(codec.name)
-    raise SourceError(
-        f"{name}: {len(layers)} layers ({', '.join(layers)}), expected at most {MOST_LAYERS}",
-        got=len(layers),
-        expected=f"at most {MOST_LAYERS}",
-    )
-
-
-def _unknown(head: bytes, name: str, layers: list[str]) -> SourceError:
-    known = "raw BTF, ELF, a kernel boot image, or one of these compressed"
-    codecs = ", ".join(codec.name for codec in compression.CODECS)
-    if layers and layers[-1] in ("bzImage", "zboot"):
-        what, known = f"the {layers[-1]}'s payload", codecs
-    else:
-        what = f"the {layers[-1]} data" if layers else "the file"
-    begins = f"begins with {head[:4].hex(' ')}" if head else "is empty"
-    return SourceError(f"{name}: {what} {begins}, expected {known}", got=head[:4], expected=known)
-
-
-def _whole(stream: BinaryIO, size: int, name: str) -> bytes:
-    """All of a stream."""
-    if size > compression.LIMIT:
-        raise _too_large(name, size)
-    stream.seek(0)
-    return stream.read()
-
-
-def _too_large(name: str, size: int) -> SourceError:
-    limit = compression.LIMIT
-    return SourceError(
-        f"{name}: {size} bytes or more, the limit is {limit}",
-        got=size,
-        expected=f"at most {limit} bytes",
-    )
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[tuple[BinaryIO, int]]:
-    """A seekable stream and its length; pipes and standard input are read into memory."""
-    if path == STDIN:
-        if sys.stdin is None:
-            raise SourceError("standard input is closed", expected="a file or a pipe")
-        yield _slurped(sys.stdin.buffer, _name(path))
-        return
-    # pathlib takes longer than the system does, which shows with thousands of modules.
-    with open(path, "rb") as file:  # noqa: PTH123
-        status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode):
-            yield file, status.st_size
-        elif stat.S_ISFIFO(status.st_mode):
-            yield _slurped(file, _name(path))
-        else:
-            raise SourceError(
-                f"{_name(path)}: a device, expected a file or a pipe", expected="a file"
-            )
-
-
-def _slurped(pipe: BinaryIO, name: str) -> tuple[BinaryIO, int]:
-    data = io.BytesIO()
-    while chunk := pipe.read(STEP):
-        data.write(chunk)
-        if data.tell() > compression.LIMIT:
-            raise _too_large(name, data.tell())
-    return _rewound(data)
-
-
-def _rewound(data: io.BytesIO) -> tuple[BinaryIO, int]:
-    """What was written to memory, from its start, and how much it is."""
-    size = data.tell()
-    data.seek(0)
-    return data, size
-
-
 def base_beside(source: Source) -> Path | None:
     """Where the base of a file that is given none is by convention."""
     if source.format != "raw" or source.path == STDIN:
@@ -479,10 +291,6 @@ def _device(path: StrPath) -> int | None:
         return os.stat(path).st_dev  # noqa: PTH116
     except OSError:
         return None
-
-
-def _name(path: str) -> str:
-    return "standard input" if path == STDIN else printable(path)
 
 
 @contextmanager

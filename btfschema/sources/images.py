@@ -1,11 +1,14 @@
 """Kernel boot images: where the kernel is inside one, and the BTF inside a bare kernel.
 
 Sources: ``Documentation/arch/x86/boot.rst``, ``Documentation/arch/arm64/booting.rst`` and
-``Documentation/arch/riscv/boot-image-header.rst``, ``drivers/firmware/efi/libstub/zboot-header.S``.
+``Documentation/arch/riscv/boot-image-header.rst``, ``drivers/firmware/efi/libstub/zboot-header.S``,
+``arch/arm/boot/compressed/head.S``.
 """
 
 from __future__ import annotations
 
+import io
+import re
 import struct
 
 from attrs import frozen
@@ -13,9 +16,25 @@ from attrs import frozen
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import NoBtfError, SourceError
 from btfschema.schema.kinds import BTF_MAGIC
+from btfschema.sources.compression import CODECS, Codec, Window, codec_of, decompress
 from btfschema.sources.scan import scan
 
-__all__ = ["HEAD_SIZE", "RAW_MAGICS", "Payload", "find_btf", "is_bare_kernel", "payload_of"]
+__all__ = [
+    "ANDROID_MAGIC",
+    "BOXES",
+    "FDT_MAGIC",
+    "HEAD_SIZE",
+    "IMAGES",
+    "RAW_MAGICS",
+    "UIMAGE_MAGIC",
+    "VENDOR_MAGIC",
+    "Payload",
+    "find_btf",
+    "is_bare_kernel",
+    "is_zimage",
+    "payload_of",
+    "unpacked_zimage",
+]
 
 # How much of a file's start is needed to tell what it is: an x86 setup header's end.
 HEAD_SIZE = 0x268
@@ -33,15 +52,35 @@ ZBOOT_MAGIC_AT, ZBOOT_MAGIC = 4, b"zimg"
 ZBOOT_PAYLOAD_AT = 8
 # arm64's and RISC-V's Image, uncompressed.
 IMAGE_MAGIC_AT, IMAGE_MAGICS = 56, (b"ARM\x64", b"RSC\x05")
+# A 32-bit arm zImage, in the byte order of the processor.
+ZIMAGE_MAGIC_AT = 36
+ZIMAGE_MAGICS = tuple(0x016F2818.to_bytes(4, order) for order in BYTE_ORDERS)
+# Starts of compressed data in it. So many are tried, and what is smaller is no kernel.
+STARTS = re.compile(b"|".join(re.escape(codec.magic) for codec in CODECS))
+ZIMAGE_TRIES, LEAST_KERNEL = 16, 64
+# What boot images of Android and U-Boot begin with: see btfschema.sources.bootimages.
+ANDROID_MAGIC, VENDOR_MAGIC = b"ANDROID!", b"VNDRBOOT"
+UIMAGE_MAGIC = 0x27051956.to_bytes(4, "big")
+FDT_MAGIC = 0xD00DFEED.to_bytes(4, "big")
+BOXES = (ANDROID_MAGIC, VENDOR_MAGIC, UIMAGE_MAGIC, FDT_MAGIC)
+IMAGES = ("bzImage", "zboot")
 
 
 @frozen
 class Payload:
-    """A compressed kernel inside a boot image: the image's name, and the payload's bytes."""
+    """A kernel inside a boot image.
+
+    Attributes:
+        image: what holds it.
+        offset: its first byte.
+        length: its bytes.
+        packed: whether it is compressed data; otherwise it is a file of any kind.
+    """
 
     image: str
     offset: int
     length: int
+    packed: bool = True
 
 
 def payload_of(head: bytes, size: int, name: str) -> Payload | None:
@@ -96,6 +135,46 @@ def _x86_payload(head: bytes, name: str) -> Payload:
 def is_bare_kernel(head: bytes) -> bool:
     """Whether this is an uncompressed arm64 or RISC-V image."""
     return head[IMAGE_MAGIC_AT:].startswith(IMAGE_MAGICS)
+
+
+def is_zimage(head: bytes) -> bool:
+    """Whether this is a 32-bit arm kernel that unpacks itself."""
+    return head[ZIMAGE_MAGIC_AT:].startswith(ZIMAGE_MAGICS)
+
+
+def unpacked_zimage(data: bytes, name: str, limit: int) -> tuple[Codec, io.BytesIO]:
+    """The kernel in a zImage, unpacked, and how it was packed.
+
+    The header does not say where the payload is, so what starts as compressed data does is tried
+    until something unpacks.
+
+    Args:
+        data: the zImage.
+        name: what it is called, for messages.
+        limit: the most bytes that it may unpack to.
+
+    Raises:
+        SourceError: nothing does; or the first that does is more than the limit.
+    """
+    tried = 0
+    for match in STARTS.finditer(data):
+        codec = codec_of(match[0])
+        tried += 1
+        if codec is None or tried > ZIMAGE_TRIES:
+            break
+        window = Window(io.BytesIO(data), match.start(), len(data) - match.start())
+        try:
+            unpacked = decompress(codec, window, name, one=True, limit=limit)
+        except SourceError:
+            continue
+        if unpacked.tell() >= LEAST_KERNEL:
+            return codec, unpacked
+    raise SourceError(
+        f"{name}: nothing in this zImage unpacks, expected a kernel compressed with "
+        f"{', '.join(codec.name for codec in CODECS)}",
+        got=f"{tried} places that start as compressed data does",
+        expected="a compressed kernel",
+    )
 
 
 def find_btf(data: memoryview, name: str) -> bytes:

@@ -15,7 +15,7 @@ from btfschema.errors import NoBtfError, SourceError
 from btfschema.model.container import Btf
 from btfschema.sources import SYSFS, VMLINUX, StrPath, load
 from btfschema.sources.compression import codec_of
-from btfschema.sources.images import HEAD_SIZE, is_bare_kernel, payload_of
+from btfschema.sources.images import BOXES, HEAD_SIZE, is_bare_kernel, is_zimage, payload_of
 
 __all__ = ["KernelFile", "find_kernels", "load_kernel", "load_kernel_module"]
 
@@ -34,7 +34,10 @@ IMAGES = ("/boot/vmlinuz-{release}", "/lib/modules/{release}/vmlinuz")
 MODULES = Path("/lib/modules")
 
 # What a kernel's file is called, with the release behind the first dash.
-KERNEL_NAME = re.compile(r"(?:vmlinu[xz]|Image|kernel)(?:-(?P<release>.+?))?(?:\.btf|\.debug)?")
+KERNEL_NAME = re.compile(
+    r"(?:vmlinu[xz]|[uz]?Image|fitImage|kernel|boot(?=\.img))(?:-(?P<release>.+?))?"
+    r"(?:\.btf|\.debug|\.img|\.itb)?"
+)
 DEFAULT_PLACES = ("/boot", "/lib/modules")
 DEEPEST = 3
 
@@ -166,4 +169,5 @@ def _is_image(head: bytes, path: Path) -> bool:
         payload = payload_of(head, path.stat().st_size, str(path))
     except SourceError:
         return False
-    return payload is not None or is_bare_kernel(head) or codec_of(head) is not None
+    known = payload is not None or is_bare_kernel(head) or is_zimage(head)
+    return known or head.startswith(BOXES) or codec_of(head) is not None

@@ -16,7 +16,17 @@ ROOT = Path(__file__).parents[2]
 CODEC = sorted((ROOT / "btfschema").rglob("*.py"))
 PASSES = sorted((ROOT / "transforms").rglob("*.py"))
 # Where Construct may be imported: the declarations, and what runs them.
-CONSTRUCT = {"roles", "kinds", "plan", "engines", "ext", "elfheaders", "elfsections", "constructs"}
+CONSTRUCT = {
+    "roles",
+    "kinds",
+    "plan",
+    "engines",
+    "ext",
+    "elfheaders",
+    "elfsections",
+    "bootheaders",
+    "constructs",
+}
 
 # The doors that most programs need no more than.
 EVERYDAY = ("btfschema.framework", "btfschema.render", "btfschema.testing")
