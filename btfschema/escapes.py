@@ -16,6 +16,7 @@ as though it had some; where there are escapes, a backslash is ``\\``.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 __all__ = ["on_terminal", "original", "plain", "printable"]
@@ -25,9 +26,21 @@ BYTES, SURROGATE = range(0xDC80, 0xDD00), 0xDC00
 SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 LONG = {escape: char for char, escape in SHORT.items()}
 
-_NOT_PLAIN = re.compile("[\\\\\ud800-\udfff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPE = re.compile(r"\\(?:[\\ntr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+
+# Compiled when first needed: every command prints, and hardly any prints an escape.
+@cache
+def _not_plain() -> re.Pattern[str]:
+    return re.compile("[\\\\\ud800-\udfff]")
+
+
+@cache
+def _escape() -> re.Pattern[str]:
+    return re.compile(r"\\(?:[\\ntr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+
+
+def _has_escape(text: str) -> bool:
+    """Whether something in it reads as an escape."""
+    return "\\" in text and _escape().search(text) is not None
 
 
 def _escaped(char: str) -> str:
@@ -46,7 +59,7 @@ def printable(text: str) -> str:
 
     Of ``\xNN``, those from ``80`` on are bytes that are not UTF-8; other characters are ``\uNNNN``.
     """
-    if text.isprintable() and not _ESCAPE.search(text):
+    if text.isprintable() and not _has_escape(text):
         return text
     return "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in text)
 
@@ -58,12 +71,23 @@ def on_terminal(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
 
 
+def _encodes(text: str) -> bool:
+    """Whether it holds no lone surrogate."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def plain(value: Any) -> Any:
     """JSON-able data whose strings can all be encoded; see :func:`original`."""
     if isinstance(value, str):
-        if not _SURROGATE.search(value) and not _ESCAPE.search(value):
+        if _encodes(value) and not _has_escape(value):
             return value
-        return _NOT_PLAIN.sub(lambda found: _escaped(found[0]), value)
+        return _not_plain().sub(lambda found: _escaped(found[0]), value)
     if isinstance(value, dict):
         return {plain(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -82,4 +106,4 @@ def original(text: str) -> str:
         is_byte = escape[1] == "x" and code >= 0x80
         return chr(SURROGATE + code) if is_byte else chr(code)
 
-    return _ESCAPE.sub(unescaped, text)
+    return _escape().sub(unescaped, text)

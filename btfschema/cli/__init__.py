@@ -186,6 +186,9 @@ def main(args: list[str] | None = None) -> Any:
     from btfschema.cli.outputs import echo
     from btfschema.errors import BtfError, RegistryError, SpecError
 
+    # No command multiplies matrices; the threads that numpy would start for that cost a sixth of
+    # its import, and more on machines with many processors.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # As other filters do, end without a word when nobody reads any more.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

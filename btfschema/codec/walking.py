@@ -131,8 +131,8 @@ def _follow(at: int, end: int, part: int, walks: _Walks, lengths: Any, marks: by
 def _walks(words: Words, plan: Plan, marks: bytearray, bounds: list[int]) -> _Walks:
     """Let a walker go through each part, and mark where it saw records."""
     size = len(words)
-    firsts = np.unique(np.append(np.arange(0, size, DISTANCE), bounds[:-1]))
-    firsts = firsts[firsts < size]
+    begins = {at for at in bounds[:-1] if at < size}
+    firsts = np.array(sorted(begins.union(range(0, size, DISTANCE))), np.int64)
     exits, guesses = np.empty_like(firsts), np.full_like(firsts, -1)
     seen = np.frombuffer(marks, np.bool_)
     # What is no record is one word long.

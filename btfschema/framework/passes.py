@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +17,16 @@ from attrs import field, frozen
 from btfschema.errors import BtfError, RequirementError
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
-from btfschema.model.changing import replaced
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.model.rewriting import rewritten
 from btfschema.model.selection import select
 from btfschema.model.standing import BaseState, base_state
-from btfschema.model.views import TypeView
 from btfschema.tables.ids import IdMap
 from btfschema.tables.types import TypeTable
+
+if TYPE_CHECKING:
+    from btfschema.model.views import TypeView
 
 __all__ = [
     "Analysis",
@@ -186,6 +187,8 @@ class PassResult:
             TypeIdError: an id is not one of the container's own, or a view refers to none.
             EncodeError: a value does not fit its field.
         """
+        from btfschema.model.changing import replaced
+
         return cls(*replaced(btf, views), facts or {}, diagnostics)
 
 

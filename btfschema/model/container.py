@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema.codec.engines import Image
@@ -16,23 +15,7 @@ from btfschema.errors import DecodeError, TypeIdError
 from btfschema.escapes import printable
 from btfschema.model.lookups import Lookups
 from btfschema.model.sizes import pointer_size_of, size_of
-from btfschema.model.views import TypeView, Void, view_class
-from btfschema.model.views.base import attached
-from btfschema.model.views.making import Records, many_new_objects
 from btfschema.schema.kinds import Kinds
-from btfschema.schema.plan import (
-    HEADER_WORDS,
-    INFO_WORD,
-    KIND_FLAG_SHIFT,
-    KIND_MASK,
-    KIND_SHIFT,
-    NAME_OFF,
-    THIRD,
-    VLEN_MASK,
-    Field,
-    KindPlan,
-)
-from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined
 from btfschema.tables.names import are_sorted, rows_between
 from btfschema.tables.strings import StringTable
@@ -41,7 +24,7 @@ from btfschema.tables.types import Index, TypeTable
 if TYPE_CHECKING:
     from btfschema.model.ext import BtfExt
     from btfschema.model.objectfile import ObjectFile
-    from btfschema.model.views import AnyView
+    from btfschema.model.views import AnyView, TypeView
     from btfschema.values.layouts import AnyType
     from btfschema.values.memory import Data
     from btfschema.values.value import Value
@@ -50,13 +33,6 @@ __all__ = ["Btf"]
 
 # The least types among which names are looked for by halving.
 HALVED = 256
-
-# Views are made in runs when all are asked for: short ones first, for those who want a few, then
-# of so many types that numpy's cost per call vanishes.
-FIRST_RUN = 64
-RUN = 16384
-# Up to so many are made one by one.
-FEW = 16
 
 
 @frozen(eq=False, repr=False, slots=False)
@@ -194,12 +170,9 @@ class Btf(Lookups):
 
     def __iter__(self) -> Iterator[AnyView]:
         """The container's own types, in id order."""
-        run = FIRST_RUN
-        first, end = self.first_id, self.end_id
-        while first < end:
-            yield from self._own_views(np.arange(first, min(first + run, end)) - self.first_id)
-            first += run
-            run = min(4 * run, RUN)
+        from btfschema.model.viewing import every_view
+
+        return every_view(self)
 
     def views(self, ids: Iterable[int]) -> list[AnyView]:
         """The types with these ids, here or in a base, at less cost than one by one.
@@ -207,20 +180,9 @@ class Btf(Lookups):
         Raises:
             TypeIdError: there is no such id.
         """
-        wanted = np.fromiter(ids, np.int64)
-        if len(wanted) < FEW:
-            return [self.view(type_id) for type_id in wanted.tolist()]
-        found: list[Any] = [None] * len(wanted)
-        left = np.ones(len(wanted), np.bool_)
-        for owner in self.chain:
-            at = np.flatnonzero((wanted >= owner.first_id) & (wanted < owner.end_id))
-            views = owner._own_views(wanted[at] - owner.first_id)
-            for place, view in zip(at.tolist(), views, strict=True):
-                found[place] = view
-            left[at] = False
-        for other in np.flatnonzero(left).tolist():
-            found[other] = self.view(int(wanted[other]))
-        return found
+        from btfschema.model.viewing import views_of
+
+        return views_of(self, ids)
 
     def view(self, type_id: int) -> AnyView:
         """The type with this id, here or in a base.
@@ -228,98 +190,9 @@ class Btf(Lookups):
         Raises:
             TypeIdError: there is no such id.
         """
-        types = self.types
-        if not types.first_id <= type_id < types.end_id:
-            return self._from_base(type_id)
-        row = type_id - types.first_id
-        end = types.starts[row + 1] if row + 1 < len(types) else len(types.words)
-        words = types.words[types.starts[row] : end].tolist()
-        info = words[INFO_WORD.word]
-        plan = types.plan.kinds[info >> KIND_SHIFT & KIND_MASK]
-        first, stride = plan.first_element, plan.stride
-        known = plan.spec is not None
-        records = Records(
-            plan,
-            [type_id],
-            [self.strings.lookup(words[NAME_OFF.word])],
-            [info & VLEN_MASK],
-            [bool(info >> KIND_FLAG_SHIFT)],
-            [words[THIRD.word]],
-            tuple([self._decoded(f, [words[f.word]]) for f in plan.fixed]),
-            tuple([self._decoded(f, words[first + f.word :: stride]) for f in plan.element]),
-            () if known else (tuple(words[HEADER_WORDS:]),),
-        )
-        return view_class(plan)._many(records, self)[0]  # type: ignore[return-value]
+        from btfschema.model.viewing import view_of
 
-    def _from_base(self, type_id: int) -> AnyView:
-        if type_id == 0:
-            return cast(Void, attached(Void(), self))
-        if 0 < type_id < self.first_id:
-            return self.owner(type_id).view(type_id)
-        raise TypeIdError(
-            f"type id {type_id} is past the last id {self.end_id - 1}"
-            if type_id > 0
-            else f"type id {type_id} is negative",
-            type_id=type_id,
-            got=type_id,
-            expected=f"0..{self.end_id - 1}",
-        )
-
-    def _own_views(self, rows: Index) -> list[AnyView]:
-        """The views of some of the container's own records, kind by kind."""
-        types = self.types
-        # No array: numpy would take a view that has a length for a row of its elements.
-        found: list[Any] = [None] * len(rows)
-        kinds = types.kinds[rows]
-        for kind in np.flatnonzero(np.bincount(kinds, minlength=1)).tolist():
-            at = np.flatnonzero(kinds == kind)
-            plan = types.plan.kinds[kind]
-            records = self._records(plan, rows[at])
-            with many_new_objects():
-                views = view_class(plan)._many(records, self)
-            for place, view in zip(at.tolist(), views, strict=True):
-                found[place] = view
-        return found
-
-    def _records(self, plan: KindPlan, rows: Index) -> Records:
-        """Some records of one kind by column."""
-        types = self.types
-        starts, words = types.starts[rows], types.words
-        elements = types.elements(plan.number, rows).starts if plan.spec and plan.stride else rows
-        payloads: tuple[tuple[int, ...], ...] = ()
-        if plan.spec is None:
-            ends = types.ends[rows].tolist()
-            firsts = (starts + HEADER_WORDS).tolist()
-            spans = zip(firsts, ends, strict=True)
-            payloads = tuple(tuple(words[begin:end].tolist()) for begin, end in spans)
-        return Records(
-            plan,
-            (rows + types.first_id).tolist(),
-            self.strings.names(types.name_offs[rows]),
-            types.vlens[rows].tolist(),
-            types.kind_flags[rows].tolist(),
-            types.thirds[rows].tolist(),
-            tuple([self._column(f, words[starts + f.word]) for f in plan.fixed]),
-            tuple([self._column(f, words[elements + f.word]) for f in plan.element]),
-            payloads,
-        )
-
-    def _column(self, word: Field, values: npt.NDArray[np.uint32]) -> list[Any]:
-        """One word of many records: strings resolved, bits split, signs applied."""
-        if word.role is Role.STRING_OFFSET:
-            return self.strings.names(values)
-        found: list[Any] = (values.view(np.int32) if word.signed else values).tolist()
-        return found if word.bits is None else [word.bits.split(value) for value in found]
-
-    def _decoded(self, word: Field, values: list[int]) -> list[Any]:
-        """The same for one record, where numpy's cost per call counts."""
-        if word.role is Role.STRING_OFFSET:
-            return list(map(self.strings.lookup, values))
-        if word.bits is not None:
-            return [word.bits.split(value) for value in values]
-        if word.signed:
-            return [value - (value >> 31 << 32) for value in values]
-        return values
+        return view_of(self, type_id)
 
     def references(self, type_id: int) -> list[int]:
         """The ids that a type refers to, in the schema's order.

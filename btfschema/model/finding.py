@@ -7,25 +7,22 @@ from __future__ import annotations
 
 from functools import cached_property
 from operator import index
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from attrs import fields
 
 from btfschema.errors import AmbiguousNameError, UnknownNameError, WrongKeyError
-from btfschema.model.views import EnumBase, Fwd, TypeView, view_class
-from btfschema.model.views.data import EnumConstant
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
-    from btfschema.model.views import AnyView
+    from btfschema.model.views import AnyView, TypeView
+    from btfschema.model.views.data import EnumConstant
 
 __all__ = ["KindLike", "Names", "contains", "enumerator", "ids_named", "kinds_of", "one_named"]
 
-KindLike = int | type[TypeView] | None
+KindLike: TypeAlias = "int | type[TypeView] | None"
 """A kind's number, a class of views (``Struct``, or ``Composite`` for both), or None for any."""
-
-View = TypeVar("View", bound=TypeView)
 
 # Ambiguous types that an error lists, and names that it suggests.
 LISTED = 8
@@ -42,10 +39,12 @@ def kinds_of(btf: Btf, kind: KindLike) -> list[int] | None:
     """
     if kind is None:
         return None
-    if isinstance(kind, type) and issubclass(kind, TypeView):
-        return [n for n, plan in btf.all_kinds.items() if issubclass(view_class(plan), kind)]
     if isinstance(kind, int | np.integer):
         return [int(kind)]
+    from btfschema.model.views import TypeView, view_class
+
+    if isinstance(kind, type) and issubclass(kind, TypeView):
+        return [n for n, plan in btf.all_kinds.items() if issubclass(view_class(plan), kind)]
     raise WrongKeyError(
         f"{kind!r} is no kind of type", got=kind, expected="a Kind, or a class such as Struct"
     )
@@ -55,8 +54,12 @@ def _c_spelling(btf: Btf, name: str) -> tuple[str, str]:
     """``"struct list_head"`` as the word before the name and the name; no word for a plain name."""
     keyword, _, rest = name.strip().partition(" ")
     rest = rest.strip()
+    if not rest:
+        return "", name
+    from btfschema.model.views import view_class
+
     words = {view_class(plan).KEYWORD for plan in btf.all_kinds.values()}
-    return (keyword, rest) if rest and keyword in words - {""} else ("", name)
+    return (keyword, rest) if keyword in words - {""} else ("", name)
 
 
 def ids_named(btf: Btf, name: str, kind: KindLike = None) -> list[int]:
@@ -65,6 +68,8 @@ def ids_named(btf: Btf, name: str, kind: KindLike = None) -> list[int]:
     found = _plain_ids(btf, plain, kinds_of(btf, kind))
     if not keyword:
         return found
+    from btfschema.model.views import Fwd, view_class
+
     declared = kinds_of(btf, Fwd) or []
     tagged = [i for i in found if keyword == view_class(btf.all_kinds[_kind_of(btf, i)]).KEYWORD]
     # What C calls so may be declared only.
@@ -162,6 +167,8 @@ def contains(btf: Btf, key: object) -> bool:
     """
     if isinstance(key, str):
         return bool(ids_named(btf, key))
+    from btfschema.model.views import TypeView
+
     if not isinstance(key, TypeView):
         return 0 <= type_id_of(key) < btf.end_id
     if key.btf is btf and btf.first_id <= key.id < btf.end_id:
@@ -234,6 +241,8 @@ class Names:
 
 def enumerator(btf: Btf, name: str) -> EnumConstant:
     """What :meth:`btfschema.Btf.enumerator` says."""
+    from btfschema.model.views.data import EnumBase, EnumConstant
+
     found: list[EnumConstant] = []
     for each in btf.chain:
         offsets = np.array(each.strings.find(name), np.int64)

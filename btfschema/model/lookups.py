@@ -10,15 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeVar, cast, overload
 
 from btfschema.errors import WrongKeyError
-from btfschema.model import finding, paths
+from btfschema.model import finding
 from btfschema.model.finding import KindLike
-from btfschema.model.relations import Relations, Users
-from btfschema.model.views import TypeView
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.model.relations import Relations, Users
     from btfschema.model.views import (
         AnyView,
         Array,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
         Struct,
         Typedef,
         TypeTag,
+        TypeView,
         Union,
         Var,
         Volatile,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lookups"]
 
-View = TypeVar("View", bound=TypeView)
+View = TypeVar("View", bound="TypeView")
 
 
 class Lookups:
@@ -235,11 +235,15 @@ class Lookups:
                 the type is no struct or union.
             LookupError: there is no such type or member.
         """
-        return paths.byte_offset(cast("Btf", self), where, path)
+        from btfschema.model.paths import byte_offset
+
+        return byte_offset(cast("Btf", self), where, path)
 
     def offsetof_bits(self, where: TypeView | int | str, path: str) -> int:
         """As :meth:`offsetof`, in bits, for bit fields too."""
-        return paths.place_of(cast("Btf", self), where, path).bit_offset
+        from btfschema.model.paths import place_of
+
+        return place_of(cast("Btf", self), where, path).bit_offset
 
     def users(self, where: TypeView | int | str) -> Users:
         """Who refers to a type, by relation: who contains it, points to it, takes it, returns it.
@@ -264,6 +268,8 @@ class Lookups:
         Raises:
             LookupError: there is no such type.
         """
+        from btfschema.model.views import TypeView
+
         if isinstance(types, TypeView | str) or not isinstance(types, Iterable):
             types = [types]
         found: list[int] = self.relations.closure(map(self._id_of, types)).tolist()
@@ -272,10 +278,14 @@ class Lookups:
     @cached_property
     def relations(self) -> Relations:
         """The references of the whole chain by what they mean, as arrays of ids."""
+        from btfschema.model.relations import Relations
+
         return Relations(cast("Btf", self).all_types)
 
     def _id_of(self, where: TypeView | int | str) -> int:
         """The id of a type that is given in some way."""
+        from btfschema.model.views import TypeView
+
         if not isinstance(where, TypeView):
             return self[where].id
         if not any(where.btf is each for each in cast("Btf", self).chain):

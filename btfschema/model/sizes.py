@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from btfschema.errors import UnresolvedError
-from btfschema.model.views import TypeView
 from btfschema.schema.parts import parts_of_plan
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.model.views import TypeView
 
 __all__ = ["DEFAULT_POINTER_SIZE", "pointer_size_of", "size_of"]
 
@@ -47,6 +47,8 @@ def pointer_size_of(btf: Btf) -> int:
 
 def size_of(btf: Btf, type_id: int | TypeView) -> int:
     """What :meth:`btfschema.Btf.sizeof` says."""
+    from btfschema.model.views import TypeView
+
     if isinstance(type_id, TypeView):
         return type_id.btf.sizeof(type_id.id) if type_id.btf is not None else _own_size(type_id)
     start = current = type_id

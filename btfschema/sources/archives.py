@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from btfschema.errors import NoBtfError, SourceError
 from btfschema.escapes import printable
 from btfschema.sources import images
 from btfschema.sources.elf import ELF_MAGIC
 
+if TYPE_CHECKING:
+    import tarfile
+
 __all__ = ["btf_in_tar", "is_tar"]
 
 MAGIC, MAGIC_AT = b"ustar", 257
 # Files that an error names, and entries that are looked at.
 LISTED, MOST_ENTRIES = 5, 10_000
-# What tarfile raises for archives that are damaged or made to be.
-DAMAGE = (tarfile.TarError, ValueError, IndexError, OverflowError, EOFError)
 
 
 def is_tar(head: bytes) -> bool:
@@ -38,13 +38,17 @@ def btf_in_tar(stream: BinaryIO, name: str, limit: int) -> io.BytesIO:
         NoBtfError: there is none.
         SourceError: there are several, it is too large, or the archive is damaged.
     """
+    # Few files are archives, and the module takes longer to import than most files to read.
+    import tarfile
+
     stream.seek(0)
     try:
         with tarfile.open(fileobj=stream, mode="r:") as archive:
             found = list(_candidates(archive))
             if len(found) == 1:
                 return _read(archive, found[0], name, limit)
-    except DAMAGE as error:
+    # What tarfile raises for archives that are damaged or made to be.
+    except (tarfile.TarError, ValueError, IndexError, OverflowError, EOFError) as error:
         raise SourceError(f"{name}: damaged tar archive: {error}") from error
     if not found:
         raise NoBtfError(
@@ -63,10 +67,12 @@ def btf_in_tar(stream: BinaryIO, name: str, limit: int) -> io.BytesIO:
 
 def _candidates(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """The files that begin as BTF or ELF does."""
+    from tarfile import ReadError
+
     for number, member in enumerate(archive):
         if number == MOST_ENTRIES:
             message = f"more than {MOST_ENTRIES} entries"
-            raise tarfile.ReadError(message)
+            raise ReadError(message)
         opened = archive.extractfile(member) if member.isreg() else None
         if opened is None:
             continue

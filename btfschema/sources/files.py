@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -138,7 +137,7 @@ def _replace(temporary: str, target: str) -> None:
 def _beside(target: str) -> str:
     """The name of a temporary file in the directory of the target."""
     folder, _ = os.path.split(target)
-    return os.path.join(folder, secrets.token_hex(8).join(TEMPORARY))  # noqa: PTH118
+    return os.path.join(folder, os.urandom(8).hex().join(TEMPORARY))  # noqa: PTH118
 
 
 @contextmanager

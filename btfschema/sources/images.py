@@ -17,7 +17,6 @@ from btfschema.codec.header import ByteOrder
 from btfschema.errors import NoBtfError, SourceError
 from btfschema.schema.kinds import BTF_MAGIC
 from btfschema.sources.compression import CODECS, Codec, Window, codec_of, decompress
-from btfschema.sources.scan import scan
 
 __all__ = [
     "ANDROID_MAGIC",
@@ -186,6 +185,8 @@ def find_btf(data: memoryview, name: str) -> bytes:
     Raises:
         NoBtfError: there is none.
     """
+    from btfschema.sources.scan import scan
+
     blobs = [blob for blob in scan(data).blobs if not blob.split]
     if blobs:
         found = max(blobs, key=lambda blob: blob.size)

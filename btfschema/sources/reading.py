@@ -8,19 +8,20 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from attrs import Factory, define, field, frozen
 
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import SourceError
 from btfschema.escapes import printable
-from btfschema.model.objectfile import ObjectFile
 from btfschema.sources import archives, compression, elf, images
 from btfschema.sources.compression import Window, codec_of, decompress
-from btfschema.sources.elfobjects import read_object
 from btfschema.sources.images import Payload
 from btfschema.sources.parts import part_of
+
+if TYPE_CHECKING:
+    from btfschema.model.objectfile import ObjectFile
 
 __all__ = ["STDIN", "Source", "SourceFormat", "StrPath", "name_of", "read_source"]
 
@@ -150,6 +151,8 @@ class _Layers:
             found = elf.read_elf(self.stream, self.size, self.name, self.limit)
             btf, base, ext, inline = map(found.contents.get, elf.SECTIONS)
             kind = found.elf_class, found.byteorder
+            from btfschema.sources.elfobjects import read_object
+
             more = inline, read_object(self.stream, self.size, self.name)
             return Source(self.path, "elf", btf or b"", base, ext, tuple(self.titles), *kind, *more)
         return self._bare() if images.is_bare_kernel(head) else None
