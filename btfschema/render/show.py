@@ -27,6 +27,8 @@ TAB = 8
 # The column at which comments start, where the declaration leaves room.
 COMMENTS_AT = 56
 
+OUT_OF_ORDER = "XXX the BTF has these members in another order"
+
 # Stands for the members of a struct that is defined in place.
 BODY = "\0"
 
@@ -53,7 +55,8 @@ class Outline(Declarations):
     def define_struct(self, type_id: int, level: int = 0) -> Step:
         """Write a struct without its members."""
         self.inner.append(type_id)
-        self.pieces.append(self.tag(type_id) + " {" + BODY + "}")
+        attributes = _attributes(struct_layout(self._types, type_id))
+        self.pieces.append(self.tag(type_id) + " {" + BODY + "}" + attributes)
         yield from ()
 
     def defines_in_place(self, type_id: int) -> bool:
@@ -231,15 +234,17 @@ class Viewer:
         self._lines.append(f"{before}{outline.tag(type_id)} {{")
         run(self._show_members(outline, layout, 0, 1))
         self._lines += ["", *[indent(1) + self._comment(text) for text in self._sums(layout)]]
-        self._lines.append(f"}}{after};")
+        self._lines.append(f"}}{_attributes(layout)}{after};")
 
     def _show_members(self, outline: Outline, layout: StructLayout, start: int, level: int) -> Step:
         """The members of a struct that begins at byte ``start``; -1 when it is elsewhere."""
         types, lines = self._types, self._lines
         line_shown = self._line_shown
         self._enter(layout.id)
+        if not layout.in_order:
+            lines.append(indent(level) + self._comment(OUT_OF_ORDER, "hole"))
         self._add_holes(layout.leading_bit_hole, layout.leading_hole, level)
-        for place in layout.members:
+        for place in layout.by_offset:
             if layout.kind == Kind.UNION:
                 # Its members overlap: each one starts on the same line.
                 self._line_shown = line_shown
@@ -249,6 +254,8 @@ class Viewer:
             text, inner = outline.member(place.type_id, place.name, level)
             if place.bitfield_size:
                 text += f":{place.bitfield_size}"
+            elif place.aligned:
+                text += f" __attribute__((aligned({place.aligned})))"
             if inner:
                 head, text = text.split(BODY)
                 lines.append(indent(level) + head)
@@ -271,11 +278,12 @@ class Viewer:
     def _add_gaps(self, place: MemberPlace, level: int, within: int) -> None:
         padding = self._padding_of(place) if within == Kind.STRUCT else 0
         last = f"XXX last struct has {_count(padding, 'byte')} of padding" * bool(padding)
-        self._add_holes(place.bit_hole, place.hole, level, last)
+        shared = f"XXX shares {_bits(place.overlap)} with members before it" * bool(place.overlap)
+        self._add_holes(place.bit_hole, place.hole, level, shared, last)
 
-    def _add_holes(self, bits: int, size: int, level: int, before: str = "") -> None:
+    def _add_holes(self, bits: int, size: int, level: int, *before: str) -> None:
         gaps = [
-            before,
+            *before,
             f"XXX {_count(bits, 'bit')} hole, try to pack" * bool(bits),
             f"XXX {_count(size, 'byte')} hole, try to pack" * bool(size),
         ]
@@ -315,6 +323,10 @@ class Viewer:
             if bit_holes:
                 text += f", bit holes: {len(bit_holes)}, sum bit holes: {sum(bit_holes)} bits"
             sums.append(text)
+        if layout.overlapping:
+            sums.append(f"overlapping members: {layout.overlapping}")
+        if layout.excess:
+            sums.append(f"members reach {_count(layout.excess, 'byte')} past the end")
         if layout.padding:
             sums.append(f"padding: {layout.padding}")
         if layout.bit_padding:
@@ -386,6 +398,8 @@ class Viewer:
                 "bitfield_size": place.bitfield_size,
                 "hole": place.hole,
                 "bit_hole": place.bit_hole,
+                "aligned": place.aligned,
+                "overlap": place.overlap,
             }
             end = int(types.ends[place.type_id])
             if types.kinds[end] in COMPOSITE and (expand or not types.names[end]):
@@ -403,12 +417,27 @@ class Viewer:
             "sum_bit_holes": sum(layout.bit_holes),
             "padding": layout.padding,
             "bit_padding": layout.bit_padding,
+            "packed": layout.packed,
+            "aligned": layout.aligned,
+            "in_order": layout.in_order,
+            "overlapping": layout.overlapping,
+            "excess": layout.excess,
             "members": members,
         }
 
 
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}" + "s" * (number != 1)
+
+
+def _bits(number: int) -> str:
+    return _count(number, "bit") if number % 8 else _count(number // 8, "byte")
+
+
+def _attributes(layout: StructLayout) -> str:
+    """What a struct has to be given to be as it is."""
+    given = ["packed"] * layout.packed + [f"aligned({layout.aligned})"] * bool(layout.aligned)
+    return f" __attribute__(({', '.join(given)}))" if given else ""
 
 
 def _on_a_line(text: str) -> str:

@@ -6,15 +6,17 @@ bytes unless they are said to be in bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from btfschema.errors import UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.render.c.columns import COMPOSITE, TypeColumns
-from btfschema.render.c.layout import Layout
+from btfschema.render.c.layout import Layout, round_up
+from btfschema.render.forced import Forced
 from btfschema.schema.kinds import Kind
 
 __all__ = ["CACHE_LINE", "MemberPlace", "StructLayout", "struct_layout", "struct_layouts"]
@@ -34,8 +36,11 @@ class MemberPlace:
         bitfield_size: in bits; 0 for what is no bit field.
         size: of its type; 0 when that has none.
         offset: of the member; of a bit field, of the unit that it is part of.
-        hole: unused bytes between this member and the next one.
+        hole: unused bytes between this member and the next one, by offset.
         bit_hole: unused bits there, within the units of bit fields.
+        aligned: the alignment that it must have been given, in bytes, if the hole before it is to
+            come of one; 0 when its type's own alignment explains where it is, or none does.
+        overlap: how many of its bits lie in members before it, by offset.
     """
 
     name: str
@@ -45,7 +50,19 @@ class MemberPlace:
     size: int
     hole: int = 0
     bit_hole: int = 0
+    aligned: int = 0
+    overlap: int = 0
     offset: int = field(init=False, default=Factory(lambda self: self._offset(), takes_self=True))
+
+    @property
+    def bits_end(self) -> int:
+        """The first bit behind it."""
+        return self.bit_offset + (self.bitfield_size or 8 * self.size)
+
+    @property
+    def bytes_end(self) -> int:
+        """The first byte behind it."""
+        return -(-self.bits_end // 8)
 
     def _offset(self) -> int:
         # A bit field's unit is aligned to its own size, packed or not.
@@ -63,12 +80,17 @@ class StructLayout:
         kind: ``Kind.STRUCT`` or ``Kind.UNION``.
         name: its name, or "".
         size: its size.
-        members: its members.
+        members: its members, in the order of the BTF.
         padding: unused bytes at its end.
         bit_padding: unused bits of the last bit field's unit.
         alignment: bytes that it is aligned to, 1 when it is packed, 0 when nothing tells.
         leading_hole: unused bytes before the first member.
         leading_bit_hole: unused bits there, within the unit of a bit field.
+        packed: whether C can have a member where one is, or the size as it is, only with
+            ``__attribute__((packed))``, here or on a struct inside.
+        aligned: the alignment that it must have been given, in bytes, if its padding is to come of
+            one; 0 when its members' alignments explain its size, or none does.
+        excess: bytes by which members reach past its end, which no C struct's do.
         cachelines: how many cache lines it covers when it starts on one.
     """
 
@@ -82,9 +104,30 @@ class StructLayout:
     alignment: int = 0
     leading_hole: int = 0
     leading_bit_hole: int = 0
+    packed: bool = False
+    aligned: int = 0
+    excess: int = 0
     cachelines: int = field(
         init=False, default=Factory(lambda self: -(-self.size // CACHE_LINE), takes_self=True)
     )
+
+    @property
+    def by_offset(self) -> tuple[MemberPlace, ...]:
+        """The members in the order of their offsets; of a union as they are."""
+        if self.in_order:
+            return self.members
+        return tuple(sorted(self.members, key=lambda member: member.bit_offset))
+
+    @property
+    def in_order(self) -> bool:
+        """Whether members follow each other by offset, as those of a C struct do."""
+        offsets = [member.bit_offset for member in self.members]
+        return self.kind == Kind.UNION or all(a <= b for a, b in pairwise(offsets))
+
+    @property
+    def overlapping(self) -> int:
+        """How many members of a struct share bits with those before them, by offset."""
+        return sum(member.overlap > 0 for member in self.members)
 
     @property
     def holes(self) -> list[int]:
@@ -144,24 +187,31 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
         for at in range(first, first + types.vlens[struct])
     ]
     kind, name, size = types.kinds[struct], types.names[struct], types.sizes[struct]
-    alignment = alignments(types)[struct]
+    known = _alignments(types)
+    packed, aligned = known.packed(struct), known.aligned(struct)
     if kind == Kind.UNION:
-        return StructLayout(struct, kind, name, size, tuple(places), alignment=alignment)
-    gaps, padding, bit_padding = _gaps(places, size)
-    with_gaps = [
-        evolve(place, hole=hole, bit_hole=bits) if hole or bits else place
-        for place, (hole, bits) in zip(places, gaps[1:], strict=True)
-    ]
+        gaps = Gaps(excess=max([0, *(place.bytes_end - size for place in places)]))
+    else:
+        order = sorted(range(len(places)), key=lambda at: places[at].bit_offset)
+        gaps = _gaps([places[at] for at in order], size)
+        for at, (hole, bits, overlap) in zip(order, gaps.after, strict=True):
+            if hole or bits or overlap:
+                places[at] = evolve(places[at], hole=hole, bit_hole=bits, overlap=overlap)
+    for at, given in known.forced(struct).items():
+        places[at] = evolve(places[at], aligned=given)
     return StructLayout(
         struct,
         kind,
         name,
         size,
-        tuple(with_gaps),
-        padding,
-        bit_padding,
-        alignment,
-        *(gaps[0] if places else (0, 0)),
+        tuple(places),
+        gaps.padding,
+        gaps.bit_padding,
+        alignments(types)[struct],
+        *gaps.leading,
+        packed,
+        aligned,
+        gaps.excess,
     )
 
 
@@ -174,6 +224,14 @@ def struct_layouts(btf: Btf) -> Iterator[StructLayout]:
     for type_id in range(btf.first_id, btf.end_id):
         if types.kinds[type_id] in COMPOSITE:
             yield struct_layout(types, type_id)
+
+
+def _alignments(types: TypeColumns) -> Forced:
+    kept = types.analyses
+    if Forced not in kept:
+        kept[Forced] = Forced(types)
+    known: Forced = kept[Forced]
+    return known
 
 
 def alignments(types: TypeColumns) -> list[int]:
@@ -194,44 +252,61 @@ def alignments(types: TypeColumns) -> list[int]:
     return known
 
 
-def _gaps(places: list[MemberPlace], size: int) -> tuple[list[tuple[int, int]], int, int]:
-    """The gaps before each member, in bytes and bits, and those at the end.
+@define
+class Gaps:
+    """What lies between the members of a struct.
 
-    Args:
-        places: the members.
-        size: bytes of the struct.
-
-    Returns:
-        A gap for each member and an empty one at the end, then the padding in bytes and in bits.
+    Attributes:
+        leading: the hole before the first member, in bytes and in bits.
+        after: of each member the hole after it in bytes and in bits, and how many of its bits
+            lie in members before it.
+        padding: unused bytes at the end.
+        bit_padding: unused bits before them.
+        excess: bytes by which members reach past the end.
     """
-    gaps = []
-    seen = unit_end = unit_size = 0
+
+    leading: tuple[int, int] = (0, 0)
+    after: list[tuple[int, int, int]] = field(factory=list)
+    padding: int = 0
+    bit_padding: int = 0
+    excess: int = 0
+
+
+def _gaps(places: Sequence[MemberPlace], size: int) -> Gaps:
+    """What lies between members, which are in order of offset, in a struct of so many bytes."""
+    gaps: list[tuple[int, int]] = []
+    overlaps: list[int] = []
+    seen = unit_end = unit_size = reach = 0
     in_bitfield = False
     for place in places:
         start, hole, bit_hole = place.bit_offset, 0, 0
         if in_bitfield:
             # What is left of the unit that the last bit field is part of.
-            left = min(start, unit_end)
+            left = max(seen, min(start, unit_end))
             bit_hole, seen = left - seen, left
         if place.bitfield_size:
             unit = 8 * place.offset
             if seen < unit <= start:
                 hole, seen = place.offset - seen // 8, unit
-            bit_hole += start - seen
+            bit_hole += max(start - seen, 0)
             if start >= unit_end or 8 * place.size > unit_size:
                 unit_size = 8 * place.size
                 unit_end = unit + unit_size
-            seen = start + place.bitfield_size
-            # A packed one may reach past its unit, into a byte of which the rest is unused.
-            unit_end = max(unit_end, -(-seen // 8) * 8)
+            # A packed one may reach past its unit, into one of the same size.
+            unit_end = max(unit_end, round_up(place.bits_end, max(8 * place.size, 8)))
         else:
-            hole = start // 8 - seen // 8
+            hole = max(start // 8 - seen // 8, 0)
             unit_size = unit_end = 0
-            seen = start + 8 * place.size
+        overlaps.append(max(min(reach, place.bits_end) - start, 0))
+        reach = seen = max(reach, place.bits_end)
         in_bitfield = place.bitfield_size > 0
         gaps.append((hole, bit_hole))
     bit_padding = 0
     if in_bitfield:
-        end = min(8 * size, unit_end)
+        end = max(seen, min(8 * size, unit_end))
         bit_padding, seen = end - seen, end
-    return [*gaps, (0, 0)], size - seen // 8, bit_padding
+    padding = max(size - seen // 8, 0)
+    excess = max(-(-reach // 8) - size, 0)
+    after = zip([*gaps[1:], (0, 0)], overlaps, strict=True) if places else ()
+    leading = gaps[0] if places else (0, 0)
+    return Gaps(leading, [(*gap, bits) for gap, bits in after], padding, bit_padding, excess)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from btfschema.errors import EncodeError
-from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, TypeColumns
+from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Members, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 
@@ -102,7 +102,7 @@ class Layout:
                 alignments[member] = alignment
             if not alignment:
                 unsized = True
-            elif not members.widths[at] and members.offsets[at] % (8 * alignment):
+            elif self._is_off(members, at, alignment):
                 self._packed.add(type_id)
                 break
             if alignment > largest:
@@ -115,6 +115,15 @@ class Layout:
         if unsized:
             alignments[type_id] = found = 0
         return found
+
+    def _is_off(self, members: Members, at: int, alignment: int) -> bool:
+        """Whether a member is where it can only be in a packed struct."""
+        offset, width = members.offsets[at], members.widths[at]
+        if not width:
+            return bool(offset % (8 * alignment))
+        unit = 8 * self._types.full_sizes[members.types[at]]
+        # A bit field that spans two units; libbpf doesn't ask.
+        return self._exact and 0 < unit < offset % unit + width
 
     def padding(self, at: int, to: int, next_alignment: int, in_bitfield: bool) -> list[str]:
         """The unnamed bit fields that lead from one bit offset to another.
