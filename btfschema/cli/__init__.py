@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import IO, Any
 
 import click
@@ -50,6 +50,24 @@ COMMANDS = {
 
 # Where a context keeps the whole command line.
 ARGUMENTS = "btfschema.arguments"
+# Where it keeps that there is to be no pager.
+NO_PAGER = "btfschema.no_pager"
+
+# Commands whose output may be long, and goes through a pager on a terminal.
+PAGED = {
+    "diff",
+    "dump",
+    "duplicates",
+    "graph",
+    "info",
+    "list",
+    "offsets",
+    "passes",
+    "references",
+    "show",
+    "value",
+    "verify",
+}
 
 # Commands that can't have the name that they have in their modules.
 ATTRIBUTES = {"list": "list_"}
@@ -115,8 +133,70 @@ def _signals() -> Iterator[None]:
             signal.signal(number, old)
 
 
+def _pager(ctx: click.Context) -> AbstractContextManager[Any]:
+    """What long output goes through; nothing where it goes to no terminal."""
+    from btfschema.cli.terminal import COLOUR, PAGER, colours
+
+    ctx.color = colours(sys.stdout, ctx.meta.setdefault(COLOUR, "auto"))
+    if sys.stdout is None or not sys.stdout.isatty():
+        return nullcontext()
+    from btfschema.cli.pager import Pager
+
+    pager = ctx.meta[PAGER] = Pager()
+    if ctx.meta.get(NO_PAGER):
+        pager.refuse()
+    return pager
+
+
+def _choose_colour(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """What --color says holds for the command that it is given to, and for those below."""
+    from btfschema.cli.terminal import COLOUR, colours
+
+    if value is not None:
+        ctx.meta[COLOUR] = value
+        ctx.color = colours(sys.stdout, value)
+
+
+def _refuse_pager(
+    ctx: click.Context, param: click.Parameter | None = None, value: bool = True
+) -> None:
+    from btfschema.cli.terminal import PAGER
+
+    if value:
+        ctx.meta[NO_PAGER] = True
+        if PAGER in ctx.meta:
+            ctx.meta[PAGER].refuse()
+
+
+def _terminal_options(*, paged: bool) -> list[click.Option]:
+    """What commands take before their names and after them; ``paged`` for those with a pager."""
+    options = [
+        click.Option(
+            ["--color"],
+            type=click.Choice(["auto", "always", "never"]),
+            callback=_choose_colour,
+            expose_value=False,
+            help="Use colour; auto does on a terminal, and heeds NO_COLOR and FORCE_COLOR.",
+        ),
+        click.Option(
+            ["--no-pager"],
+            is_flag=True,
+            callback=_refuse_pager,
+            expose_value=False,
+            help="Do not pass long output on a terminal through a pager.",
+        ),
+    ]
+    return options if paged else options[:1]
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _terminal_options(paged=True)
+        # The commands that have these options too.
+        self._complete: set[click.Command] = set()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the arguments, for pages that say what made them."""
@@ -126,7 +206,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; each may be interrupted."""
         try:
-            with _signals():
+            with _signals(), _pager(ctx):
                 return super().invoke(ctx)
         except KeyboardInterrupt as cause:
             raise Interrupted(cause) from None
@@ -141,6 +221,9 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"btfschema.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, ATTRIBUTES.get(cmd_name, cmd_name))
+        if command not in self._complete:
+            self._complete.add(command)
+            command.params += _terminal_options(paged=cmd_name in PAGED)
         return command
 
     def resolve_command(
@@ -157,7 +240,10 @@ class LazyGroup(click.Group):
             from btfschema.cli.hints import nearest
 
             ctx.fail(f"No such command {args[0]!r}.{nearest(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in PAGED:
+            _refuse_pager(ctx)
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table alone."""

@@ -21,8 +21,9 @@ from btfschema.escapes import printable
 from btfschema.render.jsonlines import line
 
 if TYPE_CHECKING:
+    from btfschema.cli.progress import Progress
     from btfschema.cli.resume import Journal
-    from btfschema.cli.tree import Found, Progress
+    from btfschema.cli.tree import Found
     from btfschema.framework.files import Work
     from btfschema.model.container import Btf
 
@@ -224,7 +225,7 @@ class Reports:
             self.summary.add(row)
         if self.out is not None:
             self.out.write(line(row) + "\n")
-        if self.progress is not None:
+        if self.progress is not None and fresh:
             self.progress.step()
 
 
@@ -288,6 +289,8 @@ def _done(
 
     journal, failed = reports.journal, False
     kept = {file: row for file in files if journal and (row := journal.kept(file)) is not None}
+    if kept and reports.progress is not None:
+        reports.progress.resumed(len(kept))
 
     def waiting() -> Iterator[str]:
         for file in files:

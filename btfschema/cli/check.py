@@ -16,7 +16,8 @@ from btfschema.cli.inputs import load_all_over, noted, original_option, policy_o
 from btfschema.cli.kernels import named_kernel
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
-from btfschema.cli.tree import Kept, Progress, gather, shared, tree_options
+from btfschema.cli.progress import Progress
+from btfschema.cli.tree import Kept, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
@@ -95,7 +96,7 @@ def check(
             stack.callback(lambda: _write_page(html, matrix, found.relative, inputs))
         if found.walked or len(targets) > 1:
             if not quiet:
-                stack.callback(lambda: echo(str(matrix), err=aside))
+                stack.callback(lambda: matrix.show(err=aside))
         elif len(found.paths) > 1 and not quiet:
             stack.callback(lambda: echo(matrix.counted(matrix.targets[0]), err=aside))
         if found.walked and not quiet:

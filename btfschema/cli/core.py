@@ -16,8 +16,9 @@ from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import kernel_work_options
 from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
+from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
-from btfschema.cli.tree import Progress
+from btfschema.cli.table import Table
 from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:
@@ -248,10 +249,13 @@ class _Told:
                 echo(json_text(self._array, pretty=True))
             return
         counts = Counter(cell for cells in self.cells.values() for cell in cells)
-        width = max(map(len, self.cells), default=0)
-        for target, cells in self.cells.items():
-            for path, cell in zip(self.objects, cells, strict=True):
-                echo(f"{target:<{width}}  {cell:<6}  {path}")
+        rows = [
+            (target, cell, path)
+            for target, cells in self.cells.items()
+            for path, cell in zip(self.objects, cells, strict=True)
+        ]
+        styles = {"loads": "green", "breaks": "red", "unread": "yellow"}
+        Table(("", "", ""), rows, least={1: 6}, styles=styles).show()
         if counts.total() > 1:
             said = ", ".join(f"{counts[cell]} {cell}" for cell in ("loads", "breaks", "unread"))
             echo(f"{counts.total()} pairs of an object and a kernel: {said}")

@@ -9,7 +9,7 @@ import click
 
 from btfschema.cli.inputs import RUNNING_KERNEL, base_option, load_over, open_input, warn
 from btfschema.cli.outputs import echo, json_text
-from btfschema.escapes import printable
+from btfschema.cli.table import Table
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -46,7 +46,10 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
     if as_json:
         echo(json_text(facts, pretty=True))
     else:
-        echo("\n".join(_lines(facts)))
+        for number, table in enumerate(_tables(facts)):
+            if number:
+                echo()
+            table.show()
 
 
 def describe(btf: Btf) -> dict[str, Any]:
@@ -92,11 +95,11 @@ def describe(btf: Btf) -> dict[str, Any]:
     return facts
 
 
-def _lines(facts: dict[str, Any]) -> list[str]:
+def _tables(facts: dict[str, Any]) -> list[Table]:
     header, base = facts["header"], facts["base"]
     ids = f"{facts['first_id']}..{facts['last_id']}" if facts["types"] else "none"
     rows = [
-        ("file", printable(facts["file"])),
+        ("file", facts["file"]),
         ("format", _format(facts["source"])),
         ("byte order", facts["byteorder"]),
         (
@@ -123,27 +126,19 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         rows.append(
             (".BTF.ext", ", ".join(f"{count} {name}" for name, count in facts["ext"].items()))
         )
-    lines = _table(rows)
+    found = [Table(("", ""), rows, least={0: 16}, gap=" ")]
     if facts["kinds"]:
         most_first = sorted(facts["kinds"].items(), key=lambda item: -item[1])
-        counts = [(name, f"{count:>9,}") for name, count in most_first]
-        lines += ["", *_table([("kind", f"{'types':>9}"), *counts])]
+        counts = [(name, f"{count:,}") for name, count in most_first]
+        found.append(Table(("kind", "types"), counts, {1}, least={0: 16, 1: 9}, gap=" "))
     if facts["layout"] is not None:
-        lines += ["", *_table([("layout", "info_sz elem_sz flags")])]
-        lines += _table(
-            [
-                (row["kind"], f"{row['info_sz']:7} {row['elem_sz']:7} {row['flags']:5}")
-                for row in facts["layout"]
-            ]
-        )
-    return lines
+        heads = ("info_sz", "elem_sz", "flags")
+        sizes = [(row["kind"], *(str(row[head]) for head in heads)) for row in facts["layout"]]
+        found.append(Table(("layout", *heads), sizes, {1, 2, 3}, least={0: 16}, gap=" "))
+    return found
 
 
 def _format(source: dict[str, Any]) -> str:
     """What holds the BTF, the outermost first: ``xz, 64-bit ELF``."""
     inner = {"raw": "raw BTF", "image": "kernel image"}.get(source["format"])
     return ", ".join([*source["layers"], inner or f"{source['elf_class']}-bit ELF"])
-
-
-def _table(rows: list[tuple[str, str]]) -> list[str]:
-    return [f"{name:<16} {value}".rstrip() for name, value in rows]

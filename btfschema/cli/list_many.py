@@ -11,7 +11,8 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.inputs import load_all_over
-from btfschema.cli.tree import Found, Kept, Progress, shared
+from btfschema.cli.progress import Progress
+from btfschema.cli.tree import Found, Kept, shared
 from btfschema.cli.types_list import FILE, Listed
 from btfschema.cli.workers import workers_of
 from btfschema.errors import BtfError, Failure, UnknownNameError, attempt

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
 
-from btfschema.escapes import printable
+from btfschema.cli.outputs import echo
+from btfschema.cli.table import Table
 
 __all__ = ["Blame", "Matrix"]
 
 # Types that the terminal's table names.
 SHOWN = 12
-MARKS = {"ok": "ok", "mismatch": "breaks", "error": "unread"}
+# The outcomes, in the order of the table.
+MARKS = ("ok", "mismatch", "error")
 
 
 @define
@@ -93,28 +95,32 @@ class Matrix:
         unread = f", {counts['error']} could not be checked" if counts["error"] else ""
         return f"{counts['ok']} relocate, {counts['mismatch']} do not{unread}"
 
-    def __str__(self) -> str:
-        """A table of the kernels, and one of the types to blame."""
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        width = max(len(printable(target)) for target in self.targets)
-        yield f"{'kernel':<{width}}  relocate    break  unread"
+    def tables(self) -> list[Table]:
+        """A table of the kernels, and one of the types to blame when there are any."""
+        kernels = []
         for target in self.targets:
             counts = self.outcomes(target)
-            numbers = f"{counts['ok']:>8} {counts['mismatch']:>8} {counts['error']:>7}"
-            yield f"{printable(target):<{width}}  {numbers}"
+            kernels.append((target, *(str(counts[outcome]) for outcome in MARKS)))
+        heads = ("kernel", "relocate", "break", "unread")
+        found = [Table(heads, kernels, right={1, 2, 3}, least={1: 8, 2: 7, 3: 6})]
         blames = self.blames
-        if not blames:
-            return
-        yield ""
-        yield " breaks  type"
+        rows = []
         for blame in blames[:SHOWN]:
             reason = next(iter(blame.reasons.values()))
-            what = f"{blame.kind.lower()} {printable(blame.name)}"
-            yield f"{blame.count:>7}  {what}: {because(reason)}"
+            what = f"{blame.kind.lower()} {blame.name}: {because(reason)}"
+            rows.append((str(blame.count), what))
         if len(blames) > SHOWN:
-            yield f"{'':>7}  and {len(blames) - SHOWN} more types"
+            rows.append(("", f"and {len(blames) - SHOWN} more types"))
+        if rows:
+            found.append(Table(("breaks", "type"), rows, right={0}, least={0: 7}))
+        return found
+
+    def show(self, *, err: bool = False) -> None:
+        """Print the tables."""
+        for number, table in enumerate(self.tables()):
+            if number:
+                echo(err=err)
+            table.show(err=err)
 
 
 def because(reason: Mapping[str, Any]) -> str:

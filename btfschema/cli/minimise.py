@@ -16,8 +16,8 @@ from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import kernel_work_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
+from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
-from btfschema.cli.tree import Progress
 from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:

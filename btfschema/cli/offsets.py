@@ -16,8 +16,9 @@ from btfschema.cli.inputs import base_option, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import executor_option, jobs_option
 from btfschema.cli.outputs import DASH, echo, guard, write_output
+from btfschema.cli.progress import Progress
 from btfschema.cli.resume import NAME, Journal
-from btfschema.cli.tree import Kept, Progress, gather, shared
+from btfschema.cli.tree import Kept, gather, shared
 from btfschema.cli.workers import workers_of
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from btfschema.cli.terminal import PAGER, is_terminal
 from btfschema.escapes import on_terminal, plain, printable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "guard",
     "json_text",
     "output_stream",
+    "ready",
     "stdout",
     "write_output",
 ]
@@ -40,9 +42,24 @@ BASE_SUFFIX = ".base"
 Paths = Sequence[str | None]
 
 
-def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print text for people; what a terminal would act on is escaped, but for newlines and tabs."""
-    click.echo(on_terminal(text), err=err, nl=nl)
+def echo(text: str = "", *, err: bool = False, nl: bool = True, styled: bool = False) -> None:
+    """Print text for people; what a terminal would act on is escaped, but for newlines and tabs.
+
+    Args:
+        text: of one line or more.
+        err: whether it goes to standard error.
+        nl: whether to end the line.
+        styled: whether what names brought is escaped already, and the rest is colour.
+    """
+    ready(err=err)
+    click.echo(text if styled else on_terminal(text), err=err, nl=nl)
+
+
+def ready(*, err: bool = False) -> None:
+    """Start the pager before the first line for people, where the command has one."""
+    context = None if err else click.get_current_context(silent=True)
+    if context is not None and PAGER in context.meta:
+        context.meta[PAGER].start()
 
 
 def json_text(value: Any, *, pretty: bool = False) -> str:
@@ -69,10 +86,11 @@ def stdout() -> BinaryIO:
     """
     if sys.stdout is None:
         raise OSError("standard output is closed")
+    ready()
     # What was printed before comes first.
     sys.stdout.flush()
     raw: BinaryIO = sys.stdout.buffer
-    return io.BufferedWriter(_Escaping(raw), 1 << 16) if sys.stdout.isatty() else raw
+    return io.BufferedWriter(_Escaping(raw), 1 << 16) if is_terminal(sys.stdout) else raw
 
 
 class _Escaping(io.RawIOBase):

@@ -61,7 +61,7 @@ def show(arguments: tuple[str, ...], base_btf: str | None, expand: bool, as_json
         else viewer.text(one.type_id, expand=expand)
         for one in found
     ]
-    click.echo(_painted("\n".join(texts)), nl=False)
+    echo(_painted("\n".join(texts)), nl=False, styled=True)
 
 
 def _painted(text: str) -> str:

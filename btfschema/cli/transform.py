@@ -29,15 +29,9 @@ from btfschema.cli.inputs import (
     saying,
 )
 from btfschema.cli.outputs import DASH, echo, guard, json_text
+from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
-from btfschema.cli.tree import (
-    Kept,
-    Progress,
-    Summary,
-    gather,
-    shared,
-    tree_options,
-)
+from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
@@ -161,7 +155,7 @@ def transform_all(
         name: shared(path, executor, jobs) for name, path in inputs.items() if path is not None
     }
     opened = shared(base, executor, jobs) if base is not None else None
-    reports = Reports()
+    reports, summary = Reports(), Summary()
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and out_dir is not None:
@@ -171,11 +165,10 @@ def transform_all(
             stack.callback(journal.close)
             reports = evolve(reports, journal=journal)
         if found.walked:
-            summary = Summary()
             reports = evolve(reports, summary=summary, notes=summary.notes)
         if found.walked and not quiet:
             progress = Progress(len(found.paths))
-            stack.callback(lambda: echo(str(reports.summary), err=True))
+            stack.callback(lambda: summary.show(err=True))
             stack.callback(progress.close)
             reports = evolve(reports, progress=progress)
         run_batch(

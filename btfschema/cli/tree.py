@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ from attrs import define, field, frozen
 
 from btfschema.cli.options import Decorator, executor_option, jobs_option, quiet_option
 from btfschema.cli.outputs import echo
+from btfschema.cli.table import Table
 
 if TYPE_CHECKING:
     from btfschema.framework.files import Shared
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Found",
     "Kept",
-    "Progress",
     "Summary",
     "gather",
     "shared",
@@ -33,11 +30,6 @@ __all__ = [
 
 # What files that hold a module's BTF are called; a directory may hold anything else too.
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
-# A line of progress, where there is no terminal, for so many parts of the work.
-STEPS = 10
-# A terminal's bar is drawn anew after so many seconds, and is so many characters wide.
-REDRAW = 0.1
-WIDTH, LEAST_WIDTH = 36, 8
 # Reasons, and notes, that a summary names.
 MOST_REASONS = 10
 
@@ -176,86 +168,33 @@ class Summary:
 
     def __str__(self) -> str:
         """A small table: files, types and bytes before and after, failures by reason."""
+        return "\n".join(filter(None, [*self._sums(), str(self._reasons())]))
+
+    def show(self, *, err: bool = False) -> None:
+        """Print it."""
+        for line in self._sums():
+            echo(line, err=err)
+        self._reasons().show(err=err)
+
+    def _sums(self) -> list[str]:
         total = self.outcomes.total()
         lines = [_counted("files", total), _counted("failed", total - self.outcomes["ok"])]
         if self.types:
             lines.append(_counted("types", self.types["types"], self.types.get("types_after")))
         if self.after:
             lines.append(_counted("bytes", self.before.total(), self.after.total()))
+        return lines
+
+    def _reasons(self) -> Table:
         shown = self.reasons.most_common(MOST_REASONS)
-        lines += [f"  {count:>6,} x {reason}" for reason, count in shown]
+        rows = [(f"{count:,}", f"x {reason}") for reason, count in shown]
         if len(self.reasons) > len(shown):
-            lines.append(f"  and {len(self.reasons) - len(shown):,} more reasons")
-        lines += [
-            f"  {count:>6,} x noted: {note}" for note, count in self.notes.most_common(MOST_REASONS)
-        ]
-        return "\n".join(lines)
+            rows.append(("and", f"{len(self.reasons) - len(shown):,} more reasons"))
+        notes = self.notes.most_common(MOST_REASONS)
+        rows += [(f"{count:,}", f"x noted: {note}") for note, count in notes]
+        return Table(("", ""), rows, right={0}, least={0: 8}, gap=" ")
 
 
 def _counted(what: str, before: int, after: int | None = None) -> str:
     change = "" if after is None else f" -> {after:,} ({after - before:+,})"
     return f"{what:<10} {before:>14,}{change}"
-
-
-class Progress:
-    """A bar on a terminal, plain lines elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.done = total, 0
-        self.terminal = sys.stderr.isatty()
-        self.started = time.monotonic()
-        self.drawn = -math.inf
-        self.length = 0
-        self._draw()
-
-    def step(self) -> None:
-        """One more file is done."""
-        self.done += 1
-        if self.terminal:
-            if time.monotonic() >= self.drawn + REDRAW:
-                self._draw()
-        elif self.done * STEPS // self.total > (self.done - 1) * STEPS // self.total:
-            click.echo(f"{self.done} of {self.total}", err=True)
-
-    def say(self, text: str, *, err: bool = True) -> None:
-        """A line on stderr or on stdout, which does not run into the bar."""
-        if self.length:
-            click.echo(f"\r{' ' * self.length}\r", err=True, nl=False)
-            self.length = 0
-        echo(text, err=err)
-        self._draw()
-
-    def close(self) -> None:
-        """End the bar's line."""
-        self._draw()
-        if self.terminal:
-            click.echo(err=True)
-
-    def _draw(self) -> None:
-        """Write the bar over the one that is there."""
-        if not self.terminal:
-            return
-        self.drawn = time.monotonic()
-        # One less than fit, since a full line makes some terminals go to the next.
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-        text = self.bar(columns - 1)
-        click.echo(f"\r{text:<{self.length}}", err=True, nl=False)
-        self.length = len(text)
-
-    def bar(self, columns: int) -> str:
-        """How far the work is, in no more characters than these."""
-        total = f"{self.total:,}"
-        counts = f"{self.done:>{len(total)},} of {total}"
-        width = min(WIDTH, columns - len(f"[] {counts}, 00:00 left"))
-        if width < LEAST_WIDTH:
-            return counts if len(counts) <= columns else ""
-        full = width * self.done // self.total
-        return f"[{'#' * full}{'-' * (width - full)}] {counts}{self._left()}"
-
-    def _left(self) -> str:
-        """How long the rest takes when it goes on as it did."""
-        passed = time.monotonic() - self.started
-        if not 0 < self.done < self.total or passed < REDRAW:
-            return ""
-        minutes, seconds = divmod(math.ceil(passed / self.done * (self.total - self.done)), 60)
-        return f", {minutes}:{seconds:02} left" if minutes < 100 else ""

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.outputs import echo, json_text
+from btfschema.cli.table import Table
 from btfschema.cli.tree import gather, tree_options
 
 __all__ = ["FILE", "Listed", "list_"]
@@ -18,6 +19,7 @@ __all__ = ["FILE", "Listed", "list_"]
 # Known without importing what lists; a test compares them.
 SORTS = ("id", "size", "name", "holes", "members", "users")
 COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", "c")
+NUMBERS = ("id", "size", "holes", "packed", "members", "users")
 DEFAULT = "id,kind,name,size"
 # Of several files, the one that a type is from.
 FILE = "file"
@@ -138,7 +140,9 @@ def list_(
     elif as_csv:
         _csv(shown, found.rows)
     else:
-        echo("\n".join(_table(shown, found.rows)))
+        cells = [["" if value is None else str(value) for value in row] for row in found.rows]
+        right = {number for number, name in enumerate(shown) if name in NUMBERS}
+        Table(shown, cells, right=right).show()
     if found.failed:
         raise click.exceptions.Exit(1)
 
@@ -175,18 +179,3 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     writer.writerow(columns)
     writer.writerows(rows)
     echo(text.getvalue(), nl=False)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The rows below each other; numbers to the right, the last column as long as it is."""
-    cells = [["" if v is None else str(v) for v in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    right = {"id", "size", "holes", "packed", "members", "users"}
-    lines = []
-    for line in ([*columns], *cells):
-        texts = [
-            text.rjust(width) if column in right else text.ljust(width)
-            for column, text, width in zip(columns, line, widths, strict=True)
-        ]
-        lines.append("  ".join(texts).rstrip())
-    return lines

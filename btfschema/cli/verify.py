@@ -12,14 +12,8 @@ from attrs import define, field, frozen
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
 from btfschema.cli.inputs import base_option, doubts, probably_another, running_kernel
 from btfschema.cli.outputs import DASH, echo, guard, json_text
-from btfschema.cli.tree import (
-    Kept,
-    Progress,
-    Summary,
-    gather,
-    shared,
-    tree_options,
-)
+from btfschema.cli.progress import Progress
+from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
@@ -97,7 +91,7 @@ def verify(
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and not quiet:
             told.progress = Progress(len(found.paths))
-            stack.callback(lambda: echo(str(told.summary), err=as_json or told.aside))
+            stack.callback(lambda: told.summary.show(err=as_json or told.aside))
             stack.callback(told.progress.close)
         elif len(found.paths) > 1 and not quiet and not as_json:
             count = len(found.paths)
