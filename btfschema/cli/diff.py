@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfschema.cli.diff_page import DiffPage
 from btfschema.cli.inputs import base_option, load_over, warn
-from btfschema.cli.outputs import echo, json_text
+from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, write_output
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -58,6 +59,12 @@ __all__ = ["diff"]
     help="Only the types and functions that FILE names, one a line; # starts a comment.",
 )
 @click.option("--full", is_flag=True, help="Name every type, however many there are.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write a page to look at: causes first, each type as C before and after.",
+)
 @click.option("-q", "--brief", is_flag=True, help="Print only whether the two differ.")
 @click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object for each pair.")
 @click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
@@ -73,6 +80,7 @@ def diff(
     objects: tuple[str, ...],
     api: str | None,
     full: bool,
+    html: str | None,
     brief: bool,
     as_json: bool,
     pretty: bool,
@@ -94,25 +102,54 @@ def diff(
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.errors import BtfError
 
+    bases = base_btf, new_base or base_btf
+    inputs = _inputs(old, new, bases, objects, api)
+    guard({"--html": [html]}, inputs)
     differ = False
+    page = DiffPage(_called(old), _called(new)) if html is not None else None
     try:
         narrow = _narrowing(names, kinds, api, only, objects)
-        if trees:
-            pairs, alone = _files(old, new)
-            bases: tuple[Any, Any] = _base(base_btf), _base(new_base or base_btf)
-        else:
-            pairs, alone, bases = {"": (old, new)}, [], (base_btf, new_base or base_btf)
+        pairs, alone = _files(old, new) if trees else ({"": (old, new)}, [])
+        over: Sequence[Any] = [_base(one) for one in bases] if trees else bases
         for title, both in pairs.items():
-            found = narrow(_compare(both, bases))
+            found = narrow(_compare(both, over))
             differ = differ or bool(found)
-            _show(found, title, both, full=full, brief=brief, as_json=as_json, pretty=pretty)
+            if page is not None:
+                page.add(title, found)
+            if html != DASH:
+                _show(found, title, both, full=full, brief=brief, as_json=as_json, pretty=pretty)
+        if page is not None:
+            write_output(html, page.made(alone, foot(inputs)).encode())
     except (BtfError, OSError) as error:
         echo(f"btfschema: {error}", err=True)
         raise click.exceptions.Exit(2) from None
-    for line in alone if not as_json else ():
+    for line in alone if not as_json and html != DASH else ():
         echo(line)
     if differ or alone:
         raise click.exceptions.Exit(1)
+
+
+def _inputs(
+    old: str,
+    new: str,
+    bases: tuple[str | None, str | None],
+    objects: Sequence[str],
+    api: str | None,
+) -> dict[str, Sequence[str | None]]:
+    """The files that are read, by what names them."""
+    return {
+        "A": [old],
+        "B": [new],
+        "-B": [bases[0]],
+        "--new-base": [bases[1]] if bases[1] != bases[0] else [],
+        "--for": objects,
+        "--api": [api],
+    }
+
+
+def _called(path: str) -> str:
+    """What a side is called on a page."""
+    return Path(path).name or path
 
 
 def _base(file: str | None) -> Btf | None:
@@ -122,7 +159,7 @@ def _base(file: str | None) -> Btf | None:
     return load(file) if file is not None else None
 
 
-def _compare(files: tuple[str, str], bases: tuple[Any, Any]) -> Diff:
+def _compare(files: tuple[str, str], bases: Sequence[Any]) -> Diff:
     from btfschema.questions.comparison import diff as compare
     from btfschema.sources import read_source
 

@@ -11,7 +11,17 @@ from btfschema.questions.catalog import NO_SIZE, Catalog
 from btfschema.questions.leaves import Leaf, leaves_of, part_by_value
 from btfschema.questions.signatures import signatures_of
 
-__all__ = ["Difference", "Pair", "Part", "compare_members", "compare_texts", "compare_values"]
+__all__ = [
+    "Aligned",
+    "Difference",
+    "Pair",
+    "Part",
+    "aligned_members",
+    "compare_members",
+    "compare_texts",
+    "compare_values",
+    "grown_parts",
+]
 
 What = Literal["added", "removed", "renamed", "changed", "moved", "grown"]
 
@@ -77,6 +87,47 @@ class Difference:
         return asdict(self)
 
 
+@frozen
+class Aligned:
+    """A member as both have it, or the one that has it.
+
+    Attributes:
+        old: in the older one, or None.
+        new: in the newer one, or None.
+        what: what became of it; None when it is the same.
+    """
+
+    old: Leaf | None
+    new: Leaf | None
+    what: What | None
+
+
+def aligned_members(old: Pair, new: Pair) -> Iterator[Aligned]:
+    """The members of two structs beside each other.
+
+    They come in the newer one's order, each removed member where it was.
+    """
+    olds, news = leaves_of(*old), leaves_of(*new)
+    partners = _partners(olds, news)
+    taken = {one for one in partners if one is not None}
+    left = iter([number for number in range(len(olds)) if number not in taken])
+    waiting = next(left, None)
+    for number, leaf in enumerate(news):
+        partner = partners[number]
+        if partner is None:
+            yield Aligned(None, leaf, "added")
+            continue
+        # What was removed before this member comes before it.
+        while waiting is not None and waiting < partner:
+            yield Aligned(olds[waiting], None, "removed")
+            waiting = next(left, None)
+        before = olds[partner]
+        yield Aligned(before, leaf, _compared(old[0], before, new[0], leaf))
+    while waiting is not None:
+        yield Aligned(olds[waiting], None, "removed")
+        waiting = next(left, None)
+
+
 def compare_members(old: Pair, new: Pair) -> tuple[list[Difference], list[tuple[int, int]]]:
     """How a struct or union changed.
 
@@ -85,38 +136,29 @@ def compare_members(old: Pair, new: Pair) -> tuple[list[Difference], list[tuple[
         new: likewise.
 
     Returns:
-        The differences, in the newer one's order, each removed member where it was; and pairs of
-        types that members are made of whose sizes differ.
+        The differences, in the order of :func:`aligned_members`; and pairs of types that members
+        are made of whose sizes differ.
     """
-    olds, news = leaves_of(*old), leaves_of(*new)
-    partners = _partners(olds, news)
-    taken = {one for one in partners if one is not None}
     found: list[Difference] = []
     grown: dict[tuple[int, int], None] = {}
-    left = iter([number for number in range(len(olds)) if number not in taken])
-    waiting = next(left, None)
-    for number, leaf in enumerate(news):
-        partner = partners[number]
-        if partner is None:
-            found.append(Difference("added", leaf.path, None, _part(leaf)))
+    for one in aligned_members(old, new):
+        if one.what is None:
             continue
-        # What was removed before this member comes before it.
-        while waiting is not None and waiting < partner:
-            found.append(Difference("removed", olds[waiting].path, _part(olds[waiting]), None))
-            waiting = next(left, None)
-        what = _compared(old[0], olds[partner], new[0], leaf)
-        if what is not None:
-            found.append(Difference(what, leaf.path, _part(olds[partner]), _part(leaf)))
-        if what in ("grown", "moved") and olds[partner].size != leaf.size:
-            for pair in _inner(old[0], olds[partner].type_id, new[0], leaf.type_id):
-                grown[pair] = None
-    while waiting is not None:
-        found.append(Difference("removed", olds[waiting].path, _part(olds[waiting]), None))
-        waiting = next(left, None)
+        name = (one.new or one.old or _NOTHING).path
+        found.append(Difference(one.what, name, _part(one.old), _part(one.new)))
+        if one.old is None or one.new is None or one.old.size == one.new.size:
+            continue
+        if one.what in ("grown", "moved"):
+            grown |= dict.fromkeys(grown_parts(old[0], one.old.type_id, new[0], one.new.type_id))
     return found, list(grown)
 
 
-def _part(leaf: Leaf) -> Part:
+_NOTHING = Leaf("", "", 0, 0, 0, None)
+
+
+def _part(leaf: Leaf | None) -> Part | None:
+    if leaf is None:
+        return None
     return Part(leaf.path, leaf.type, leaf.bit_offset, leaf.width, leaf.size)
 
 
@@ -174,7 +216,7 @@ def _reference(catalog: Catalog, type_id: int) -> int:
     return int(signatures_of(owner).reference[type_id - owner.first_id])
 
 
-def _inner(old: Catalog, before: int, new: Catalog, after: int) -> Iterator[tuple[int, int]]:
+def grown_parts(old: Catalog, before: int, new: Catalog, after: int) -> Iterator[tuple[int, int]]:
     """The types that a member is made of in both, as far as they have different sizes."""
     for pair in zip(part_by_value(old, before), part_by_value(new, after), strict=False):
         sizes = [_size(catalog, one) for catalog, one in zip((old, new), pair, strict=True)]

@@ -27,7 +27,7 @@ from btfschema.questions.changes import (
 from btfschema.questions.signatures import signatures_of
 from btfschema.tables.types import Index
 
-__all__ = ["Change", "Diff", "Entry", "diff"]
+__all__ = ["Change", "Diff", "Entry", "Key", "body_of", "diff"]
 
 Key = tuple[str, str, int]
 """A kind's name, a type's name, and its number among the types of both."""
@@ -317,7 +317,7 @@ class _Matching:
         kind_before = int(self.old.catalog.kinds[before])
         grown: list[tuple[int, int]] = []
         sides = (self.old.catalog, old.id), (self.new.catalog, new.id)
-        bodies = [_body(*side) for side in sides]
+        bodies = [body_of(*side) for side in sides]
         if bodies[0] and bodies[1]:
             differences, grown = compare_members(
                 (self.old.catalog, bodies[0]), (self.new.catalog, bodies[1])
@@ -411,7 +411,7 @@ def _folded(table: Any) -> Any:
     return mixed(table["key"] + mixed(table["content"] + mixed(number * STEP)))
 
 
-def _body(catalog: Catalog, type_id: int) -> int:
+def body_of(catalog: Catalog, type_id: int) -> int:
     """The struct or union whose members a name stands for, or 0."""
     owner = catalog.owner(type_id)
     if owner is None:

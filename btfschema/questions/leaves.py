@@ -10,10 +10,25 @@ from attrs import frozen
 if TYPE_CHECKING:
     from btfschema.questions.catalog import Catalog
 
-__all__ = ["Leaf", "leaves_of", "part_by_value"]
+__all__ = ["Holder", "Leaf", "leaves_of", "part_by_value"]
 
 # More of a struct is not compared member by member; the kernel's largest has some hundreds.
 MOST_LEAVES = 1 << 16
+
+
+@frozen
+class Holder:
+    """A member of an anonymous struct or union type, which leaves lie in.
+
+    Attributes:
+        number: tells it from the struct's others.
+        keyword: ``"struct"`` or ``"union"``.
+        name: the member's, or "".
+    """
+
+    number: int
+    keyword: str
+    name: str
 
 
 @frozen
@@ -27,7 +42,7 @@ class Leaf:
         bit_offset: from the start of the struct.
         width: bits of a bit field; 0 for any other member.
         size: bytes; None where the type has no size.
-        depth: how many anonymous structs and unions it lies in.
+        inside: the members of anonymous types that it lies in, the outermost first.
     """
 
     path: str
@@ -36,7 +51,7 @@ class Leaf:
     bit_offset: int
     width: int
     size: int | None
-    depth: int = 0
+    inside: tuple[Holder, ...] = ()
 
     @property
     def offset(self) -> int:
@@ -47,38 +62,58 @@ class Leaf:
 def leaves_of(catalog: Catalog, type_id: int) -> list[Leaf]:
     """The leaves of a struct or union, in file order; at most ``MOST_LEAVES``."""
     found: list[Leaf] = []
-    # Members still to be taken, the next one last.
-    waiting = [(*one, "", 0, 0, frozenset({type_id})) for one in _members(catalog, type_id)][::-1]
+    # Members still to be taken, the next one last: each with what its names begin with, where its
+    # struct starts, and what it lies in.
+    outermost: tuple[Holder, ...] = ()
+    waiting = [(*one, "", 0, outermost, frozenset({type_id})) for one in _members(catalog, type_id)]
+    waiting.reverse()
+    holders = 0
     while waiting and len(found) < MOST_LEAVES:
-        name, member_type, at, width, prefix, base, depth, inside = waiting.pop()
+        name, member_type, at, width, prefix, base, inside, opened = waiting.pop()
         inner = _without_qualifiers(catalog, member_type)
         bit_offset, path = base + at, prefix + name
-        if _is_anonymous(catalog, inner) and inner not in inside:
+        if _is_anonymous(catalog, inner) and inner not in opened:
             members = list(_members(catalog, inner))
             start = f"{path}." if name else prefix
+            holders += 1
+            within = (*inside, Holder(holders, _keyword(catalog, inner), name))
             waiting += [
-                (*one, start, bit_offset, depth + 1, inside | {inner}) for one in reversed(members)
+                (*one, start, bit_offset, within, opened | {inner}) for one in reversed(members)
             ]
             if members or not name:
                 continue
-        found.append(_leaf(catalog, path, member_type, bit_offset, width, depth))
+        found.append(_leaf(catalog, path, member_type, bit_offset, width, inside))
     return found
 
 
 def _leaf(
-    catalog: Catalog, path: str, type_id: int, bit_offset: int, width: int, depth: int
+    catalog: Catalog,
+    path: str,
+    type_id: int,
+    bit_offset: int,
+    width: int,
+    inside: tuple[Holder, ...],
 ) -> Leaf:
     known: dict[int, tuple[str, int | None]] = catalog.kept.setdefault(_leaf, {})
     if type_id not in known:
         known[type_id] = catalog.text(type_id), _size(catalog, type_id)
     text, size = known[type_id]
-    return Leaf(path, text, type_id, bit_offset, width, size, depth)
+    return Leaf(path, text, type_id, bit_offset, width, size, inside)
 
 
 def _size(catalog: Catalog, type_id: int) -> int | None:
     owner = catalog.owner(type_id)
     size = int(owner.sizes[type_id - owner.first_id]) if owner is not None else -1
     return size if size >= 0 else None
+
+
+def _keyword(catalog: Catalog, type_id: int) -> str:
+    """What C calls a struct or union."""
+    owner = catalog.owner(type_id)
+    is_union = (
+        owner is not None and int(owner.kinds[type_id - owner.first_id]) in owner.parts.unions
+    )
+    return "union" if is_union else "struct"
 
 
 def _without_qualifiers(catalog: Catalog, type_id: int) -> int:

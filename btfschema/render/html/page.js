@@ -2,14 +2,16 @@
 document.documentElement.classList.add('js');
 const find = (selector, root) => [...(root || document).querySelectorAll(selector)];
 
-// Fields that narrow a list, and boxes that leave only some kind of row.
+// Fields that narrow a list, boxes that leave only some rows, and lists of what to leave.
 const narrow = id => {
   const controls = find(`[data-narrows="${id}"]`);
   const texts = controls.filter(one => one.type === 'search').map(one => one.value.toLowerCase());
   const kinds = controls.filter(one => one.checked).map(one => one.dataset.only);
+  const chosen = controls.filter(one => one.dataset.by && one.value);
   for (const item of find(`#${id} [data-name]`))
     item.hidden = !texts.every(text => item.dataset.name.includes(text))
-      || !kinds.every(kind => item.dataset[kind]);
+      || !kinds.every(kind => item.dataset[kind])
+      || !chosen.every(one => item.dataset[one.dataset.by] === one.value);
 };
 for (const control of find('[data-narrows]')) {
   control.addEventListener('input', () => narrow(control.dataset.narrows));
