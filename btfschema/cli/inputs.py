@@ -23,6 +23,7 @@ __all__ = [
     "base_option",
     "doubts",
     "load_all_over",
+    "load_files",
     "load_over",
     "noted",
     "open_input",
@@ -155,6 +156,25 @@ def load_all_over(
             found.append(one)
         else:
             found.append((one, doubts(one, base_name if base is not None else None)))
+    return found
+
+
+def load_files(
+    paths: Sequence[str], base: Btf | None, base_name: str | None
+) -> list[Btf | Failure]:
+    """Load many files together, and say on stderr which were probably built over another base."""
+    from btfschema.errors import attempt
+    from btfschema.sources import read_source
+
+    sources = [attempt(read_source, path) for path in paths]
+    found: list[Btf | Failure] = []
+    opened = load_all_over(sources, [base] * len(sources), base_name)
+    for path, one in zip(paths, opened, strict=True):
+        if isinstance(one, Exception):
+            found.append(one)
+        else:
+            warn(path, one[1])
+            found.append(one[0])
     return found
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 from attrs import field, frozen
 
+from btfschema.cli.inputs import load_files
+
 if TYPE_CHECKING:
     from btfschema.co_re import Kernel
     from btfschema.model.container import Btf
@@ -114,12 +116,13 @@ def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dic
     """
     from btfschema.co_re import Kernel
     from btfschema.errors import NoBtfError
-    from btfschema.sources import load, load_many
+    from btfschema.model.memo import forget
+    from btfschema.sources import load
 
     vmlinux = load(path)
     found: dict[str, Btf] = {}
     files: dict[str, str] = {}
-    for file, one in zip(modules, load_many(modules, vmlinux), strict=True):
+    for file, one in zip(modules, load_files(modules, vmlinux, path), strict=True):
         if isinstance(one, NoBtfError):
             continue
         if isinstance(one, Exception):
@@ -131,7 +134,7 @@ def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dic
     finally:
         for btf in (vmlinux, *found.values()):
             # Answers refer to their container, which refers to them.
-            btf.analyses.clear()
+            forget(btf)
 
 
 def _module_name(path: str) -> str:

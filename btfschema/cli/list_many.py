@@ -59,6 +59,7 @@ class List:
         ]
 
     def _rows(self, file: str, opened: Opened) -> dict[str, Any]:
+        from btfschema.model.memo import forget
         from btfschema.questions.listing import list_types
 
         btf, notes = opened
@@ -68,7 +69,7 @@ class List:
             # Another file may have the type.
             return {"notes": notes, "unknown": str(error)}
         finally:
-            btf.analyses.clear()
+            forget(btf)
         columns = [column for column in self.shown if column != FILE]
         rows = []
         for row in found:

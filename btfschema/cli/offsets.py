@@ -218,6 +218,7 @@ class Offsets:
         return [attempt(self._kernel, file) for file in files]
 
     def _kernel(self, file: str) -> dict[str, Any]:
+        from btfschema.model.memo import forget
         from btfschema.questions.offsets import answer
         from btfschema.sources import read_source
 
@@ -229,7 +230,7 @@ class Offsets:
                 btf, others = kernel.vmlinux, list(kernel.modules.values())
             else:
                 btf, notes = load_over(read_source(file), self.base.open(), self.base.path)
-                stack.callback(btf.analyses.clear)
+                stack.callback(forget, btf)
                 others = []
             answers = [answer(btf, one, others).as_dict() for one in self.questions]
         return {"kernel": self.kernels.names[file], "answers": answers, "notes": notes}

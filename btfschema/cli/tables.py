@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from btfschema.cli.inputs import base_option
+from btfschema.cli.inputs import base_option, load_files
 from btfschema.cli.outputs import echo
 
 if TYPE_CHECKING:
@@ -104,13 +104,13 @@ def _refuse_inputs(output: str, inputs: Sequence[str | None]) -> None:
 
 def _loaded(paths: Sequence[str], base_btf: str | None) -> Iterator[tuple[str, Btf | Failure]]:
     """The containers, some read together, over the base; the base itself may be among them."""
-    from btfschema.sources import load, load_many
+    from btfschema.sources import load
 
     base = load(base_btf) if base_btf is not None else None
     for first in range(0, len(paths), TOGETHER):
         portion = paths[first : first + TOGETHER]
         rest = [path for path in portion if base_btf is None or not _same(path, base_btf)]
-        found = dict(zip(rest, load_many(rest, base), strict=True))
+        found = dict(zip(rest, load_files(rest, base, base_btf), strict=True))
         for path in portion:
             if path in found:
                 yield path, found[path]

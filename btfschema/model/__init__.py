@@ -7,7 +7,7 @@ from btfschema._doors import door
 if TYPE_CHECKING:
     from btfschema.model.inline import carry_inline, inline_references
     from btfschema.model.integrity import check_references
-    from btfschema.model.memo import per_container, remembered
+    from btfschema.model.memo import forget, notes, per_container, remembered
     from btfschema.model.merging import MergeResult, merge
     from btfschema.model.wrongbase import suspect_base
 
@@ -15,8 +15,10 @@ __all__ = [
     "MergeResult",
     "carry_inline",
     "check_references",
+    "forget",
     "inline_references",
     "merge",
+    "notes",
     "per_container",
     "remembered",
     "suspect_base",
@@ -26,6 +28,8 @@ _HOMES = {
     "carry_inline": "btfschema.model.inline",
     "inline_references": "btfschema.model.inline",
     "check_references": "btfschema.model.integrity",
+    "forget": "btfschema.model.memo",
+    "notes": "btfschema.model.memo",
     "per_container": "btfschema.model.memo",
     "remembered": "btfschema.model.memo",
     "MergeResult": "btfschema.model.merging",

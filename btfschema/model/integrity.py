@@ -9,6 +9,7 @@ import numpy as np
 
 from btfschema.arrays import sizes_of
 from btfschema.errors import DecodeError, MissingBaseError
+from btfschema.model.memo import notes
 from btfschema.schema.plan import ROLE_CODES
 from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined, portions
@@ -30,11 +31,11 @@ def check_references(*btfs: Btf) -> None:
         DecodeError: one does not; of several such containers this tells of one.
         MissingBaseError: one does not, or the strings start like a split's, and there is no base.
     """
-    fresh = [btf for btf in btfs if check_references not in btf.analyses]
+    fresh = [btf for btf in btfs if not notes(btf, check_references)]
     for portion in portions(fresh, [len(btf.types.words) for btf in fresh]):
         _check_together(portion)
         for btf in portion:
-            btf.analyses[check_references] = True
+            notes(btf, check_references)["sound"] = True
 
 
 def _check_together(btfs: Sequence[Btf]) -> None:

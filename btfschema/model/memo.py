@@ -1,25 +1,46 @@
-"""Work that is done once for a container, which keeps the answer as long as it lives."""
+"""Work that is done once for a container, which keeps the answer as long as it lives.
+
+The one way to remember: what has ``analyses`` (a container, the columns made of one, the comparison
+of two) keeps answers there, and only these functions look into it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
 
-__all__ = ["per_container", "remembered"]
+__all__ = ["forget", "notes", "per_container", "remembered"]
 
 Answer = TypeVar("Answer")
 
 
-def remembered(btf: Btf, key: object, work: Callable[[Btf], Answer]) -> Answer:
+class Remembering(Protocol):
+    """What keeps answers."""
+
+    @property
+    def analyses(self) -> dict[Any, Any]:
+        """The answers by what was asked."""
+
+
+Holder = TypeVar("Holder", bound=Remembering)
+
+
+def remembered(holder: Holder, key: object, work: Callable[[Holder], Answer]) -> Answer:
     """The answer that is kept under ``key``, worked out by ``work`` when somebody asks first."""
-    known = btf.analyses
+    known = holder.analyses
     if key not in known:
-        known[key] = work(btf)
+        known[key] = work(holder)
     found: Answer = known[key]
+    return found
+
+
+def notes(holder: Remembering, key: object) -> dict[Any, Any]:
+    """A dict that is kept under ``key``, empty at first: for many answers of one kind."""
+    found: dict[Any, Any] = holder.analyses.setdefault(key, {})
     return found
 
 
@@ -31,3 +52,8 @@ def per_container(work: Callable[[Btf], Answer]) -> Callable[[Btf], Answer]:
         return remembered(btf, work, work)
 
     return answer
+
+
+def forget(holder: Remembering) -> None:
+    """Let go of all answers, some of which refer to their container and keep it alive."""
+    holder.analyses.clear()

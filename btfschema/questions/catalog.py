@@ -6,7 +6,7 @@ the base's catalog, which is worked out once however many modules are split over
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.questions.spelling import Declarator, Speller, joined
 from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.parts import Parts, parts_of_plan
@@ -300,6 +301,5 @@ def catalog_of(btf: Btf) -> Catalog:
     """The catalog of a container, worked out once for each."""
     catalog: Catalog | None = None
     for part in btf.chain:
-        known = part.analyses.get(Catalog)
-        catalog = part.analyses[Catalog] = known or Catalog(part, catalog)
+        catalog = remembered(part, Catalog, partial(Catalog, base=catalog))
     return catalog or Catalog(btf, None)

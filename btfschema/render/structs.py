@@ -14,6 +14,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from btfschema.errors import UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.render.c.columns import COMPOSITE, TypeColumns
 from btfschema.render.c.layout import Layout, round_up
 from btfschema.render.forced import Forced
@@ -239,17 +240,17 @@ def alignments(types: TypeColumns) -> list[int]:
 
     Nothing tells it of a struct that holds itself, or something without a size.
     """
-    kept = types.analyses
-    if alignments not in kept:
-        layout = Layout(types, exact=True)
-        found = [0] * types.count
-        for type_id, kind in enumerate(types.kinds):
-            if kind in COMPOSITE:
-                with suppress(UnresolvedError):
-                    found[type_id] = layout.alignment(type_id)
-        kept[alignments] = found
-    known: list[int] = kept[alignments]
-    return known
+    return remembered(types, alignments, _alignments)
+
+
+def _alignments(types: TypeColumns) -> list[int]:
+    layout = Layout(types, exact=True)
+    found = [0] * types.count
+    for type_id, kind in enumerate(types.kinds):
+        if kind in COMPOSITE:
+            with suppress(UnresolvedError):
+                found[type_id] = layout.alignment(type_id)
+    return found
 
 
 @define

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import DecodeError, EncodeError, NoMemberError, UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.memo import notes
 from btfschema.model.paths import steps_of
 from btfschema.model.views import TypeView
 from btfschema.values.floats import FLOAT_CODES, decode_float
@@ -43,7 +44,7 @@ def dtype_of(btf: Btf, type_: AnyType) -> DType:
         UnresolvedError, DecodeError, TypeIdError, UnknownNameError: as for
             :func:`~btfschema.values.read`.
     """
-    known: dict[int | str, DType] = btf.analyses.setdefault(dtype_of, {})
+    known: dict[int | str, DType] = notes(btf, dtype_of)
     # Asked for again and again, and a view of a large struct takes long to hash.
     key = type_.id if isinstance(type_, TypeView) and type_.btf is btf else type_
     found = known.get(key) if not isinstance(key, TypeView) else None

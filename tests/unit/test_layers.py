@@ -151,6 +151,16 @@ def test_what_a_kind_is_stands_in_the_schema() -> None:
     assert listing == set(LISTS)
 
 
+def test_work_is_remembered_in_one_way() -> None:
+    using = {
+        path.stem
+        for path in [*CODEC, *PASSES]
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute) and node.attr == "analyses"
+    }
+    assert using == {"memo"}
+
+
 # The one table of what may import what: the third column of the page on how it is built.
 PAGE = ROOT / "docs" / "reference" / "architecture.md"
 ROW = re.compile(r"^\| `(\w+)` \| .* \| ([\w, ]*?) *\|$", re.MULTILINE)

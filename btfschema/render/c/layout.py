@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from btfschema.errors import EncodeError
+from btfschema.model.memo import remembered
 from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Members, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
@@ -55,11 +56,9 @@ class Layout:
     def __init__(self, types: TypeColumns, *, exact: bool = False) -> None:
         self._types = types
         self._exact = exact
-        kept = types.analyses
-        if (Layout, exact) not in kept:
-            kept[Layout, exact] = _own_alignments(types, exact)
+        own = remembered(types, (Layout, exact), lambda types: _own_alignments(types, exact))
         # A copy: those of structs are filled in as they are asked for.
-        self._alignments: list[int] = kept[Layout, exact].copy()
+        self._alignments = own.copy()
         self._ends = types.end_ids
         self._packed: set[int] = set()
         self._open: set[int] = set()

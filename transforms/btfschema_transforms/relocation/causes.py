@@ -7,7 +7,7 @@ from collections import deque
 from attrs import define, field
 
 from btfschema import Btf
-from btfschema.model import per_container
+from btfschema.model import per_container, remembered
 from btfschema_transforms.sameness.identity import Identity
 
 __all__ = ["Causes", "Pair"]
@@ -58,11 +58,8 @@ class Causes:
     @classmethod
     def of(cls, same: Identity, base: Btf, target: Btf) -> Causes:
         """What is known of two bases, nothing at first."""
-        known: Causes | None = same.analyses.get(cls)
-        if known is None:
-            sizes = [len(one.all_types) + len(one.all_types.words) for one in (base, target)]
-            known = same.analyses[cls] = cls(same, REPEATS * sum(sizes))
-        return known
+        sizes = [len(one.all_types) + len(one.all_types.words) for one in (base, target)]
+        return remembered(same, cls, lambda same: cls(same, REPEATS * sum(sizes)))
 
     def find(self, ids: list[int], base: Btf, target: Btf) -> list[Pair | None]:
         """The nearest differing pair for each of these types of the first base, or None."""

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from btfschema import Btf
 from btfschema.escapes import printable
+from btfschema.model import notes
 from btfschema.render import listed
 from btfschema.schema import parts_of_plan
 from btfschema_transforms.relocation.causes import Causes, Pair
@@ -97,7 +98,7 @@ class Difference:
 
 def differences(base: Btf, ids: list[int], target: Btf, same: Identity) -> tuple[Difference, ...]:
     """Say why these types of ``base`` are not in ``target`` once; worked out once for a pair."""
-    known: dict[int, Difference] = same.analyses.setdefault(differences, {})
+    known: dict[int, Difference] = notes(same, differences)
     fresh = [one for one in ids if one not in known]
     different = [one for one in fresh if not same.counts[same.old[one]]]
     pairs = Causes.of(same, base, target).find(different, base, target)
@@ -118,7 +119,7 @@ def differences(base: Btf, ids: list[int], target: Btf, same: Identity) -> tuple
 
 def _matches(same: Identity, type_id: int) -> tuple[int, ...]:
     """The ids of the types that are the same, one tuple for all of a class."""
-    known: dict[int, tuple[int, ...]] = same.analyses.setdefault(_matches, {})
+    known: dict[int, tuple[int, ...]] = notes(same, _matches)
     number = int(same.old[type_id])
     if number not in known:
         known[number] = tuple(same.same(type_id))
@@ -127,7 +128,7 @@ def _matches(same: Identity, type_id: int) -> tuple[int, ...]:
 
 def _compared(base: Btf, target: Btf, same: Identity, pair: Pair) -> Compared:
     """A cause and how it differs; worked out once for a pair of types."""
-    known: dict[Pair, Compared] = same.analyses.setdefault(_compared, {})
+    known: dict[Pair, Compared] = notes(same, _compared)
     if pair not in known:
         old, new = pair
         before, after = base[old], target[new]

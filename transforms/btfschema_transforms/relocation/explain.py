@@ -13,6 +13,7 @@ from attrs import frozen
 
 from btfschema import Btf
 from btfschema.escapes import printable
+from btfschema.model import notes, remembered
 from btfschema.render import SharedList, listed
 from btfschema.schema import parts_of_plan
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
@@ -247,7 +248,7 @@ def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:
 
 def _others(target: Btf, name: str) -> Others:
     """The target's types of a name, the same for all distilled types of that name."""
-    known: dict[str, Others] = target.analyses.setdefault(_others, {})
+    known: dict[str, Others] = notes(target, _others)
     if name not in known:
         there = target_of(target).namesakes(name)
         unsized = there.parts.declarations
@@ -260,7 +261,7 @@ def _others(target: Btf, name: str) -> Others:
 
 def _sizes(target: Btf, name: str, kind: int) -> tuple[int, ...]:
     """The sizes of the target's types of a name and kind, the same for all that want these."""
-    known: dict[tuple[str, int], tuple[int, ...]] = target.analyses.setdefault(_sizes, {})
+    known: dict[tuple[str, int], tuple[int, ...]] = notes(target, _sizes)
     if (name, kind) not in known:
         kinds = parts_of_plan(target.types.plan).standing_for(kind)
         sizes = target_of(target).namesakes(name).sizes
@@ -273,9 +274,8 @@ def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
 
     Empty where it is not certain which types to compare.
     """
-    known: WeakKeyDictionary[Btf, dict[Any, dict[Wanted, MemberDiff]]] | None
-    if (known := target.analyses.get(member_diff)) is None:
-        known = target.analyses[member_diff] = WeakKeyDictionary()
+    known: WeakKeyDictionary[Btf, dict[Any, dict[Wanted, MemberDiff]]]
+    known = remembered(target, member_diff, lambda _: WeakKeyDictionary())
     diffs: dict[Wanted, MemberDiff] = memo(known.setdefault(original, {}), member_diff)
     if wanted not in diffs:
         after = target_of(target).namesakes(wanted.name).kinds.get(wanted.kind, [])

@@ -11,6 +11,7 @@ from attrs import asdict, frozen
 from btfschema import Btf
 from btfschema.errors import UnresolvedError
 from btfschema.escapes import printable
+from btfschema.model import notes
 from btfschema.render import SharedList
 from btfschema.schema import parts_of_plan
 from btfschema_transforms.relocation.cnames import c_name
@@ -95,9 +96,10 @@ def _places(btf: Btf, type_id: int) -> dict[tuple[str, int], Place]:
 
 def _size(btf: Btf, type_id: int) -> int | None:
     """Bytes of a type, None where it has none; kept, since many members share long chains."""
-    known: dict[int, int | None] = btf.analyses.setdefault(_size, {0: None})
+    known: dict[int, int | None] = notes(btf, _size)
     types = btf.all_types
     parts = parts_of_plan(types.plan)
+    known.setdefault(0, None)
     chain: list[tuple[int, int]] = []
     current = type_id
     while current not in known:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.model import remembered
 from btfschema.tables import DROPPED, IdMap
 from btfschema_transforms.sameness.records import Records
 
@@ -73,7 +74,7 @@ def identity(old: Btf, new: Btf) -> Identity:
     A type of a kind that the schema does not declare is the same as no other.
     """
     known: WeakKeyDictionary[Btf, Identity]
-    known = old.analyses.setdefault(identity, WeakKeyDictionary())
+    known = remembered(old, identity, lambda _: WeakKeyDictionary())
     found = known.get(new)
     if found is None:
         found = known[new] = _compare(old, new)
