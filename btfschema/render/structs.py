@@ -228,11 +228,7 @@ def struct_layouts(btf: Btf) -> Iterator[StructLayout]:
 
 
 def _alignments(types: TypeColumns) -> Forced:
-    kept = types.analyses
-    if Forced not in kept:
-        kept[Forced] = Forced(types)
-    known: Forced = kept[Forced]
-    return known
+    return remembered(types, Forced, Forced)
 
 
 def alignments(types: TypeColumns) -> list[int]:
@@ -240,10 +236,10 @@ def alignments(types: TypeColumns) -> list[int]:
 
     Nothing tells it of a struct that holds itself, or something without a size.
     """
-    return remembered(types, alignments, _alignments)
+    return remembered(types, alignments, _of_all)
 
 
-def _alignments(types: TypeColumns) -> list[int]:
+def _of_all(types: TypeColumns) -> list[int]:
     layout = Layout(types, exact=True)
     found = [0] * types.count
     for type_id, kind in enumerate(types.kinds):
