@@ -78,8 +78,8 @@ def check(
           -T 6.13=vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
     found = gather(files, trees)
-    named = dict(map(named_kernel, targets))
-    if len(named) < len(targets):
+    original_base = found.over(original_base)
+    if len(named := dict(map(named_kernel, targets))) < len(targets):
         raise click.UsageError("a kernel is given twice with --target")
     reads = {"FILE": found.paths, "--target": list(named.values()), "-B": [original_base]}
     guard({"--report": [report], "--html": [html]}, reads)

@@ -109,10 +109,12 @@ def diff(
     page = DiffPage(_called(old), _called(new)) if html is not None else None
     try:
         narrow = _narrowing(names, kinds, api, only, objects)
-        pairs, alone = _files(old, new) if trees else ({"": (old, new)}, [])
+        pairs, alone = {"": (old, new)}, list[str]()
+        if trees:
+            pairs, alone, bases = _files((old, new), bases)
         over: Sequence[Any] = [_base(one) for one in bases] if trees else bases
         for title, both in pairs.items():
-            found = narrow(_compare(both, over))
+            found = narrow(_compare(both, (None, None) if both == bases else over))
             differ = differ or bool(found)
             if page is not None:
                 page.add(title, found)
@@ -199,24 +201,35 @@ def _show(
     echo("\n".join(lines(found, full=full)))
 
 
-def _files(old: str, new: str) -> tuple[dict[str, tuple[str, str]], list[str]]:
-    """The files of the same module in two directories, and lines about those of one only."""
-    from btfschema.cli.tree import SUFFIXES, gather
+def _files(
+    folders: tuple[str, str], named: tuple[str | None, str | None]
+) -> tuple[dict[str, tuple[str, str]], list[str], tuple[str | None, str | None]]:
+    """The files of the same module in two directories.
 
-    sides = []
-    for folder in (old, new):
+    Args:
+        folders: the directories.
+        named: the bases that were named.
+
+    Returns:
+        The pairs by name, lines about what is in one directory only, and the bases, which a
+        directory like /sys/kernel/btf brings along and which are one of its pairs.
+    """
+    from btfschema.cli.below import stem
+    from btfschema.cli.tree import gather
+
+    sides, bases = [], []
+    for folder, base in zip(folders, named, strict=True):
+        gathered = gather((), (folder,)).with_base
+        bases.append(gathered.over(base))
         found: dict[str, str] = {}
-        for path in gather((), (folder,)).paths:
-            name = Path(path).name
-            for suffix in sorted(SUFFIXES, key=len, reverse=True):
-                name = name.removesuffix(suffix)
-            found.setdefault(name.replace("-", "_"), path)
+        for path in gathered.paths:
+            found.setdefault(stem(Path(path).name).replace("-", "_"), path)
         sides.append(found)
     pairs = {name: (sides[0][name], sides[1][name]) for name in sides[0] if name in sides[1]}
     alone = []
-    for folder, mine, others in ((old, sides[0], sides[1]), (new, sides[1], sides[0])):
+    for folder, mine, others in zip(folders, sides, reversed(sides), strict=True):
         alone += [f"Only in {folder}: {name}" for name in mine if name not in others]
-    return pairs, alone
+    return pairs, alone, (bases[0], bases[1])
 
 
 def _narrowing(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import field, frozen
 
+from btfschema.cli.below import BTF_SUFFIXES, files_below, stem
 from btfschema.cli.inputs import load_files
 
 if TYPE_CHECKING:
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KernelFiles", "kernels_of", "named_kernel", "open_kernel"]
 
-MODULES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
-# BTFHub's archive keeps each kernel as NAME.btf.tar.xz.
-KERNELS = (".btf", "vmlinux", ".btf.tar.xz", ".btf.xz", ".btf.gz", ".btf.zst")
+KERNELS = (*BTF_SUFFIXES, "vmlinux", ".itb")
 # How kernels' names begin in /boot and in build trees.
-NAMES = ("vmlinux", "vmlinuz", "Image")
+NAMES = ("vmlinux", "vmlinuz", "Image", "zImage", "uImage", "fitImage", "boot.img")
 
 
 @frozen
@@ -91,11 +90,7 @@ def named_kernel(text: str) -> tuple[str, str]:
 
 def _modules(folder: str, kernel: str) -> tuple[str, ...]:
     """All modules below a directory, which may hold the kernel too."""
-    found = []
-    for where, below, files in os.walk(folder):
-        below.sort()
-        paths = [os.path.join(where, one) for one in sorted(files) if one.endswith(MODULES)]  # noqa: PTH118
-        found += [one for one in paths if not Path(one).samefile(kernel)]
+    found = [one.path for one in files_below(folder) if not Path(one.path).samefile(kernel)]
     if not found:
         raise click.UsageError(f"no modules below {folder}")
     return tuple(found)
@@ -139,7 +134,4 @@ def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dic
 
 def _module_name(path: str) -> str:
     """A module's name as the kernel has it: ``nf_tables`` for ``nf-tables.ko.xz``."""
-    name = Path(path).name
-    for suffix in sorted(MODULES, key=len, reverse=True):
-        name = name.removesuffix(suffix)
-    return name.replace("-", "_")
+    return stem(Path(path).name).replace("-", "_")

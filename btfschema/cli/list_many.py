@@ -115,6 +115,7 @@ def list_many(
     Raises:
         UnknownNameError: a condition names a type that no file has.
     """
+    base_btf = found.over(base_btf)
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     told, failed = _Told(), False
     with ExitStack() as stack:

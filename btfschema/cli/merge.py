@@ -73,7 +73,8 @@ def merge(
 
     text = ",".join(part for part in (pipeline, "flatten,dedup" if flatten else "") if part)
     work = Pipeline.parse(text) if text else None
-    paths = gather(files, trees).paths
+    gathered = gather(files, trees)
+    paths, base_btf = gathered.paths, gathered.over(base_btf)
     guard({"-o": [output]}, {"FILE": paths, "-B": [base_btf]})
     base = load(base_btf) if base_btf is not None else None
     btfs = _loaded(paths, base, optional=bool(trees), rebase=rebase)

@@ -74,7 +74,8 @@ def tables(
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.cli.tree import gather
 
-    found = gather(files, trees)
+    found = gather(files, trees).with_base
+    base_btf = found.over(base_btf)
     _refuse_inputs(output, [*found.paths, base_btf])
     loaded = _loaded(found.paths, base_btf)
     failed = _Failures(keep_going=found.walked)

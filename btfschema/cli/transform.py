@@ -144,6 +144,8 @@ def transform_all(
 ) -> None:
     """Run a pipeline on files or whole directories and write the results."""
     found = gather(files, trees)
+    # What is relocated brings its own base.
+    base = base if "original" in inputs else found.over(base)
     targets = Targets.of(found, output, out_dir, in_place)
     given = {OPTIONS.get(name, name): [path] for name, path in inputs.items()}
     guard(
@@ -342,12 +344,13 @@ def run(
         sys.path.append("")
     parsed = Pipeline.parse(pipeline, extra=loaded_passes(loaded))
     found = gather(files)
+    base_btf = found.over(base_btf)
     writes = bool(output or out_dir or in_place)
     targets = Targets.of(found, output, out_dir, in_place) if writes else None
     dumped = DumpAfter(dump_after).paths(parsed.passes) if dump_after else []
     guard(
         {**(targets.writes if targets else {}), "--report": [report], "--dump-after": dumped},
-        {"FILE": files, "-B": [base_btf], "--input": list(inputs.values())},
+        {"FILE": found.paths, "-B": [base_btf], "--input": list(inputs.values())},
         targets.own if targets else None,
     )
     base = shared(base_btf, None, 1) if base_btf is not None else None
@@ -368,4 +371,4 @@ def run(
             echo(json_text({"file": file, **shown}), err=report == DASH)
         return row
 
-    run_batch(files, Each(work), keep_going=keep_going, report=report)
+    run_batch(found.paths, Each(work), keep_going=keep_going, report=report)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from btfschema.cli.below import files_below
 from btfschema.cli.options import Decorator, executor_option, jobs_option, quiet_option
 from btfschema.cli.outputs import echo
 from btfschema.cli.table import Table
@@ -28,8 +28,6 @@ __all__ = [
     "tree_options",
 ]
 
-# What files that hold a module's BTF are called; a directory may hold anything else too.
-SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".btf")
 # Reasons, and notes, that a summary names.
 MOST_REASONS = 10
 
@@ -44,7 +42,8 @@ def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="DIR",
             multiple=True,
             type=click.Path(exists=True, file_okay=False),
-            help="All modules and .btf files below DIR; implies --keep-going.",
+            help="All modules and .btf files below DIR, or a copy of /sys/kernel/btf; implies "
+            "--keep-going.",
         ),
         jobs_option,
         executor_option,
@@ -63,37 +62,50 @@ class Found:
         paths: in order.
         relative: what each is called below an output directory.
         walked: whether directories were searched.
+        base: the ``vmlinux`` of a directory like /sys/kernel/btf, when all files are from it.
     """
 
     paths: tuple[str, ...]
     relative: Mapping[str, str]
     walked: bool
+    base: str | None = None
+
+    def over(self, base: str | None) -> str | None:
+        """The base that was named; else the one that the files' directory brings along."""
+        return self.base if base is None else base
+
+    @property
+    def with_base(self) -> Found:
+        """These files and the base that their directory brings along, which goes first."""
+        if self.base is None:
+            return self
+        relative = {self.base: Path(self.base).name, **self.relative}
+        return evolve(self, paths=(self.base, *self.paths), relative=relative)
 
 
 def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
-    """Files as they are, directories with all that is below them, links to directories left out.
+    """Files as they are, directories with all that is below them: see :func:`files_below`.
 
     Raises:
         click.UsageError: there is nothing.
     """
     relative: dict[str, str] = {}
     roots = [*trees, *(file for file in files if file != "-" and Path(file).is_dir())]
-    for root in roots:
-        for folder, below, names in os.walk(root):
-            below.sort()
-            for name in sorted(names):
-                if name.endswith(SUFFIXES):
-                    path = os.path.join(folder, name)  # noqa: PTH118
-                    relative[path] = os.path.relpath(path, root)
+    bases = set[str | None]()
+    for one in (one for root in roots for one in files_below(root)):
+        relative[one.path] = one.relative
+        bases.add(one.base)
     named = [file for file in files if file not in roots]
     for file in named:
         if file in relative or named.count(file) > 1:
             raise click.UsageError(f"{file} is given twice")
         relative[file] = Path(file).name
+        bases.add(None)
     if not relative:
         where = f" below {', '.join(roots)}" if roots else ": give FILEs, or --all DIR"
         raise click.UsageError(f"no modules and no .btf files{where}")
-    return Found(tuple(relative), relative, bool(roots))
+    base = bases.pop() if len(bases) == 1 else None
+    return Found(tuple(relative), relative, bool(roots), base)
 
 
 @frozen

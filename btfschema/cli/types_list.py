@@ -127,7 +127,9 @@ def list_(
         from btfschema.cli.list_many import List, list_many
 
         work = List(wanted, tuple(shown), sort, limit)
-        found = list_many(work, gather(files, trees), base_btf, executor, jobs, quiet=quiet)
+        found = list_many(
+            work, gather(files, trees).with_base, base_btf, executor, jobs, quiet=quiet
+        )
     else:
         file = files[0] if files else None
         rows = list_types(open_input(file, base_btf), wanted, sort)[:limit]

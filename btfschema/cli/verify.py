@@ -83,6 +83,7 @@ def verify(
     from btfschema.framework.files import Each
 
     found = gather(files or (() if trees else running_kernel()), trees)
+    base_btf = found.over(base_btf)
     guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"

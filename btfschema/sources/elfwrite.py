@@ -69,6 +69,7 @@ def write_btf_file(
     base = _own_base(btf) if with_base else None
     name, to_stdout = Path(target), os.fspath(target) == STDIN
     compress = COMPRESSORS.get(name.suffix)
+    _refuse_archive(name)
     raw = (name if compress is None else name.with_suffix("")).suffix == RAW_SUFFIX
     if not raw and not isinstance(source, Source):
         _check_rereadable(os.fspath(source))
@@ -88,6 +89,15 @@ def write_btf_file(
     of_source = source.path if isinstance(source, Source) else os.fspath(source)
     atomic_write_all(contents, like=of_source if of_source != STDIN else None)
     return notices
+
+
+def _refuse_archive(target: Path) -> None:
+    if ".tar" in target.suffixes[-2:]:
+        raise EncodeError(
+            f"{target}: tar archives are read, not written; name the target {RAW_SUFFIX}",
+            got=str(target),
+            expected=f"a target named {RAW_SUFFIX}",
+        )
 
 
 def _print(data: bytes) -> None:
@@ -204,7 +214,7 @@ def _payload(source: Source) -> bytes:
     if source.format == "image" or images:
         what = ", ".join(images) or "Image"
         raise EncodeError(
-            f"{source.name}: a kernel boot image ({what}) can't be written; "
+            f"{source.name}: an image or archive ({what}) can't be written; "
             f"name the target {RAW_SUFFIX} for raw BTF",
             got=what,
             expected=f"an ELF file, raw BTF or a target named {RAW_SUFFIX}",

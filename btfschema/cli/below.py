@@ -1,0 +1,79 @@
+"""Which files below a directory hold BTF: by name, and as /sys/kernel/btf has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+
+from attrs import frozen
+
+__all__ = ["BTF_SUFFIXES", "MODULE_SUFFIXES", "SUFFIXES", "Below", "files_below", "stem"]
+
+PACKED = ("", ".gz", ".xz", ".zst")
+MODULE_SUFFIXES = tuple(f".ko{packed}" for packed in PACKED)
+# BTFHub's archive keeps each kernel's BTF as NAME.btf.tar.xz.
+BTF_SUFFIXES = tuple(f".btf{tar}{packed}" for tar in ("", ".tar") for packed in PACKED)
+# What files that hold a module's BTF are called; a directory may hold anything else too.
+SUFFIXES = MODULE_SUFFIXES + BTF_SUFFIXES
+LONGEST_FIRST = sorted(SUFFIXES, key=len, reverse=True)
+VMLINUX = "vmlinux"
+MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
+
+
+@frozen
+class Below:
+    """A file below a directory.
+
+    Attributes:
+        path: the file.
+        relative: its path below the directory; of ``NAME.btf.tar.xz``, that of ``NAME.btf``.
+        base: the ``vmlinux`` beside it in a copy of ``/sys/kernel/btf``, else None.
+    """
+
+    path: str
+    relative: str
+    base: str | None = None
+
+
+def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Below]:
+    """The files with one of these suffixes, in order; links to directories are not followed.
+
+    A directory whose ``vmlinux`` is raw BTF is taken for a copy of ``/sys/kernel/btf``, where
+    modules have no suffix: what begins as BTF does belongs to it, and ``vmlinux`` is the base.
+    """
+    for folder, below, names in os.walk(root):
+        below.sort()
+        base = _base_of(folder, names)
+        for name in sorted(names):
+            path = os.path.join(folder, name)  # noqa: PTH118
+            known = name.endswith(suffixes)
+            if known or (base is not None and path != base and _is_raw(path)):
+                yield Below(path, os.path.relpath(_unpacked(path), root), base)
+
+
+def _base_of(folder: str, names: Collection[str]) -> str | None:
+    path = os.path.join(folder, VMLINUX)  # noqa: PTH118
+    return path if VMLINUX in names and _is_raw(path) else None
+
+
+def _is_raw(path: str) -> bool:
+    """Whether a file begins as raw BTF does."""
+    if not os.path.isfile(path):  # noqa: PTH113
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read(2) in MAGICS
+    except OSError:
+        return False
+
+
+def _unpacked(path: str) -> str:
+    """A path as it is, but ``NAME.btf`` for ``NAME.btf.tar.xz``: results are no archives."""
+    suffix = next((one for one in LONGEST_FIRST if path.endswith(one)), "")
+    return path.removesuffix(suffix) + ".btf" if ".tar" in suffix else path
+
+
+def stem(name: str) -> str:
+    """A file's name without the suffix that says that it holds BTF."""
+    suffix = next((one for one in LONGEST_FIRST if name.endswith(one)), "")
+    return name.removesuffix(suffix)

@@ -1,0 +1,112 @@
+"""Directories as people have them: BTFHub's archive, and copies of /sys/kernel/btf."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from shell import btfschema
+
+from btfschema import Btf, dumps
+
+MODULES = ("libiscsi", "nf_nat", "8021q")
+
+
+@pytest.fixture(scope="module")
+def copy(
+    tmp_path_factory: pytest.TempPathFactory, cloud_bytes: bytes, modules: dict[str, bytes]
+) -> Path:
+    """What ``cp -r /sys/kernel/btf`` leaves, and files that have no business there."""
+    folder = tmp_path_factory.mktemp("sys") / "btf"
+    folder.mkdir()
+    (folder / "vmlinux").write_bytes(cloud_bytes)
+    for name in MODULES:
+        (folder / name).write_bytes(modules[name])
+    (folder / "README").write_text("copied on Tuesday")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory, cloud: Btf) -> Path:
+    """Kernels as BTFHub's archive keeps them, in folders by distribution."""
+    from btfschema import Builder
+    from btfschema.views import Int, Member, Struct
+
+    root = tmp_path_factory.mktemp("hub")
+    for number, release in enumerate(["5.4.0-1", "5.10.0-2"]):
+        builder = Builder()
+        word = builder.add(Int("int", 4))
+        builder.add(Struct("s", 8, [Member("a", word, 0), Member("b", word, 32)][: 1 + number]))
+        folder = root / "debian" / "10" / "x86_64"
+        folder.mkdir(parents=True, exist_ok=True)
+        raw = root / "raw"
+        raw.write_bytes(dumps(builder.build()))
+        with tarfile.open(folder / f"{release}.btf.tar.xz", "w:xz") as archive:
+            archive.add(raw, f"{release}.btf")
+        raw.unlink()
+    return root
+
+
+def out(*words: str | Path, code: int = 0) -> str:
+    done = btfschema(*words)
+    assert done.returncode == code, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_a_copy_of_sysfs_is_verified_over_its_vmlinux(copy: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.jsonl"
+    out("verify", "--all", copy, "--quiet", "--report", report)
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert sorted(Path(row["file"]).name for row in rows) == sorted(MODULES)
+    assert {row["outcome"] for row in rows} == {"ok"}
+
+
+def test_a_copy_of_sysfs_is_listed_merged_and_compared(copy: Path, tmp_path: Path) -> None:
+    listed = json.loads(
+        out(
+            "list", "--all", copy, "--quiet", "--kind", "struct", "--columns", "file,name", "--json"
+        )
+    )
+    assert {Path(row["file"]).name for row in listed} == {"vmlinux", *MODULES}
+    merged = tmp_path / "merged.btf"
+    out("merge", "--all", copy, "-o", merged)
+    types = json.loads(out("info", merged, "-B", copy / "vmlinux", "--json"))["types"]
+    assert types > 3
+    assert out("diff", "--all", copy, copy) == ""
+
+
+def test_a_copy_of_sysfs_is_distilled(copy: Path, tmp_path: Path) -> None:
+    out("distill", "--all", copy, "--out-dir", tmp_path / "out", "--quiet")
+    made = {path.name for path in (tmp_path / "out").iterdir() if path.name[0] != "."}
+    assert made == {name + end for name in MODULES for end in ("", ".base")}
+
+
+def test_the_base_that_is_named_wins(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes((copy / "nf_nat").read_bytes())
+    done = btfschema("verify", "--all", copy, "-B", tmp_path / "other", "--quiet")
+    assert done.returncode == 1
+
+
+def test_btfhub_is_a_tree_for_all_commands(hub: Path, tmp_path: Path) -> None:
+    assert out("verify", "--all", hub, "--quiet") == ""
+    names = out("list", "--all", hub, "--quiet", "--kind", "struct", "--names").split()
+    assert names == ["s", "s"]
+    paths = tmp_path / "paths.txt"
+    paths.write_text("s.b\n")
+    table = out("offsets", paths, "--all", hub, "--quiet", code=1)
+    assert [line.split(",")[0] for line in table.splitlines()[1:]] == [
+        "debian/10/x86_64/5.10.0-2.btf.tar.xz",
+        "debian/10/x86_64/5.4.0-1.btf.tar.xz",
+    ]
+    assert "5.4.0_1" not in out("diff", "--all", hub, hub)
+
+
+def test_what_comes_of_an_archive_is_no_archive(hub: Path, tmp_path: Path) -> None:
+    out("run", "dedup", hub, "--out-dir", tmp_path)
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.btf"))
+    assert made == ["debian/10/x86_64/5.10.0-2.btf", "debian/10/x86_64/5.4.0-1.btf"]
+    (archive,) = hub.rglob("5.4*")
+    done = btfschema("run", "dedup", archive, "--in-place")
+    assert (done.returncode, b"tar archives are read, not written" in done.stderr) == (1, True)
