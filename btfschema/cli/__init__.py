@@ -264,12 +264,14 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> Any:
     """Run the command line.
 
-    An error becomes words on stderr and exit code 1, or 2 for a pipeline that is spelled wrongly.
+    An error becomes words on stderr, or a JSON object when JSON was asked for, and exit code 1; 2
+    for a command line or a pipeline that is spelled wrongly.
 
     Args:
         args: the arguments; those of the process by default.
     """
-    from btfschema.cli.outputs import echo
+    from btfschema.cli.answers import as_object, asks_for_json, worded
+    from btfschema.cli.outputs import echo, json_text
     from btfschema.errors import BtfError, RegistryError, SpecError
 
     # No command multiplies matrices; the threads that numpy would start for that cost a sixth of
@@ -278,25 +280,33 @@ def main(args: list[str] | None = None) -> Any:
     # As other filters do, end without a word when nobody reads any more.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    words = sys.argv[1:] if args is None else args
     code = 1
     _escape_what_the_locale_lacks()
     try:
         try:
-            return cli.main(args=args, prog_name="btfschema")
+            ended = cli.main(args=args, prog_name="btfschema", standalone_mode=False)
         finally:
             # A full disk is noticed here, and not when the interpreter ends.
             if sys.stdout is not None:
                 sys.stdout.flush()
+        sys.exit(ended if isinstance(ended, int) else 0)
+    except click.ClickException as error:
+        if not asks_for_json(words):
+            error.show()
+            sys.exit(error.exit_code)
+        text, code = error.format_message(), error.exit_code
     except (SpecError, RegistryError) as error:
         text, code = str(error), 2
     except BtfError as error:
         text = str(error)
     except OSError as error:
-        text = _worded(error)
+        text = worded(error)
         if sys.stdout is not None:
             # What could not be written is not tried again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    echo(f"btfschema: {text}", err=True)
+    as_json = asks_for_json(words)
+    echo(json_text(as_object(text, words)) if as_json else f"btfschema: {text}", err=True)
     sys.exit(code)
 
 
@@ -305,14 +315,3 @@ def _escape_what_the_locale_lacks() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-
-
-def _worded(error: OSError) -> str:
-    """An error of the system in words; one without a file comes from writing what is printed."""
-    from btfschema.escapes import printable
-
-    if error.strerror is None:
-        return str(error)
-    name = error.filename
-    where = printable(os.fsdecode(name)) if isinstance(name, str | bytes) else "standard output"
-    return f"{where}: {error.strerror}"

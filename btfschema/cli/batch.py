@@ -13,7 +13,8 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli import Interrupted
-from btfschema.cli.options import Decorator
+from btfschema.cli.answers import complaint, print_json
+from btfschema.cli.options import Decorator, json_options
 from btfschema.cli.outputs import DASH, echo, output_stream
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
@@ -34,8 +35,10 @@ __all__ = [
     "failure",
     "file_arguments",
     "report_option",
+    "rows_printer",
     "run_batch",
     "sizes",
+    "stdout_of",
     "type_count",
 ]
 
@@ -57,6 +60,16 @@ report_option: Decorator = click.option(
 )
 
 
+def stdout_of(*, as_json: bool) -> dict[str, Sequence[str | None]]:
+    """What ``guard`` is told of JSON on standard output."""
+    return {"--json": [DASH if as_json else None]}
+
+
+def rows_printer(*, as_json: bool, pretty: bool) -> Callable[[dict[str, Any]], None] | None:
+    """What prints reports where JSON is asked for."""
+    return (lambda row: print_json(row, pretty=pretty)) if as_json else None
+
+
 def batch_options(*, outputs: bool) -> Decorator:
     """The options of every command that takes many files; those about outputs when it has any."""
     options: list[Decorator] = [
@@ -64,6 +77,7 @@ def batch_options(*, outputs: bool) -> Decorator:
             "--keep-going", is_flag=True, help="Go on with the next file after a failure."
         ),
         report_option,
+        json_options("an object for each file, what --report writes"),
     ]
     if outputs:
         options += [
@@ -135,7 +149,7 @@ class Targets:
         return cls(output, out_dir, found.relative, in_place)
 
     @property
-    def writes(self) -> dict[str, list[str]]:
+    def writes(self) -> dict[str, Sequence[str | None]]:
         """The outputs, by the option that names them."""
         option = "--out-dir" if self.out_dir is not None else "-o" if self.output else "--in-place"
         return {option: [self.of_file(file) for file in self.relative]}
@@ -190,6 +204,7 @@ class Reports:
         summary: is given each report, or None.
         journal: is told what is finished, or None.
         notes: counts notes by how they end; the first that ends like this is said. None says all.
+        rows: prints each report, or None.
     """
 
     out: TextIO | None = None
@@ -197,6 +212,7 @@ class Reports:
     summary: Listener | None = None
     journal: Journal | None = None
     notes: Counter[str] | None = None
+    rows: Callable[[dict[str, Any]], None] | None = None
 
     def say(self, text: str) -> None:
         """A line on stderr."""
@@ -211,7 +227,7 @@ class Reports:
         for note in notes:
             end = note.rpartition(": ")[2]
             if self.notes is None or not self.notes[end]:
-                self.say(f"btfschema: {printable(row['file'])}: {note}")
+                self.say(complaint(note, row["file"], "warning"))
             if self.notes is not None:
                 self.notes[end] += 1
         if notes:
@@ -225,6 +241,8 @@ class Reports:
             self.summary.add(row)
         if self.out is not None:
             self.out.write(line(row) + "\n")
+        if self.rows is not None:
+            self.rows(row)
         if self.progress is not None and fresh:
             self.progress.step()
 
@@ -272,7 +290,7 @@ def run_batch(
     left = len(files) - outcomes.total()
     if left:
         text = f"{left:,} of {len(files):,} files were not tried; --keep-going goes on"
-        reports.say(f"btfschema: {text}")
+        reports.say(complaint(text))
     if set(outcomes) - {"ok"}:
         raise click.exceptions.Exit(1)
 
@@ -311,7 +329,7 @@ def _done(
                 row = {"file": file, "outcome": "ok", **(outcome.result or {})}
                 if outcome.error is not None:
                     row |= failure(file, outcome.error)
-                    reports.say(f"btfschema: {printable(file)}: {row['message']}")
+                    reports.say(complaint(row["message"], file))
             failed |= row["outcome"] != "ok"
             reports.add(row, fresh=file not in kept)
             yield row

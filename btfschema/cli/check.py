@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, field, frozen
 
-from btfschema.cli.batch import Reports, failure, report_option, run_batch
+from btfschema.cli.answers import complaint
+from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.inputs import load_all_over, noted, original_option, policy_option
 from btfschema.cli.kernels import named_kernel
 from btfschema.cli.matrix import Matrix
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
 from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Kept, gather, shared, tree_options
@@ -53,6 +55,7 @@ __all__ = ["check"]
     help="Write a page to look at: what breaks on which kernel, and what is to blame.",
 )
 @report_option
+@json_options("an object for each file, what --report writes")
 def check(
     files: tuple[str, ...],
     trees: tuple[str, ...],
@@ -64,12 +67,14 @@ def check(
     executor: str | None,
     quiet: bool,
     report: str | None,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Say whether each FILE's BTF relocates onto a kernel, and if not, why.
 
     A FILE with a distilled base (.BTF.base) is checked as it is. An ordinary module is distilled
-    first, over -B. All files are checked; the exit code is 1 when one fails. For
-    directories, and for several kernels, tables say what breaks and which types are to blame.
+    first, over -B. All files are checked; the exit code is 1 when one fails. For directories, and
+    for several kernels, tables say what breaks and which types are to blame.
 
     \b
     Examples:
@@ -78,42 +83,48 @@ def check(
           -T 6.13=vmlinuz-6.13 --html report.html
     """  # noqa: D301 - click needs the backspace character itself
     found = gather(files, trees)
-    original_base = found.over(original_base)
-    if len(named := dict(map(named_kernel, targets))) < len(targets):
-        raise click.UsageError("a kernel is given twice with --target")
+    original_base, named = found.over(original_base), _named(targets)
     reads = {"FILE": found.paths, "--target": list(named.values()), "-B": [original_base]}
-    guard({"--report": [report], "--html": [html]}, reads)
+    guard({"--report": [report], "--html": [html], **stdout_of(as_json=as_json)}, reads)
     kernels = {name: shared(path, executor, jobs) for name, path in named.items()}
     original = shared(original_base, executor, jobs) if original_base is not None else None
     matrix = Matrix(tuple(named))
-    reports = Reports()
+    notes = Counter[str]() if found.walked else None
+    reports = Reports(notes=notes, rows=rows_printer(as_json=as_json, pretty=pretty))
     # Standard output holds one thing.
-    aside = DASH in (report, html)
+    said, aside = not (quiet or as_json), DASH in (report, html)
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if html is not None:
             inputs = {**reads, "FILE": files, "--all": trees}
             stack.callback(lambda: _write_page(html, matrix, found.relative, inputs))
-        if found.walked or len(targets) > 1:
-            if not quiet:
-                stack.callback(lambda: matrix.show(err=aside))
-        elif len(found.paths) > 1 and not quiet:
+        table = found.walked or len(targets) > 1
+        if table and said:
+            stack.callback(lambda: matrix.show(err=aside))
+        elif said and len(found.paths) > 1:
             stack.callback(lambda: echo(matrix.counted(matrix.targets[0]), err=aside))
         if found.walked and not quiet:
             progress = Progress(len(found.paths))
             stack.callback(progress.close)
             reports = evolve(reports, progress=progress)
-        if found.walked:
-            reports = evolve(reports, notes=Counter())
-        shown = None if found.walked or len(targets) > 1 else (not quiet)
+        shown = None if table or as_json else not quiet
+        told = _Told(matrix, shown, reports.say, found.walked, aside)
         run_batch(
             found.paths,
             Check(kernels, original, policy),
             keep_going=True,
             report=report,
             workers=workers,
-            reports=evolve(reports, summary=_Told(matrix, shown, reports.say, found.walked, aside)),
+            reports=evolve(reports, summary=told),
         )
+
+
+def _named(targets: Sequence[str]) -> dict[str, str]:
+    """The kernels' files by what they are called."""
+    named = dict(map(named_kernel, targets))
+    if len(named) < len(targets):
+        raise click.UsageError("a kernel is given twice with --target")
+    return named
 
 
 def _write_page(
@@ -151,7 +162,7 @@ class _Told:
         for one in row.get("targets", ()):
             if one["outcome"] == "error" and not (self.once and one["message"] in self.said):
                 self.said.add(one["message"])
-                self.say(f"btfschema: {printable(row['file'])}: {one['message']}")
+                self.say(complaint(one["message"], row["file"]))
         if self.shown is None:
             return
         if row["outcome"] == "mismatch":

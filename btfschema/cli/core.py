@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.options import kernel_work_options
+from btfschema.cli.options import json_options, kernel_work_options
 from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
 from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
@@ -51,8 +51,7 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     multiple=True,
     help="The kernel's modules: all below DIR count as loaded.",
 )
-@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object a relocation.")
-@click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
+@json_options("an object for each relocation, with -p an array of them")
 @click.option("--html", metavar="FILE", help="Write a page: which object loads where.")
 @kernel_work_options(
     "Write the JSON of each kernel to a file in DIR; an interrupted run goes on where it stopped.",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from btfschema.cli.answers import complain_of
 from btfschema.cli.diff_page import DiffPage
 from btfschema.cli.inputs import base_option, load_over, warn
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, write_output
 
 if TYPE_CHECKING:
@@ -66,8 +68,7 @@ __all__ = ["diff"]
     help="Write a page to look at: causes first, each type as C before and after.",
 )
 @click.option("-q", "--brief", is_flag=True, help="Print only whether the two differ.")
-@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object for each pair.")
-@click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
+@json_options("an object for each pair")
 def diff(
     old: str,
     new: str,
@@ -123,7 +124,7 @@ def diff(
         if page is not None:
             write_output(html, page.made(alone, foot(inputs)).encode())
     except (BtfError, OSError) as error:
-        echo(f"btfschema: {error}", err=True)
+        complain_of(error, [old, new, *filter(None, (base_btf, new_base))])
         raise click.exceptions.Exit(2) from None
     for line in alone if not as_json and html != DASH else ():
         echo(line)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 from attrs import frozen
 
+from btfschema.cli.answers import complain
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text, stdout
 from btfschema.escapes import printable
 
@@ -33,8 +35,7 @@ TOLD = 10
     default=None,
     help="raw (default) prints what bpftool prints, json what bpftool -j prints, c a C header.",
 )
-@click.option("-j", "--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("-p", "--pretty", is_flag=True, help="Indented JSON, as bpftool -p prints it.")
+@json_options("the same as --format json")
 @click.option(
     "--id", "ids", type=int, multiple=True, metavar="N", help="Only the type with this id."
 )
@@ -94,9 +95,9 @@ def dump(
 
         chosen = select_ids(btf, ids, names, kinds)
         if not chosen:
-            echo("btfschema: no type passes the filters", err=True)
+            complain("no type passes the filters")
     elif not len(btf):
-        echo("btfschema: the BTF holds no types", err=True)
+        complain("the BTF holds no types", None, "warning")
     left = _write(btf, chosen, options)
     if not left:
         raise click.exceptions.Exit(1)

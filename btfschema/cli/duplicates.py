@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 import click
 
 from btfschema.cli.inputs import base_option, open_input
-from btfschema.cli.outputs import echo
+from btfschema.cli.options import json_options
+from btfschema.cli.outputs import echo, json_text
 
 __all__ = ["duplicates"]
 
@@ -16,8 +16,7 @@ __all__ = ["duplicates"]
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(allow_dash=True))
 @base_option
-@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("-p", "--pretty", is_flag=True, help="Indented JSON.")
+@json_options("one object")
 @click.option("--name", metavar="NAME", help="Only types of this name.")
 def duplicates(
     file: str | None, base_btf: str | None, as_json: bool, pretty: bool, name: str | None
@@ -41,7 +40,7 @@ def duplicates(
     found = analysis.of(btf)
     if name is not None:
         found = found.named(name)
-    if as_json or pretty:
-        echo(json.dumps(analysis.facts(found), indent=2 if pretty else None))
+    if as_json:
+        echo(json_text(analysis.facts(found), pretty=pretty))
     else:
         echo(str(found))

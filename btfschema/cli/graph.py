@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from btfschema.cli.answers import complain, print_json
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo
 
 __all__ = ["graph"]
@@ -35,6 +37,7 @@ __all__ = ["graph"]
     show_default=True,
     help="Types to draw at most, the nearest first.",
 )
+@json_options("nodes and edges")
 def graph(
     name: str,
     file: str | None,
@@ -43,6 +46,8 @@ def graph(
     form: str,
     by_value: bool,
     limit: int,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Draw what the type called NAME leads to; without FILE, in the running kernel.
 
@@ -61,6 +66,9 @@ def graph(
     btf = open_input(file, base_btf)
     drawn = neighbourhood(btf, one_named(btf, name), depth, limit, by_value=by_value)
     if drawn.left_out:
-        echo(f"btfschema: {drawn.left_out} more types left out (--limit {limit})", err=True)
+        complain(f"{drawn.left_out} more types left out (--limit {limit})", None, "warning")
+    if as_json:
+        print_json(drawn.as_dict(btf.kinds), pretty=pretty)
+        return
     text = {"dot": drawn.dot, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]()
     echo(text, nl=False)

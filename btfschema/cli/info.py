@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.inputs import RUNNING_KERNEL, base_option, load_over, open_input, warn
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
 
@@ -20,8 +21,8 @@ __all__ = ["describe", "info"]
 @click.command()
 @click.argument("file", required=False, type=click.Path(allow_dash=True))
 @base_option
-@click.option("--json", "as_json", is_flag=True, help="The same facts as one JSON object.")
-def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
+@json_options("the same facts as one object")
+def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) -> None:
     """Show what FILE's BTF holds: header, sections, types by kind, strings, base, layout.
 
     Without FILE, the running kernel's. Sizes and offsets are in bytes.
@@ -44,7 +45,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool) -> None:
         warn(file, notes)
         facts |= describe(btf)
     if as_json:
-        echo(json_text(facts, pretty=True))
+        echo(json_text(facts, pretty=pretty))
     else:
         for number, table in enumerate(_tables(facts)):
             if number:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from btfschema.cli.answers import complain
 from btfschema.cli.options import Decorator
-from btfschema.cli.outputs import echo
-from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -83,7 +82,7 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
         return load(RUNNING_KERNEL)
     from btfschema.cli.sample import sample
 
-    click.echo(f"btfschema: no {RUNNING_KERNEL} here; this is a small sample", err=True)
+    complain(f"no {RUNNING_KERNEL} here; this is a small sample", None, "warning")
     return sample()
 
 
@@ -194,7 +193,7 @@ def probably_another(base: str | None) -> str:
 def warn(file: str, notes: list[str]) -> None:
     """Say on stderr what is to be said of a file."""
     for note in notes:
-        echo(f"btfschema: {printable(file)}: {note}", err=True)
+        complain(note, file, "warning")
 
 
 @contextmanager

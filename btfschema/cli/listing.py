@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from btfschema.cli.answers import complain, print_json
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, guard, json_text, write_output
 from btfschema.escapes import printable
 
@@ -13,8 +15,8 @@ __all__ = ["extract", "passes"]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-def passes(as_json: bool) -> None:
+@json_options("one array")
+def passes(as_json: bool, pretty: bool) -> None:
     """List the passes that are installed: options, needs, what each does, who brings it."""
     from btfschema.errors import RegistryError
     from btfschema.framework.registry import passes as registered
@@ -30,7 +32,7 @@ def passes(as_json: bool) -> None:
             broken = True
         rows.append(row)
     if as_json:
-        echo(json_text(rows, pretty=True))
+        echo(json_text(rows, pretty=pretty))
     else:
         echo("\n\n".join(map(_paragraph, rows)))
     if broken:
@@ -82,9 +84,15 @@ def _paragraph(row: dict[str, Any]) -> str:
 @click.option(
     "--at", metavar="OFFSET", help="Of what --scan found, take this one and not the largest."
 )
-@click.option("--json", "as_json", is_flag=True, help="With --scan, list as one JSON array.")
+@json_options("what was written; of a list by --scan, one array")
 def extract(
-    file: str, output: str | None, section: str, scan: bool, at: str | None, as_json: bool
+    file: str,
+    output: str | None,
+    section: str,
+    scan: bool,
+    at: str | None,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Write a BTF section of FILE, or of the kernel in a boot image, to a file of its own.
 
@@ -92,16 +100,19 @@ def extract(
     """
     from btfschema.sources.elfwrite import extract_section
 
-    if not scan and (at is not None or as_json):
-        raise click.UsageError("--at and --json need --scan")
+    if not scan and at is not None:
+        raise click.UsageError("--at needs --scan")
     if scan and output is None:
-        _list_blobs(file, as_json)
+        _list_blobs(file, as_json, pretty)
         return
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
-    guard({"-o": [output]}, {"FILE": [file]})
+    guard({"-o": [output], "--json": [DASH if as_json else None]}, {"FILE": [file]})
     data = _scanned(file, at) if scan else extract_section(file, section)
     write_output(output, data, like=file if file != DASH else None)
+    if as_json:
+        found = {"file": file, "section": None if scan else section}
+        print_json({**found, "output": output, "bytes": len(data)}, pretty=pretty)
 
 
 def _scanned(file: str, at: str | None) -> bytes:
@@ -126,17 +137,17 @@ def _scanned(file: str, at: str | None) -> bytes:
     )
 
 
-def _list_blobs(file: str, as_json: bool) -> None:
+def _list_blobs(file: str, as_json: bool, pretty: bool) -> None:
     from btfschema.sources.scan import scan_file
 
     found, _ = scan_file(file)
     if found.unchecked:
         more = f"{found.unchecked} more places look like BTF and were not tried"
-        echo(f"btfschema: {printable(file)}: {more}", err=True)
+        complain(more, file, "warning")
     if as_json:
         from attrs import asdict
 
-        echo(json_text([asdict(blob) for blob in found.blobs], pretty=True))
+        print_json([asdict(blob) for blob in found.blobs], pretty=pretty)
         return
     for blob in found.blobs:
         kind = "split" if blob.split else "base"

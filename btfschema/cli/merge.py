@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from attrs import asdict, frozen
 
+from btfschema.cli.answers import print_json
 from btfschema.cli.inputs import base_option, warn
-from btfschema.cli.outputs import echo, guard, write_output
+from btfschema.cli.options import json_options
+from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.tree import gather
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.framework.passes import PassResult
@@ -41,6 +45,7 @@ SHOWN_NAMES = 8
     show_default=True,
     help="What is done with all types together; empty for nothing.",
 )
+@json_options("what came of it")
 @click.option("--flatten", is_flag=True, help="Put the base's types into the result, too.")
 @click.option(
     "--rebase",
@@ -55,6 +60,8 @@ def merge(
     pipeline: str,
     flatten: bool,
     rebase: bool,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Make one BTF of many: of a kernel's modules, of programs, of both and the kernel.
 
@@ -75,7 +82,10 @@ def merge(
     work = Pipeline.parse(text) if text else None
     gathered = gather(files, trees)
     paths, base_btf = gathered.paths, gathered.over(base_btf)
-    guard({"-o": [output]}, {"FILE": paths, "-B": [base_btf]})
+    guard(
+        {"-o": [output], "--json": [DASH if as_json else None]},
+        {"FILE": paths, "-B": [base_btf]},
+    )
     base = load(base_btf) if base_btf is not None else None
     btfs = _loaded(paths, base, optional=bool(trees), rebase=rebase)
     lost = [".BTF.ext"] * any(btf.ext for btf in btfs)
@@ -85,7 +95,11 @@ def merge(
     found = joined(btfs, base)
     result = work.run(found.btf) if work is not None else None
     _write(result.btf if result is not None else found.btf, output)
-    echo(_summary(btfs, found.btf, result), err=True)
+    summary = _Summary.of(btfs, found.btf, result)
+    if as_json:
+        print_json({"output": output, **summary.as_dict()}, pretty=pretty)
+    else:
+        echo(str(summary), err=True)
 
 
 def _loaded(paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase: bool) -> list[Btf]:
@@ -125,38 +139,84 @@ def _write(btf: Btf, output: str) -> None:
     write_output(output, dumps(btf))
 
 
-def _summary(btfs: list[Btf], merged: Btf, result: PassResult | None) -> str:
-    """What came of it, and what is to be known of it, in lines."""
-    from btfschema.framework.passes import Analysis
-    from btfschema.framework.registry import load_pass
+@frozen
+class _Summary:
+    """What came of it, and what is to be known of it.
 
-    btf = result.btf if result is not None else merged
-    over = f" over a base of {btf.base.end_id - 1}" if btf.base is not None else ""
-    lines = [f"{len(btfs)} files, {len(merged)} types: {len(btf)} types{over}"]
-    lines += [str(one) for one in (result.diagnostics if result is not None else ())]
-    report = cast(Analysis[Any], load_pass("duplicates")()).of(btf)
-    names = [one.name for one in report.different if max(map(max, one.groups)) >= btf.first_id]
-    if names:
-        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-        shown = ", ".join(names[:SHOWN_NAMES])
-        lines.append(f"{len(names)} names are defined in several ways: {shown}{more}")
-        lines.append('"btfschema duplicates" shows in which')
-    size = 4 * len(btf.types.words) + len(btf.strings.data)
-    if size > KERNEL_LIMIT:
-        lines.append(f"{size} bytes are more than the {KERNEL_LIMIT} that kernels load: for tools")
-    lines += _repeated(btf)
-    return "\n".join(lines)
+    Attributes:
+        files: how many were merged.
+        types_read: their types.
+        types: those of the result.
+        base_types: those of its bases.
+        size: bytes of the result, without its header.
+        notes: what the passes say.
+        different: names that are defined in several ways.
+        repeated: how many variables and sections have the name of another one, and are kept since
+            each is a thing of its own.
+    """
+
+    files: int
+    types_read: int
+    types: int
+    base_types: int
+    size: int
+    notes: tuple[str, ...]
+    different: tuple[str, ...]
+    repeated: dict[str, int]
+
+    @classmethod
+    def of(cls, btfs: list[Btf], merged: Btf, result: PassResult | None) -> _Summary:
+        """Sum up."""
+        from btfschema.framework.passes import Analysis
+        from btfschema.framework.registry import load_pass
+
+        btf = result.btf if result is not None else merged
+        report = cast(Analysis[Any], load_pass("duplicates")()).of(btf)
+        names = [one.name for one in report.different if max(map(max, one.groups)) >= btf.first_id]
+        return cls(
+            len(btfs),
+            len(merged),
+            len(btf),
+            btf.base.end_id - 1 if btf.base is not None else 0,
+            4 * len(btf.types.words) + len(btf.strings.data),
+            tuple(map(str, result.diagnostics)) if result is not None else (),
+            tuple(names),
+            _repeated(btf),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """The same in lines."""
+        over = f" over a base of {self.base_types}" if self.base_types else ""
+        lines = [f"{self.files} files, {self.types_read} types: {self.types} types{over}"]
+        lines += self.notes
+        names = self.different
+        if names:
+            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            shown = ", ".join(map(printable, names[:SHOWN_NAMES]))
+            lines.append(f"{len(names)} names are defined in several ways: {shown}{more}")
+            lines.append('"btfschema duplicates" shows in which')
+        if self.size > KERNEL_LIMIT:
+            text = (
+                f"{self.size} bytes are more than the {KERNEL_LIMIT} that kernels load: for tools"
+            )
+            lines.append(text)
+        for what, more_of in self.repeated.items():
+            lines.append(f"{more_of} {what} have the name of another one and are kept")
+        return "\n".join(lines)
 
 
-def _repeated(btf: Btf) -> list[str]:
-    """Variables and sections of one name: they are kept, since each is a thing of its own."""
+def _repeated(btf: Btf) -> dict[str, int]:
+    """How many variables and sections have the name of another one, where some have."""
     from btfschema.schema.kinds import Kind
 
-    found = []
+    found = {}
     for kind, what in ((Kind.VAR, "variables"), (Kind.DATASEC, "sections")):
         rows = btf.types.rows_of(kind)
         names = btf.strings.names(btf.types.name_offs[rows])
-        more = len(names) - len(set(names))
-        if more:
-            found.append(f"{more} {what} have the name of another one and are kept")
+        if more := len(names) - len(set(names)):
+            found[what] = more
     return found

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli.batch import Reports, run_batch
+from btfschema.cli.batch import Reports, rows_printer, run_batch, stdout_of
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.options import kernel_work_options
+from btfschema.cli.options import json_options, kernel_work_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
@@ -58,6 +58,7 @@ __all__ = ["minimise"]
     "interrupted run goes on where it stopped.",
     quiet="Print failures only.",
 )
+@json_options("an object for each kernel, what --report writes")
 def minimise(
     files: tuple[str, ...],
     programs: tuple[str, ...],
@@ -70,6 +71,8 @@ def minimise(
     executor: str | None,
     quiet: bool,
     report: str | None,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Write the smallest BTF that BPF objects need on a kernel.
 
@@ -83,8 +86,6 @@ def minimise(
       btfschema minimise vmlinux nf_tables.ko --for prog.o --out-dir min/
       btfschema minimise --all btfhub/ --for a.o --for b.o --out-dir min/ --jobs 4
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.co_re import read_object
-
     if not programs and not keep:
         raise click.UsageError("say what to keep: --for OBJECT, or --keep NAME")
     if (output is None) == (out_dir is None):
@@ -96,11 +97,11 @@ def minimise(
     if output is not None and (len(kernels.paths) > 1 or modules):
         raise click.UsageError("-o takes one kernel without modules: use --out-dir DIR")
     work = Minimise(programs, keep, members, kernels, output, out_dir)
-    work.prepare(report)
-    for program in programs:
-        # Read here too, so that a bad one is told at once.
-        read_object(program)
-    reports = Reports(summary=_Told(quiet or output == "-" or kernels.walked))
+    work.prepare(report, as_json=as_json)
+    reports = Reports(
+        summary=_Told(quiet or as_json or output == DASH or kernels.walked),
+        rows=rows_printer(as_json=as_json, pretty=pretty),
+    )
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if out_dir is not None:
@@ -171,12 +172,15 @@ class Minimise:
         name = Path(file).name.partition(".ko")[0].removesuffix(".btf")
         return str(Path(self.out_dir or "") / f"{name}.btf")
 
-    def prepare(self, report: str | None) -> None:
-        """Make the directories that results go to.
+    def prepare(self, report: str | None, *, as_json: bool) -> None:
+        """Make the directories that results go to, and read the objects: a bad one is told at once.
 
         Raises:
+            BtfError, OSError: one can't be read.
             click.UsageError: a result would replace something that is read, or another result.
         """
+        from btfschema.co_re import read_object
+
         places = [self.place(path) for path in self.kernels.paths]
         for modules in self.kernels.modules.values():
             places += map(self.module_place, modules)
@@ -185,10 +189,12 @@ class Minimise:
                 raise click.UsageError(f"{count} results would go to {place}")
         option = "-o" if self.output is not None else "--out-dir"
         reads = {"--for": self.programs, **self.kernels.reads}
-        guard({option: places, "--report": [report]}, reads)
+        guard({option: places, "--report": [report], **stdout_of(as_json=as_json)}, reads)
         for place in places:
             if place != DASH:
                 Path(place).parent.mkdir(parents=True, exist_ok=True)
+        for program in self.programs:
+            read_object(program)
 
     def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
         """Do some kernels, one after another; returns what to report of each."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from attrs import define, evolve, field, frozen
 
+from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, report_option, run_batch
 from btfschema.cli.inputs import base_option, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.options import executor_option, jobs_option
+from btfschema.cli.options import executor_option, jobs_option, json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.progress import Progress
 from btfschema.cli.resume import NAME, Journal
@@ -60,7 +61,7 @@ FORMS = ("csv", "json", "c", "python")
     type=click.Choice(FORMS),
     help="By default what FILE's name says (.csv, .json, .h, .py), else csv.",
 )
-@click.option("-j", "--json", "as_json", is_flag=True, help="Same as --format json.")
+@json_options("the same as --format json")
 @click.option("--group", is_flag=True, help="Kernels with equal answers share a row.")
 @jobs_option
 @executor_option
@@ -75,6 +76,7 @@ def offsets(
     output: str | None,
     form: str | None,
     as_json: bool,
+    pretty: bool,
     group: bool,
     jobs: int,
     executor: str | None,
@@ -108,8 +110,8 @@ def offsets(
     answers = Answers(questions, told.kernels, group)
     lacks = lacking(answers)
     for line in lacks if not quiet else ():
-        echo(f"btfschema: {line}", err=True)
-    data = written(answers, as_form)
+        complain(line, None, "warning")
+    data = written(answers, as_form, pretty=pretty or not as_json)
     if output is None or output == DASH:
         echo(data, nl=False)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ __all__ = [
     "Jobs",
     "executor_option",
     "jobs_option",
+    "json_options",
     "kernel_work_options",
     "quiet_option",
 ]
@@ -53,6 +55,25 @@ executor_option: Decorator = click.option(
     help="Work on a cluster: dask://HOST:PORT, with the extra btfschema[dask].",
 )
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Print failures only.")
+
+
+def json_options(what: str) -> Decorator:
+    """``-j/--json`` and ``-p/--pretty``, as bpftool has them; ``-p`` alone is JSON too.
+
+    Args:
+        what: what JSON holds, for the help: "One object".
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(*args: Any, as_json: bool, pretty: bool, **rest: Any) -> Any:
+            return command(*args, as_json=as_json or pretty, pretty=pretty, **rest)
+
+        as_json = click.option("-j", "--json", "as_json", is_flag=True, help=f"JSON: {what}.")
+        pretty = click.option("-p", "--pretty", is_flag=True, help="JSON, indented.")
+        return as_json(pretty(run))
+
+    return decorate
 
 
 def kernel_work_options(out_dir: str, *, quiet: str) -> Decorator:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from btfschema.cli.answers import asked_for_json
 from btfschema.cli.outputs import echo
 from btfschema.cli.terminal import PAGER, console, is_dumb, is_terminal
 
@@ -58,7 +59,8 @@ class Progress:
     def resumed(self, count: int) -> None:
         """So many were done by a run before; what is left is told by those of this one."""
         self.done = count
-        self.say(f"{count:,} of {self.total:,} files were done already")
+        if not asked_for_json():
+            self.say(f"{count:,} of {self.total:,} files were done already")
         if self._bar is not None:
             self._bar.reset(self._bar.task_ids[0], completed=count)
 
@@ -70,8 +72,12 @@ class Progress:
             if time.monotonic() >= self._drawn + REDRAW:
                 self._drawn = time.monotonic()
                 self._bar.refresh()
-        elif self.done * STEPS // self.total > (self.done - 1) * STEPS // self.total:
+        elif self._is_step() and not asked_for_json():
             click.echo(f"{self.done} of {self.total}", err=True)
+
+    def _is_step(self) -> bool:
+        """Whether a line is due."""
+        return self.done * STEPS // self.total > (self.done - 1) * STEPS // self.total
 
     def say(self, text: str, *, err: bool = True) -> None:
         """A line on stderr or on stdout, which does not run into the bar."""

@@ -9,6 +9,7 @@ import click
 
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.named import split_arguments, wanted
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
 from btfschema.escapes import on_terminal
 
@@ -23,8 +24,10 @@ START, END = {style: f"\0{style[0]}" for style in COLOURS}, "\0."
 @click.argument("arguments", metavar="NAME... [FILE]", nargs=-1, required=True)
 @base_option
 @click.option("--expand", is_flag=True, help="Show the members of structs inside of structs.")
-@click.option("--json", "as_json", is_flag=True, help="The same facts as JSON, a list of types.")
-def show(arguments: tuple[str, ...], base_btf: str | None, expand: bool, as_json: bool) -> None:
+@json_options("the same facts, an array of types and members")
+def show(
+    arguments: tuple[str, ...], base_btf: str | None, expand: bool, as_json: bool, pretty: bool
+) -> None:
     """Show the types called NAME as C, with offsets, sizes, holes and cache lines.
 
     NAME is a name, with "struct", "union", "enum" or another kind before it if you like; a glob
@@ -52,7 +55,7 @@ def show(arguments: tuple[str, ...], base_btf: str | None, expand: bool, as_json
             else viewer.data(one.type_id, expand=expand)
             for one in found
         ]
-        echo(json_text(data, pretty=True))
+        echo(json_text(data, pretty=pretty))
         return
     viewer = Viewer(btf, lambda text, style: f"{START[style]}{text}{END}")
     texts = [

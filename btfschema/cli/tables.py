@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from btfschema.cli.answers import complain, print_json
 from btfschema.cli.inputs import base_option, load_files
-from btfschema.cli.outputs import echo
+from btfschema.cli.options import json_options
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -51,6 +52,7 @@ TOGETHER = 32
     help="Of a dataset's files.",
 )
 @click.option("--kernel", metavar="RELEASE", help="What the column kernel says.")
+@json_options("what was written")
 def tables(
     files: tuple[str, ...],
     trees: tuple[str, ...],
@@ -59,6 +61,8 @@ def tables(
     table: str | None,
     form: str,
     kernel: str | None,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Write types, members, enumerators, params, variables, references and tags as tables.
 
@@ -77,6 +81,8 @@ def tables(
     found = gather(files, trees).with_base
     base_btf = found.over(base_btf)
     _refuse_inputs(output, [*found.paths, base_btf])
+    if as_json and output == "-":
+        raise click.UsageError("-o - and --json can't both be standard output")
     loaded = _loaded(found.paths, base_btf)
     failed = _Failures(keep_going=found.walked)
     opened = failed.left_out(loaded)
@@ -87,8 +93,11 @@ def tables(
         _write_dataset(opened, Path(output), form, kernel)
     else:
         _write_table(opened, output, table, kernel)
+    if as_json:
+        read = len(found.paths) - failed.count
+        print_json({"output": output, "files": read, "failed": failed.count}, pretty=pretty)
     if failed.count:
-        echo(f"btfschema: {failed.count} files could not be read", err=True)
+        complain(f"{failed.count} files could not be read")
         raise click.exceptions.Exit(1)
 
 
@@ -144,7 +153,7 @@ class _Failures:
             if not self.keep_going:
                 raise one
             self.count += 1
-            echo(f"btfschema: {path}: {one}", err=True)
+            complain(str(one).removeprefix(f"{path}: "), path)
 
 
 def _kernel(path: str, kernel: str | None) -> str:

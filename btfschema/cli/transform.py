@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from attrs import evolve, frozen
 
+from btfschema.cli.answers import print_json
 from btfschema.cli.batch import (
     Reports,
     Targets,
     batch_options,
     file_arguments,
+    rows_printer,
     run_batch,
     sizes,
+    stdout_of,
     type_count,
 )
 from btfschema.cli.inputs import (
@@ -28,7 +31,7 @@ from btfschema.cli.inputs import (
     policy_option,
     saying,
 )
-from btfschema.cli.outputs import DASH, echo, guard, json_text
+from btfschema.cli.outputs import DASH, echo, guard
 from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
@@ -103,6 +106,17 @@ class Transform:
                 found.append(attempt(self._row, source, *one, result))
         return found
 
+    def one(self, file: str) -> dict[str, Any]:
+        """Do one file; returns what to report.
+
+        Raises:
+            BtfError, OSError: it failed.
+        """
+        (row,) = self([file])
+        if not isinstance(row, dict):
+            raise row
+        return row
+
     def _row(
         self, source: Source, btf: Btf, notes: list[str], result: PassResult
     ) -> dict[str, Any]:
@@ -138,6 +152,8 @@ def transform_all(
     in_place: bool,
     keep_going: bool,
     report: str | None,
+    as_json: bool,
+    pretty: bool,
     jobs: int,
     executor: str | None,
     quiet: bool,
@@ -149,7 +165,7 @@ def transform_all(
     targets = Targets.of(found, output, out_dir, in_place)
     given = {OPTIONS.get(name, name): [path] for name, path in inputs.items()}
     guard(
-        {**targets.writes, "--report": [report]},
+        {**targets.writes, "--report": [report], **stdout_of(as_json=as_json)},
         {"FILE": found.paths, "-B": [base], **given},
         targets.own,
     )
@@ -157,7 +173,8 @@ def transform_all(
         name: shared(path, executor, jobs) for name, path in inputs.items() if path is not None
     }
     opened = shared(base, executor, jobs) if base is not None else None
-    reports, summary = Reports(), Summary()
+    reports = Reports(rows=rows_printer(as_json=as_json, pretty=pretty))
+    summary = Summary()
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and out_dir is not None:
@@ -241,12 +258,12 @@ def relocate(target: str, policy: str, original_base: str | None, **batch: Any) 
 @click.command()
 @file_arguments
 @base_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a file.")
 @batch_options(outputs=False)
 def references(
     files: tuple[str, ...],
     base_btf: str | None,
     as_json: bool,
+    pretty: bool,
     keep_going: bool,
     report: str | None,
 ) -> None:
@@ -265,7 +282,7 @@ def references(
         with saying(notes):
             result = analysis.run(btf, Context())
         if as_json:
-            echo(json_text({"file": file, **result.facts}), err=report == DASH)
+            print_json({"file": file, **result.facts}, pretty=pretty, err=report == DASH)
         else:
             echo(f"{printable(file)}: {analysis.of(result.btf)}", err=report == DASH)
         return {"facts": dict(result.facts), "notes": notes}
@@ -326,6 +343,8 @@ def run(
     in_place: bool,
     keep_going: bool,
     report: str | None,
+    as_json: bool,
+    pretty: bool,
 ) -> None:
     """Run a PIPELINE of passes, such as "distill,relocate{policy=kernel}".
 
@@ -347,9 +366,10 @@ def run(
     base_btf = found.over(base_btf)
     writes = bool(output or out_dir or in_place)
     targets = Targets.of(found, output, out_dir, in_place) if writes else None
+    written = stdout_of(as_json=as_json and writes) | (targets.writes if targets else {})
     dumped = DumpAfter(dump_after).paths(parsed.passes) if dump_after else []
     guard(
-        {**(targets.writes if targets else {}), "--report": [report], "--dump-after": dumped},
+        {**written, "--report": [report], "--dump-after": dumped},
         {"FILE": found.paths, "-B": [base_btf], "--input": list(inputs.values())},
         targets.own if targets else None,
     )
@@ -359,16 +379,14 @@ def run(
     def work(file: str) -> dict[str, Any]:
         watch = Timing()
         observers: list[Observer] = [watch] if timing else []
-        if dump_after is not None:
-            observers.append(DumpAfter(dump_after))
-        (row,) = Transform(pipeline, targets, base, named, tuple(observers), loaded)([file])
-        if not isinstance(row, dict):
-            raise row
+        observers += [DumpAfter(dump_after)] if dump_after is not None else []
+        row = Transform(pipeline, targets, base, named, tuple(observers), loaded).one(file)
         if timing:
             echo(str(watch), err=True)
         if targets is None:
             shown = {key: value for key, value in row.items() if key != "notes"}
-            echo(json_text({"file": file, **shown}), err=report == DASH)
+            print_json({"file": file, **shown}, pretty=pretty, err=report == DASH)
         return row
 
-    run_batch(found.paths, Each(work), keep_going=keep_going, report=report)
+    reports = Reports(rows=rows_printer(as_json=as_json and writes, pretty=pretty))
+    run_batch(found.paths, Each(work), keep_going=keep_going, report=report, reports=reports)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import define, evolve, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 
+from btfschema.cli.answers import asked_for_json
 from btfschema.cli.below import files_below
 from btfschema.cli.options import Decorator, executor_option, jobs_option, quiet_option
-from btfschema.cli.outputs import echo
+from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
 
 if TYPE_CHECKING:
@@ -183,7 +184,10 @@ class Summary:
         return "\n".join(filter(None, [*self._sums(), str(self._reasons())]))
 
     def show(self, *, err: bool = False) -> None:
-        """Print it."""
+        """Print it; where JSON is asked for, as an object on stderr."""
+        if asked_for_json():
+            echo(json_text({"summary": asdict(self)}), err=True)
+            return
         for line in self._sums():
             echo(line, err=err)
         self._reasons().show(err=err)

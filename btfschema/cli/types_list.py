@@ -10,6 +10,7 @@ import click
 from attrs import frozen
 
 from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
 from btfschema.cli.tree import gather, tree_options
@@ -82,7 +83,7 @@ class Listed:
     help=f"Of {', '.join(COLUMNS)}, and {FILE}; {DEFAULT} by default, after {FILE} for several "
     "files.",
 )
-@click.option("-j", "--json", "as_json", is_flag=True, help="A JSON list of objects.")
+@json_options("an array of objects")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV.")
 @click.option("--names", "only_names", is_flag=True, help="Names alone, one a line, for xargs.")
 @click.option("--prototypes", is_flag=True, help="Functions as C declares them.")
@@ -97,6 +98,7 @@ def list_(
     limit: int | None,
     columns: str | None,
     as_json: bool,
+    pretty: bool,
     as_csv: bool,
     only_names: bool,
     prototypes: bool,
@@ -126,10 +128,8 @@ def list_(
     if several:
         from btfschema.cli.list_many import List, list_many
 
-        work = List(wanted, tuple(shown), sort, limit)
-        found = list_many(
-            work, gather(files, trees).with_base, base_btf, executor, jobs, quiet=quiet
-        )
+        work, where = List(wanted, tuple(shown), sort, limit), gather(files, trees).with_base
+        found = list_many(work, where, base_btf, executor, jobs, quiet=quiet)
     else:
         file = files[0] if files else None
         rows = list_types(open_input(file, base_btf), wanted, sort)[:limit]
@@ -138,7 +138,7 @@ def list_(
         end = ";" if prototypes else ""
         echo("".join(f"{text}{end}\n" for (text,) in found.rows if text), nl=False)
     elif as_json:
-        echo(json_text([dict(zip(shown, row, strict=True)) for row in found.rows], pretty=True))
+        echo(json_text([dict(zip(shown, row, strict=True)) for row in found.rows], pretty=pretty))
     elif as_csv:
         _csv(shown, found.rows)
     else:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.inputs import base_option, open_input
-from btfschema.cli.outputs import echo
+from btfschema.cli.options import json_options
+from btfschema.cli.outputs import echo, json_text
 
 if TYPE_CHECKING:
     from btfschema.values.memory import Data
@@ -40,8 +41,7 @@ def number(text: str) -> int:
 @click.option("--offset", type=number, default="0", help="Where in the data the value starts.")
 @click.option("--count", type=click.IntRange(0), help="Read so many values, one after the other.")
 @click.option("--path", help='Only this part, such as "se.avg" or "numbers[0]".')
-@click.option("-j", "--json", "as_json", is_flag=True, help="Plain JSON.")
-@click.option("-p", "--pretty", is_flag=True, help="JSON with line breaks.")
+@json_options("the value alone")
 @click.option("--compact", is_flag=True, help="Without line breaks.")
 @click.option("--zeroes", is_flag=True, help="Also print the members that are zero.")
 @click.option("--no-names", is_flag=True, help="Without the names and types of members.")
@@ -78,10 +78,8 @@ def value(
     wanted: int | str = int(type_) if type_.isdecimal() else type_
     found = read(btf, wanted, _bytes_of(data), offset, count=count)
     part = found.at_(path) if path else found
-    if as_json or pretty:
-        import json
-
-        text = json.dumps(_jsonable(part.to_python()), indent=4 if pretty else None)
+    if as_json:
+        text = json_text(_jsonable(part.to_python()), pretty=pretty)
     else:
         text = part.text_(TextOptions(compact, zeroes, not no_names))
     # Names of a file need not be text.

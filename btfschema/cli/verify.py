@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
 from btfschema.cli.inputs import base_option, doubts, probably_another, running_kernel
+from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
@@ -53,7 +54,7 @@ VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
     help="Judge the BTF of a BPF object as libbpf hands it to the kernel [default], or as it "
     "stands in the file.",
 )
-@click.option("-j", "--json", "as_json", is_flag=True, help="One JSON object a file.")
+@json_options("an object for each file")
 @report_option
 def verify(
     files: tuple[str, ...],
@@ -63,6 +64,7 @@ def verify(
     kernel: str,
     as_loaded: bool,
     as_json: bool,
+    pretty: bool,
     jobs: int,
     executor: str | None,
     quiet: bool,
@@ -87,12 +89,12 @@ def verify(
     guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
-    told = _Told(as_json, None if quiet or found.walked else taken, report == DASH)
+    told = _Told(as_json, pretty, None if quiet or found.walked else taken, report == DASH)
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and not quiet:
             told.progress = Progress(len(found.paths))
-            stack.callback(lambda: told.summary.show(err=as_json or told.aside))
+            stack.callback(lambda: told.summary.show(err=told.aside))
             stack.callback(told.progress.close)
         elif len(found.paths) > 1 and not quiet and not as_json:
             count = len(found.paths)
@@ -117,6 +119,7 @@ class _Told:
 
     Attributes:
         as_json: whether reports are printed as they are.
+        pretty: whether indented.
         taken: what is printed of a sound file, or None.
         aside: whether it is printed on stderr, since a report goes to stdout.
         progress: a bar that what is printed must not run into, or None.
@@ -124,6 +127,7 @@ class _Told:
     """
 
     as_json: bool
+    pretty: bool
     taken: str | None
     aside: bool = False
     progress: Progress | None = None
@@ -142,7 +146,7 @@ class _Told:
         file = printable(row["file"])
         if self.as_json:
             told = {name: row[name] for name in ("file", "outcome", "violations")}
-            lines = [json_text(told)]
+            lines = [json_text(told, pretty=self.pretty)]
         else:
             lines = [f"{file}: {violation}" for violation in _worded(row)]
             if not lines and self.taken is not None:

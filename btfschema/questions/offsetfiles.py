@@ -74,11 +74,17 @@ def lacking(answers: Answers, limit: int | None = NAMED) -> list[str]:
     return lines
 
 
-def written(answers: Answers, form: Form) -> str:
-    """The answers as a file."""
+def written(answers: Answers, form: Form, *, pretty: bool = True) -> str:
+    """The answers as a file.
+
+    Args:
+        answers: what was found.
+        form: the file's form.
+        pretty: whether JSON is indented.
+    """
     forms: dict[Form, Callable[[Answers], str]] = {
         "csv": _csv,
-        "json": _json,
+        "json": lambda found: _json(found, pretty=pretty),
         "c": _header,
         "python": _module,
     }
@@ -101,11 +107,11 @@ def _csv(answers: Answers) -> str:
     return text.getvalue()
 
 
-def _json(answers: Answers) -> str:
+def _json(answers: Answers, *, pretty: bool) -> str:
     rows = [dict(row) for row in _rows(answers)]
     if not answers.grouped:
         rows = [{"kernel": row.pop("kernels")[0], **row} for row in rows]
-    return json.dumps(rows, indent=2) + "\n"
+    return json.dumps(rows, indent=2 if pretty else None) + "\n"
 
 
 def _names(questions: Sequence[Question]) -> list[str]:

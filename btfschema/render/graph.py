@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable
+from typing import Any
 
 from attrs import field, frozen
 
 from btfschema.errors import BtfError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
-from btfschema.schema.kinds import Kind
+from btfschema.schema.kinds import Kind, Kinds
 from btfschema.schema.parts import parts_of_plan
 
 __all__ = ["Edge", "Graph", "GraphvizError", "neighbourhood"]
@@ -72,6 +73,27 @@ class Graph:
     kinds: dict[int, int]
     edges: tuple[Edge, ...]
     left_out: int = 0
+
+    def as_dict(self, kinds: Kinds) -> dict[str, Any]:
+        """The graph as data for JSON.
+
+        Args:
+            kinds: the container's, which have the kinds' names.
+        """
+        nodes = [
+            {"id": one, "kind": kinds.name(self.kinds[one]), "name": name}
+            for one, name in self.nodes.items()
+        ]
+        edges = [
+            {
+                "source": edge.source,
+                "target": edge.target,
+                "by_pointer": edge.by_pointer,
+                "names": list(edge.names),
+            }
+            for edge in self.edges
+        ]
+        return {"nodes": nodes, "edges": edges, "left_out": self.left_out}
 
     def dot(self) -> str:
         """Graphviz source: dashed edges go by a pointer, solid ones are parts."""

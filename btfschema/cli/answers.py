@@ -1,0 +1,117 @@
+"""What commands say beside their results: lines for people, JSON objects for programs.
+
+A command that is asked for JSON (``-j``, ``-p``, ``--format json``) says errors, warnings and sums
+as JSON objects too, one a line on stderr. docs/reference/json.md has their shapes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from btfschema.cli import ARGUMENTS
+from btfschema.cli.outputs import echo, json_text
+from btfschema.escapes import printable
+
+__all__ = [
+    "as_object",
+    "asked_for_json",
+    "asks_for_json",
+    "complain",
+    "complain_of",
+    "complaint",
+    "print_json",
+    "worded",
+]
+
+FLAGS = re.compile(r"--json|--pretty|--format=json|-[jp]{1,2}")
+# What an error advises, at the end of its text.
+ADVICE = re.compile(
+    r"[;:.]\s+((?:did you mean|pass|give|use|add|name|redirect|pip install)\b.*)\Z", re.I | re.S
+)
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON; told before it is parsed, which may fail."""
+    for number, word in enumerate(arguments):
+        if word == "--":
+            return False
+        if FLAGS.fullmatch(word) or (word == "json" and arguments[number - 1] == "--format"):
+            return True
+    return False
+
+
+def asked_for_json() -> bool:
+    """Whether the command line of the command that runs asks for JSON."""
+    context = click.get_current_context(silent=True)
+    return context is not None and asks_for_json(context.meta.get(ARGUMENTS, ()))
+
+
+def print_json(value: Any, *, pretty: bool, err: bool = False) -> None:
+    """Print data as bpftool does with ``-j``, on a line, or with ``-p``, indented."""
+    echo(json_text(value, pretty=pretty), err=err)
+
+
+def complaint(text: str, file: str | None = None, kind: str = "error") -> str:
+    """The line that says that something is wrong.
+
+    Args:
+        text: what; without the file's name.
+        file: the file that it is about, or None.
+        kind: ``"error"``, or ``"warning"`` for what does not keep a command from its work.
+    """
+    if asked_for_json():
+        return json_text(as_object(text, (), kind, file))
+    where = f"{printable(file)}: " if file is not None else ""
+    return f"btfschema: {where}{text}"
+
+
+def complain(text: str, file: str | None = None, kind: str = "error") -> None:
+    """Say it on stderr."""
+    echo(complaint(text, file, kind), err=True)
+
+
+def complain_of(error: Exception, files: Iterable[str]) -> None:
+    """Say on stderr what an error says; in JSON, its file is a part of its own."""
+    text = worded(error) if isinstance(error, OSError) else str(error)
+    asked = asked_for_json()
+    echo(json_text(as_object(text, files)) if asked else f"btfschema: {text}", err=True)
+
+
+def as_object(
+    text: str, files: Iterable[str], kind: str = "error", file: str | None = None
+) -> dict[str, Any]:
+    """An error as data.
+
+    Args:
+        text: what it says.
+        files: what may be the name of the file that it is about, at its beginning.
+        kind: as for :func:`complaint`.
+        file: the file, when it is known.
+    """
+    if file is None:
+        for one in files:
+            head = f"{printable(one)}: "
+            if one and text.startswith(head):
+                file, text = one, text.removeprefix(head)
+                break
+    data: dict[str, Any] = {kind: text}
+    if file is not None:
+        data["file"] = os.fsdecode(file)
+    advice = ADVICE.search(text)
+    if advice is not None:
+        data[kind], data["hint"] = text[: advice.start()], advice[1].strip()
+    return data
+
+
+def worded(error: OSError) -> str:
+    """An error of the system in words; one without a file comes from writing what is printed."""
+    if error.strerror is None:
+        return str(error)
+    name = error.filename
+    where = printable(os.fsdecode(name)) if isinstance(name, str | bytes) else "standard output"
+    return f"{where}: {error.strerror}"
