@@ -236,7 +236,7 @@ class Btf(Lookups):
         if not name:
             offsets.append(0)
         order, sorted_offs = self._by_name
-        wanted = np.unique(np.array(offsets, np.int64))
+        wanted = np.array(sorted(set(offsets)), np.int64)
         lows = np.searchsorted(sorted_offs, wanted, side="left")
         counts = np.searchsorted(sorted_offs, wanted, side="right") - lows
         at = np.repeat(lows - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())

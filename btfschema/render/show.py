@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from btfschema.model.container import Btf
-from btfschema.model.paths import place_of
-from btfschema.model.views import Member
 from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
 from btfschema.render.c.declare import Declarations, indent
 from btfschema.render.c.dialect import DIALECTS
@@ -17,6 +15,9 @@ from btfschema.render.c.trampoline import Step, run
 from btfschema.render.structs import CACHE_LINE, MemberPlace, StructLayout, struct_layout
 from btfschema.render.text import format_type
 from btfschema.schema.kinds import Kind
+
+if TYPE_CHECKING:
+    from btfschema.model.views import Member
 
 __all__ = ["Paint", "Viewer"]
 
@@ -144,6 +145,8 @@ class Viewer:
             LookupError: there is no such member.
             UnresolvedError: the type has no members, or a declaration is impossible in C.
         """
+        from btfschema.model.paths import place_of
+
         place = place_of(self._btf, self._btf[type_id], path)
         types = self._types
         bits = f":{place.bitfield_size}" if place.bitfield_size else ""
@@ -166,6 +169,8 @@ class Viewer:
         Raises:
             LookupError, UnresolvedError: as there.
         """
+        from btfschema.model.paths import place_of
+
         place = place_of(self._btf, self._btf[type_id], path)
         named = self._named(place.type_id)
         head = {"holder": type_id, "path": path, "name": place.name}
@@ -183,7 +188,7 @@ class Viewer:
 
     def _start(self, type_id: int) -> None:
         """Refuse an id that is not there, and forget what was shown before."""
-        self._btf[type_id]
+        self._types.require(type_id)
         self._lines, self._line_shown = [], 0
         self._outline = Outline(self._types, self._layout)
         self._open.clear()
