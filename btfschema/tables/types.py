@@ -18,6 +18,7 @@ from attrs import frozen
 from btfschema.arrays import ranges, read_only
 from btfschema.errors import TypeIdError
 from btfschema.schema.kinds import MEMBER_BITFIELD
+from btfschema.schema.parts import kind_mask
 from btfschema.schema.plan import (
     HEADER_WORDS,
     INFO_WORD,
@@ -182,7 +183,7 @@ class TypeTable:
         """The rows that have one of these kinds."""
         if len(kinds) == 1:
             return np.flatnonzero(self.kinds == kinds[0])
-        return np.flatnonzero(np.isin(self.kinds, kinds))
+        return np.flatnonzero(kind_mask(kinds).take(self.kinds))
 
     def named(self, names: str | Iterable[str]) -> npt.NDArray[np.bool_]:
         """Whether each type has one of these names: a mask over the rows.

@@ -49,7 +49,8 @@ class Kernel:
         """What this kernel wants of a kind, or None when it does not know the kind."""
         if spec is None or spec.constraints is None or spec.number > self.last_kind:
             return None
-        return evolve(spec.constraints, **self.narrower.get(spec.number, {}))
+        narrower = self.narrower.get(spec.number)
+        return evolve(spec.constraints, **narrower) if narrower else spec.constraints
 
 
 _UNSIGNED = {"kind_flag": FlagRule.UNSET}

@@ -13,6 +13,7 @@ from btfschema.verification.resolution import (
     U32_MAX,
     UNKNOWN_SIZE,
     Resolution,
+    among,
     is_regular,
     kinds_with,
     pointer_size,
@@ -37,7 +38,7 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
     members = types.elements(kind)
     ids = members.column("type_id").astype(np.int64)
     roots = kinds_with(findings.btf.kinds, Graph.ROOT)
-    finals = np.where(np.isin(resolved.kinds_of(ids), roots), -1, resolved.finals_of(ids))
+    finals = np.where(among(resolved.kinds_of(ids), roots), -1, resolved.finals_of(ids))
     kinds = resolved.of_finals("kinds", finals, MISSING)
     sizes = resolved.of_finals("sizes", finals, UNKNOWN_SIZE)
     data = resolved.of_finals("extra", finals, 0).astype(np.int64)
@@ -47,7 +48,7 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
     # What starts behind the struct is said already.
     fine = (sizes != UNKNOWN_SIZE) & (_bytes(offsets) <= room)
     integer = fine & (kinds == Kind.INT)
-    number = fine & np.isin(kinds, (Kind.ENUM, Kind.ENUM64))
+    number = fine & among(kinds, (Kind.ENUM, Kind.ENUM64))
     other = fine & ~integer & ~number
     words = {field.name: field.word for field in members.plan.element}
 

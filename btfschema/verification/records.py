@@ -6,7 +6,7 @@ is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.plan import INFO_WORD, THIRD, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
-from btfschema.verification.findings import Findings, Ints
+from btfschema.verification.findings import Findings, Ints, Mask
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.names import NameClasses, name_classes
 from btfschema.verification.resolution import U32_MAX
@@ -63,6 +63,9 @@ def check_kinds(findings: Findings, types: TypeTable, kernel: Kernel) -> None:
 def check_name_offsets(findings: Findings, types: TypeTable, end: int) -> None:
     """Every string offset lies inside the strings of the chain."""
     end = max(end, 1)
+    # Nearly always all of them are sound, and one look at them together says so.
+    if int(types.words[types.string_positions].max(initial=0)) < end:
+        return
     for plan in types.present:
         rows = types.rows_of(plan.number)
         offsets = types.name_offs[rows]
@@ -122,7 +125,7 @@ def _check_common_words(
     bad = thirds < wants.min_size
     expected = f"at least {wants.min_size}"
     if wants.sizes is not None:
-        bad = ~np.isin(thirds, wants.sizes)
+        bad = ~_are(thirds, wants.sizes)
         expected = f"one of {', '.join(map(str, wants.sizes))}"
     for which, fix in (
         (bad & (thirds == 0), NO_SIZE.get(plan.number, "")),
@@ -133,9 +136,17 @@ def _check_common_words(
         if field.name in wants.values:
             values = types.words[types.starts[rows] + field.word]
             allowed = wants.values[field.name]
-            bad = ~np.isin(values, allowed)
+            bad = ~_are(values, allowed)
             expected = f"one of {', '.join(map(str, allowed))}"
             findings.rows("record.value", rows[bad], values[bad], expected, field.word)
+
+
+def _are(values: Ints, allowed: Sequence[int]) -> Mask:
+    """Which values are one of a few: as ``numpy.isin``, in a fraction of the time."""
+    found = np.zeros(len(values), np.bool_)
+    for one in allowed:
+        found |= values == one
+    return found
 
 
 def _check_names(
@@ -209,7 +220,7 @@ def _check_ints(findings: Findings, types: TypeTable, rows: Ints) -> None:
     findings.rows(
         "int.size", rows[bad], ends[bad], lambda number: f"at most {room[number]}", field.word
     )
-    bad = ~np.isin(encodings, INT_ENCODINGS)
+    bad = ~_are(encodings, INT_ENCODINGS)
     findings.rows("int.encoding", rows[bad], encodings[bad], "one of 0, 1, 2, 4", field.word)
 
 

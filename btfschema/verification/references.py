@@ -27,6 +27,7 @@ from btfschema.verification.resolution import (
     U32_MAX,
     UNKNOWN_SIZE,
     Resolution,
+    among,
     fixed_words,
     is_regular,
     kinds_with,
@@ -41,6 +42,8 @@ TAGGED = (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.VAR, Kind.FUNC)
 def check_existence(findings: Findings, types: TypeTable) -> None:
     """Every type id is one of the chain's."""
     end = types.end_id
+    if int(types.words[types.type_id_positions].max(initial=0)) < end:
+        return
     expected = f"less than {end}"
     for plan in types.present:
         rows = types.rows_of(plan.number)
@@ -86,7 +89,7 @@ class References:
         self.kernel = kernel
         self.resolved: Resolution = resolution(btf)
         self.roots = kinds_with(btf.kinds, Graph.ROOT)
-        self.no_size = [Kind.VOID, *kinds_with(btf.kinds, Graph.OPAQUE)]
+        self.no_size = (int(Kind.VOID), *kinds_with(btf.kinds, Graph.OPAQUE))
         self.doubts = Doubts()
 
     def check(self) -> Doubts:
@@ -146,8 +149,8 @@ class References:
         if target is Target.VARIABLE:
             return np.asarray(there & (kinds != Kind.VAR))
         if target is Target.TAGGED:
-            return np.asarray(there & ~np.isin(kinds, TAGGED))
-        root = np.isin(kinds, self.roots)
+            return np.asarray(there & ~among(kinds, TAGGED))
+        root = among(kinds, self.roots)
         if target is Target.ANY:
             return root
         finals = resolved.finals_of(ids)
@@ -155,9 +158,9 @@ class References:
         if target is Target.INDEX:
             data = resolved.of_finals("extra", finals, 0)
             integer = (final_kinds == Kind.INT) & is_regular(data)
-            broken = np.isin(final_kinds, [MISSING, *self.roots])
+            broken = among(final_kinds, (MISSING, *self.roots))
             return np.asarray(root | (~integer & ~broken))
-        wrong = root | np.isin(final_kinds, self.no_size)
+        wrong = root | among(final_kinds, self.no_size)
         return np.asarray(wrong & (ids != 0) if target is Target.RETURN else wrong)
 
     def _check_functions(self) -> None:
@@ -221,14 +224,14 @@ class References:
         ids = self.types.thirds[rows].astype(np.int64)
         kinds = resolved.kinds_of(ids)
         index = fixed_words(self.types, rows, "component_idx")
-        counted = np.where(np.isin(kinds, TAGGED), ids, 0)
+        counted = np.where(among(kinds, TAGGED), ids, 0)
         is_func = kinds == Kind.FUNC
         counted = np.where(is_func, resolved.take("thirds", np.where(is_func, ids, 0)), counted)
         known = resolved.kinds_of(counted) != MISSING
         parts = resolved.take("vlens", np.where(known, counted, 0)).astype(np.int64)
-        parts = np.where(np.isin(kinds, (Kind.VAR, Kind.TYPEDEF)), 0, parts)
+        parts = np.where(among(kinds, (Kind.VAR, Kind.TYPEDEF)), 0, parts)
         bad = (index != U32_MAX) & (index < 1 << 31) & (index >= parts)
-        bad &= np.isin(kinds, TAGGED) & known
+        bad &= among(kinds, TAGGED) & known
         room = parts[bad]
         (word,) = (f.word for f in self.types.plan.kinds[Kind.DECL_TAG].fixed)
         self.findings.rows(

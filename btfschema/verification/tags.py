@@ -9,7 +9,7 @@ from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import THIRD
 from btfschema.verification.findings import Findings
-from btfschema.verification.resolution import kinds_with, resolution
+from btfschema.verification.resolution import among, kinds_with, resolution
 from btfschema.verification.rules import MAX_DEPTH
 
 __all__ = ["check_chains"]
@@ -31,10 +31,12 @@ def check_chains(findings: Findings, btf: Btf) -> None:
     findings.rows("tag.order", rows[late], got, "type tags in front", THIRD.word)
     at = targets
     for _ in range(MAX_DEPTH - 1):
-        goes_on = np.isin(resolved.kinds_of(at), modifiers) & (at >= ids)
+        if not len(at):
+            break
+        goes_on = among(resolved.kinds_of(at), modifiers) & (at >= ids)
         rows, ids, at = rows[goes_on], ids[goes_on], at[goes_on]
         at = resolved.take("thirds", at)
-    long = np.isin(resolved.kinds_of(at), modifiers)
+    long = among(resolved.kinds_of(at), modifiers)
     findings.rows(
         "tag.chain",
         rows[long],

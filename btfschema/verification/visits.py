@@ -25,6 +25,7 @@ from btfschema.verification.findings import Findings, Ints, Place
 from btfschema.verification.resolution import (
     MISSING,
     U32_MAX,
+    among,
     fixed_words,
     graph_of,
     kinds_with,
@@ -77,11 +78,11 @@ def is_shallow(btf: Btf) -> bool:
         kinds_with(btf.kinds, graph)
         for graph in (Graph.MODIFIER, Graph.POINTER, Graph.COMPOSITE, Graph.ROOT)
     )
-    if (np.isin(source_kinds, modifiers + pointers) & (kinds == Kind.FUNC)).any():
+    if (among(source_kinds, modifiers + pointers) & (kinds == Kind.FUNC)).any():
         return False
     for through in (pointers, composites):
-        inner = [*modifiers, *through, *roots]
-        within = (targets >= types.first_id) & np.isin(source_kinds, inner) & np.isin(kinds, inner)
+        inner = (*modifiers, *through, *roots)
+        within = (targets >= types.first_id) & among(source_kinds, inner) & among(kinds, inner)
         if not _is_short(sources[within], targets[within] - types.first_id, len(types)):
             return False
     return True
