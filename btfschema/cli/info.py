@@ -30,7 +30,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) ->
     default = RUNNING_KERNEL if Path(RUNNING_KERNEL).exists() else "(sample)"
     facts: dict[str, Any] = {"file": file or default}
     if file is None:
-        facts["source"] = {"format": "raw", "layers": [], "elf_class": None}
+        facts["source"] = {"format": "raw", "layers": [], "elf_class": None, "blobs": 1}
         facts |= describe(open_input(file, base_btf))
     else:
         from btfschema.sources import read_source
@@ -40,6 +40,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) ->
             "format": source.format,
             "layers": list(source.layers),
             "elf_class": source.elf_class,
+            "blobs": len(source.blobs),
         }
         btf, notes = load_over(source, base_btf)
         warn(file, notes)

@@ -21,6 +21,7 @@ __all__ = [
     "RUNNING_KERNEL",
     "base_option",
     "doubts",
+    "joined",
     "load_all_over",
     "load_files",
     "load_over",
@@ -129,7 +130,7 @@ def load_over(
             raise error from None
         with saying(doubts(unchecked, base_name)):
             raise
-    return btf, doubts(btf, base_name)
+    return btf, [*doubts(btf, base_name), *joined(source, btf)]
 
 
 def load_all_over(
@@ -154,7 +155,9 @@ def load_all_over(
         elif isinstance(one, Exception):
             found.append(one)
         else:
-            found.append((one, doubts(one, base_name if base is not None else None)))
+            notes = doubts(one, base_name if base is not None else None)
+            notes += joined(source, one) if isinstance(source, Source) else []
+            found.append((one, notes))
     return found
 
 
@@ -183,6 +186,18 @@ def doubts(btf: Btf, base: str | None) -> list[str]:
 
     why = suspect_base(btf) if base is not None else None
     return [f"{why}: {probably_another(base)}"] if why is not None else []
+
+
+def joined(source: Source, btf: Btf) -> list[str]:
+    """A line when a linker joined several BTFs in one section, of which the first was read."""
+    from btfschema.sources.linked import end_of
+
+    if end_of(btf.image.header) >= len(source.btf) or (count := len(source.blobs)) == 1:
+        return []
+    return [
+        f"another BTF lies behind this one, {count} in all, as a linker joins those of objects; "
+        "readers take the first alone, btfschema merge all of them"
+    ]
 
 
 def probably_another(base: str | None) -> str:

@@ -73,6 +73,7 @@ def merge(
       btfschema merge --all /lib/modules/6.12 -B vmlinux -o modules.btf
       btfschema merge --all /lib/modules/6.12 -B vmlinux --flatten -o kernel.btf
       btfschema merge a.bpf.o b.bpf.o -o types.btf --run "dedup,sort"
+      btfschema merge program -o types.btf    # gcc -gbtf a.c b.c -o program
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.framework.pipeline import Pipeline
     from btfschema.model.merging import merge as joined
@@ -105,9 +106,15 @@ def merge(
 def _loaded(paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase: bool) -> list[Btf]:
     """The files, in order; those without BTF are left out when they were not named."""
     from btfschema.errors import NoBtfError, attempt
-    from btfschema.sources import load_sources, read_source
+    from btfschema.sources import apart, load_sources, read_source
 
-    sources = [attempt(read_source, path) for path in paths]
+    named = [(path, attempt(read_source, path)) for path in paths]
+    split = [
+        (path, part)
+        for path, one in named
+        for part in ([one] if isinstance(one, Exception) else apart(one))
+    ]
+    paths, sources = tuple(path for path, _ in split), [one for _, one in split]
     bases = [base] * len(paths)
     if rebase:
         bases = [None if getattr(one, "base", None) else base for one in sources]

@@ -28,11 +28,13 @@ __all__ = [
     "Source",
     "SourceFormat",
     "StrPath",
+    "apart",
     "atomic_write",
     "base_beside",
     "detached_base",
     "dump",
     "load",
+    "load_linked",
     "load_many",
     "load_source",
     "load_sources",
@@ -173,6 +175,33 @@ def load_many(paths: Sequence[StrPath], base: Btf | StrPath | None = None) -> li
         if opened is not None and isinstance(source, Source) and isinstance(btf, Btf):
             warn_of_base(btf, f"{source.name}: ")
     return found
+
+
+def load_linked(path: StrPath, base: Btf | StrPath | None = None) -> list[Btf]:
+    """Read all BTFs of a file whose ``.BTF`` a linker joined from several objects.
+
+    ``gcc -gbtf a.c b.c`` leaves one behind the other, of which :func:`load` reads the first, as
+    libbpf does. ``.BTF.ext`` belongs to the first alone.
+
+    Args:
+        path: the file; most have just one.
+        base: what each is split over.
+
+    Raises:
+        BtfError, OSError: as :func:`load`.
+    """
+    source = read_source(path)
+    opened = load(base) if isinstance(base, str | os.PathLike) else base
+    return [load_source(one, opened) for one in apart(source)]
+
+
+def apart(source: Source) -> list[Source]:
+    """A source for each BTF that a linker joined in one section."""
+    first, *others = source.blobs
+    if not others:
+        return [source]
+    alone = evolve(source, ext=None, inline=None, object_file=None)
+    return [evolve(source, btf=first), *(evolve(alone, btf=one) for one in others)]
 
 
 def load_sources(

@@ -71,6 +71,13 @@ class Source:
         """What the file is called in messages."""
         return name_of(self.path)
 
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """``btf``, cut where another BTF begins: a linker joins those of all objects."""
+        from btfschema.sources.linked import cut
+
+        return cut(self.btf)
+
 
 def read_source(path: StrPath, *, scan: bool = False) -> Source:
     """Find the BTF sections of a file, whatever it is, without decoding them.
