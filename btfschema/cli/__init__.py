@@ -13,9 +13,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["ARGUMENTS", "Interrupted", "cli", "main"]
 
@@ -46,6 +49,7 @@ COMMANDS = {
     "references": ("transform", "Show which base types a split needs, and for whom."),
     "run": ("transform", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),
+    "completion": ("completion", "Print a script that makes a shell complete commands."),
 }
 
 # Where a context keeps the whole command line.
@@ -244,6 +248,17 @@ class LazyGroup(click.Group):
         if name not in PAGED:
             _refuse_pager(ctx)
         return name, command, rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands from the table alone, and the group's own options."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table alone."""

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from btfschema.cli.answers import complaint
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
+from btfschema.cli.completion import complete_kernels
 from btfschema.cli.inputs import load_all_over, noted, original_option, policy_option
 from btfschema.cli.kernels import named_kernel
 from btfschema.cli.matrix import Matrix
@@ -42,6 +43,7 @@ __all__ = ["check"]
     "--target",
     "targets",
     metavar="[NAME=]FILE",
+    shell_complete=complete_kernels,
     multiple=True,
     required=True,
     help="A kernel to check against: its vmlinux or boot image. May be given several times.",

@@ -13,6 +13,7 @@ import click
 from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, run_batch
+from btfschema.cli.completion import complete_kernels
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import json_options, kernel_work_options
 from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
@@ -41,6 +42,7 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     "--target",
     "targets",
     metavar="[NAME=]FILE",
+    shell_complete=complete_kernels,
     multiple=True,
     help="A kernel: its vmlinux, boot image or raw BTF. May be given several times.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.answers import complain_of
+from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
 from btfschema.cli.inputs import base_option, load_over, warn
 from btfschema.cli.options import json_options
@@ -44,8 +45,22 @@ __all__ = ["diff"]
     multiple=True,
     help="Show only these; may be given several times.",
 )
-@click.option("--name", "names", metavar="GLOB", multiple=True, help="Only types of such names.")
-@click.option("--kind", "kinds", metavar="KIND", multiple=True, help="Only types of these kinds.")
+@click.option(
+    "--name",
+    "names",
+    metavar="GLOB",
+    multiple=True,
+    shell_complete=complete_names,
+    help="Only types of such names.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    metavar="KIND",
+    multiple=True,
+    shell_complete=complete_kinds,
+    help="Only types of these kinds.",
+)
 @click.option(
     "--for",
     "objects",

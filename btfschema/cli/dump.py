@@ -10,6 +10,7 @@ import click
 from attrs import frozen
 
 from btfschema.cli.answers import complain
+from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text, stdout
@@ -39,8 +40,22 @@ TOLD = 10
 @click.option(
     "--id", "ids", type=int, multiple=True, metavar="N", help="Only the type with this id."
 )
-@click.option("--name", "names", multiple=True, metavar="GLOB", help="Only types of such a name.")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only types of this kind.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=complete_names,
+    help="Only types of such a name.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    shell_complete=complete_kinds,
+    help="Only types of this kind.",
+)
 @click.option("--unsorted", is_flag=True, help="C in id order.")
 @click.option(
     "--assert", "asserts", is_flag=True, help="C that asserts sizes and offsets at compile time."

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import click
 
+from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
@@ -17,7 +18,9 @@ __all__ = ["duplicates"]
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(allow_dash=True))
 @base_option
 @json_options("one object")
-@click.option("--name", metavar="NAME", help="Only types of this name.")
+@click.option(
+    "--name", metavar="NAME", shell_complete=complete_names, help="Only types of this name."
+)
 def duplicates(
     file: str | None, base_btf: str | None, as_json: bool, pretty: bool, name: str | None
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from btfschema.cli.answers import complain, print_json
+from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo
@@ -13,7 +14,7 @@ __all__ = ["graph"]
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.argument("file", required=False, type=click.Path(allow_dash=True))
 @base_option
 @click.option(

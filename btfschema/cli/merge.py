@@ -8,6 +8,7 @@ import click
 from attrs import asdict, frozen
 
 from btfschema.cli.answers import print_json
+from btfschema.cli.completion import complete_passes
 from btfschema.cli.inputs import base_option, warn
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
@@ -41,6 +42,7 @@ SHOWN_NAMES = 8
     "--run",
     "pipeline",
     metavar="PIPELINE",
+    shell_complete=complete_passes,
     default="dedup",
     show_default=True,
     help="What is done with all types together; empty for nothing.",

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from btfschema.sources.files import TEMPORARY, atomic_write
-
 __all__ = ["NAME", "Journal"]
 
 NAME = ".btfschema-run.jsonl"
@@ -31,6 +29,8 @@ class Journal:
     def __init__(
         self, out_dir: str, run: dict[str, Any], name: str = NAME, *, sweeps: bool = True
     ) -> None:
+        from btfschema.sources.files import TEMPORARY, atomic_write
+
         self.folder = Path(out_dir)
         self.path = self.folder / name
         # Through JSON, as it will be read back.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.named import split_arguments, wanted
 from btfschema.cli.options import json_options
@@ -21,7 +22,9 @@ START, END = {style: f"\0{style[0]}" for style in COLOURS}, "\0."
 
 
 @click.command()
-@click.argument("arguments", metavar="NAME... [FILE]", nargs=-1, required=True)
+@click.argument(
+    "arguments", metavar="NAME... [FILE]", nargs=-1, required=True, shell_complete=complete_names
+)
 @base_option
 @click.option("--expand", is_flag=True, help="Show the members of structs inside of structs.")
 @json_options("the same facts, an array of types and members")

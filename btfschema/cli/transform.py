@@ -22,6 +22,7 @@ from btfschema.cli.batch import (
     stdout_of,
     type_count,
 )
+from btfschema.cli.completion import complete_kernels, complete_passes
 from btfschema.cli.inputs import (
     base_option,
     load_all_over,
@@ -55,6 +56,7 @@ target_option = click.option(
     "--target",
     "target",
     metavar="FILE",
+    shell_complete=complete_kernels,
     required=True,
     help="The base to move to, usually the vmlinux of the kernel that will load FILE.",
 )
@@ -303,7 +305,7 @@ def _named_inputs(
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", shell_complete=complete_passes)
 @file_arguments
 @base_option
 @click.option(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from attrs import frozen
 
+from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
@@ -42,8 +43,22 @@ class Listed:
 @click.command("list")
 @tree_options
 @base_option
-@click.option("--kind", "kinds", metavar="KIND", multiple=True, help="Of one of these kinds.")
-@click.option("--name", "names", metavar="GLOB", multiple=True, help="With such a name.")
+@click.option(
+    "--kind",
+    "kinds",
+    metavar="KIND",
+    multiple=True,
+    shell_complete=complete_kinds,
+    help="Of one of these kinds.",
+)
+@click.option(
+    "--name",
+    "names",
+    metavar="GLOB",
+    multiple=True,
+    shell_complete=complete_names,
+    help="With such a name.",
+)
 @click.option("--regex", metavar="REGEX", help="With a name in which REGEX is found.")
 @click.option("--min-size", metavar="N", type=int, help="N bytes or more.")
 @click.option("--max-size", metavar="N", type=int, help="N bytes or less.")
@@ -54,16 +69,36 @@ class Listed:
     "-P", "--packable", is_flag=True, help="Structs that another order of members makes smaller."
 )
 @click.option(
-    "-i", "--contains", metavar="TYPE", multiple=True, help="Structs that contain TYPE by value."
+    "-i",
+    "--contains",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=complete_names,
+    help="Structs that contain TYPE by value.",
 )
 @click.option("--deep", is_flag=True, help="--contains also through members' members.")
 @click.option(
-    "-f", "--points-to", metavar="TYPE", multiple=True, help="Structs with a pointer to TYPE."
+    "-f",
+    "--points-to",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=complete_names,
+    help="Structs with a pointer to TYPE.",
 )
 @click.option(
-    "--takes", metavar="TYPE", multiple=True, help="Functions that take TYPE, or a pointer to it."
+    "--takes",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=complete_names,
+    help="Functions that take TYPE, or a pointer to it.",
 )
-@click.option("--returns", metavar="TYPE", multiple=True, help="Functions that return either.")
+@click.option(
+    "--returns",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=complete_names,
+    help="Functions that return either.",
+)
 @click.option("--tagged", metavar="GLOB", multiple=True, help="With a declaration tag like this.")
 @click.option("--member", metavar="GLOB", multiple=True, help="With a member of such a name.")
 @click.option(

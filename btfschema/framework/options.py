@@ -54,6 +54,11 @@ class Option:
         """Whether it must be given."""
         return self.default is NOTHING
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What its text may be, where that is one of a few."""
+        return tuple(FLAGS if self.type is bool else _choices(self.type))
+
     def __str__(self) -> str:
         """The option as a table of passes shows it, such as ``policy=strict|kernel``."""
         kinds = {bool: "true|false", str: "TEXT", int: "NUMBER"}
