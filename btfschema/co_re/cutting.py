@@ -16,7 +16,7 @@ from attrs import frozen
 from btfschema.co_re.needs import Marks
 from btfschema.errors import PassError
 from btfschema.model.container import Btf
-from btfschema.model.views import VIEWS
+from btfschema.model.views import class_of
 from btfschema.model.views.data import Composite
 from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, VLEN_MASK, KindPlan
@@ -106,7 +106,7 @@ def _composites(btf: Btf) -> Iterable[KindPlan]:
     """The plans of the kinds that have members, of those that occur."""
     for plan in btf.types.present:
         spec = plan.spec
-        if spec is not None and issubclass(spec.view or VIEWS[plan.number], Composite):
+        if spec is not None and issubclass(class_of(spec), Composite):
             yield plan
 
 

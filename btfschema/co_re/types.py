@@ -7,7 +7,7 @@ from attrs import field, frozen
 from btfschema.errors import CoreError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
-from btfschema.model.views import VIEWS, TypeView
+from btfschema.model.views import TypeView, class_of
 from btfschema.model.views.data import Composite, EnumBase
 from btfschema.schema.kinds import Kinds
 from btfschema.schema.parts import parts_of_plan
@@ -24,7 +24,7 @@ def modifier_kinds(kinds: Kinds) -> frozenset[int]:
 def enum_kinds(kinds: Kinds) -> frozenset[int]:
     """The kinds of enums, which are alike for CO-RE whatever the size of their values."""
     return frozenset(
-        number for number, spec in kinds.items() if issubclass(spec.view or VIEWS[number], EnumBase)
+        number for number, spec in kinds.items() if issubclass(class_of(spec), EnumBase)
     )
 
 

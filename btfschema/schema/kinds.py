@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from attrs import field, frozen
-from construct import Array, Bytes, Struct, this
+from construct import Array, Bytes, Construct, Struct, this
 
 from btfschema.schema.constraints import Constraints, Distilled, FlagRule, Graph, NameRule, Target
 from btfschema.schema.roles import S32, U8, U16, U32, Bits, StringOffset, TypeId
@@ -145,6 +145,16 @@ SIZE = "size" / U32
 TYPE_ID = "type_id" / TypeId()
 UNUSED = "unused" / U32
 
+# The stubs know Construct as generic; the class itself is not.
+if TYPE_CHECKING:
+    AnyConstruct: TypeAlias = Construct[Any, Any]
+
+
+class ViewClass(Protocol):
+    """What the schema knows of a view class: which class its repeated structs have."""
+
+    ELEMENT: ClassVar[Any]
+
 
 @frozen
 class KindSpec:
@@ -165,8 +175,8 @@ class KindSpec:
         stands_as: the number of the kind that stands for it there, if that is another.
         declares: for a forward declaration, the kinds that it may stand for, by kind_flag.
         constraints: what kernels want of the kind, or None for a kind that none knows.
-        view: the view class of a kind that is added from outside; the shipped kinds' views are in
-            :data:`btfschema.views.VIEWS`.
+        view: the class of its views. The package's own rows say its name in ``btfschema.views``,
+            which builds on this module.
 
     Raises:
         ValueError: a modifier has no type id to look through to.
@@ -174,9 +184,9 @@ class KindSpec:
 
     number: int
     name: str
-    third: Any
-    fixed: Any = None
-    element: Any = None
+    third: AnyConstruct
+    fixed: Struct | None = None
+    element: Struct | None = None
     elements: str = ""
     named: bool = True
     graph: Graph | None = field(default=None, kw_only=True)
@@ -184,7 +194,7 @@ class KindSpec:
     stands_as: int | None = field(default=None, kw_only=True)
     declares: tuple[int, ...] = field(default=(), kw_only=True)
     constraints: Constraints | None = field(default=None, kw_only=True)
-    view: Any = field(default=None, kw_only=True)
+    view: type[ViewClass] | str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         third = getattr(self.third, "subcon", self.third)
@@ -194,7 +204,12 @@ class KindSpec:
                 f"word, {self.third.name!r}, is no type id that leads on"
             )
             raise ValueError(message)
-        if self.view is not None and self.element is not None and self.view.ELEMENT is None:
+        if (
+            self.view is not None
+            and not isinstance(self.view, str)
+            and self.element is not None
+            and self.view.ELEMENT is None
+        ):
             message = (
                 f"kind {self.number} ({self.name}) has {self.elements or 'elements'}, but its view "
                 f"{self.view.__name__} names no class for one of them: set ELEMENT"
@@ -249,6 +264,7 @@ class Kinds(Mapping[int, KindSpec]):
 
 def _row(
     kind: Kind,
+    view: str,
     third: Any,
     *parts: Any,
     wants: Constraints | None = None,
@@ -257,9 +273,8 @@ def _row(
     **roles: Any,
 ) -> KindSpec:
     fixed, element = (*parts, None, None)[:2]
-    return KindSpec(
-        kind, kind.name, third, fixed, element, elements, named, constraints=wants, **roles
-    )
+    roles |= {"constraints": wants, "view": view}
+    return KindSpec(kind, kind.name, third, fixed, element, elements, named, **roles)
 
 
 # What kernels want of the kinds, from the check_meta and resolve functions of each in
@@ -313,27 +328,47 @@ _CODE: dict[str, Any] = {"graph": Graph.OPAQUE, "distilled": Distilled.REFUSED}
 _DEFINES: dict[str, Any] = {"graph": Graph.ROOT, "distilled": Distilled.REFUSED}
 
 KINDS = Kinds(
-    _row(Kind.INT, SIZE, BTF_INT, wants=Constraints(), **_DATA),
-    _row(Kind.PTR, TYPE_ID, named=False, wants=_POINTER, graph=Graph.POINTER),
-    _row(Kind.ARRAY, UNUSED, BTF_ARRAY, named=False, wants=_ARRAY, graph=Graph.COMPOSITE),
-    _row(Kind.STRUCT, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE, **_MEMBERS),
-    _row(Kind.UNION, SIZE, None, BTF_MEMBER, elements="members", wants=_COMPOSITE, **_MEMBERS),
-    _row(Kind.ENUM, SIZE, None, BTF_ENUM, elements="values", wants=_ENUM, **_ENUMERATION),
+    _row(Kind.INT, "Int", SIZE, BTF_INT, wants=Constraints(), **_DATA),
+    _row(Kind.PTR, "Ptr", TYPE_ID, named=False, wants=_POINTER, graph=Graph.POINTER),
+    _row(Kind.ARRAY, "Array", UNUSED, BTF_ARRAY, named=False, wants=_ARRAY, graph=Graph.COMPOSITE),
+    _row(
+        Kind.STRUCT,
+        "Struct",
+        SIZE,
+        None,
+        BTF_MEMBER,
+        elements="members",
+        wants=_COMPOSITE,
+        **_MEMBERS,
+    ),
+    _row(
+        Kind.UNION,
+        "Union",
+        SIZE,
+        None,
+        BTF_MEMBER,
+        elements="members",
+        wants=_COMPOSITE,
+        **_MEMBERS,
+    ),
+    _row(Kind.ENUM, "Enum", SIZE, None, BTF_ENUM, elements="values", wants=_ENUM, **_ENUMERATION),
     _row(
         Kind.FWD,
+        "Fwd",
         UNUSED,
         wants=_FWD,
         graph=Graph.OPAQUE,
         distilled=Distilled.WHOLE,
         declares=(Kind.STRUCT, Kind.UNION),
     ),
-    _row(Kind.TYPEDEF, TYPE_ID, wants=_TYPEDEF, **_MODIFIES),
-    _row(Kind.VOLATILE, TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
-    _row(Kind.CONST, TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
-    _row(Kind.RESTRICT, TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
-    _row(Kind.FUNC, TYPE_ID, wants=_FUNC, **_CODE),
+    _row(Kind.TYPEDEF, "Typedef", TYPE_ID, wants=_TYPEDEF, **_MODIFIES),
+    _row(Kind.VOLATILE, "Volatile", TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
+    _row(Kind.CONST, "Const", TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
+    _row(Kind.RESTRICT, "Restrict", TYPE_ID, named=False, wants=_QUALIFIER, **_MODIFIES),
+    _row(Kind.FUNC, "Func", TYPE_ID, wants=_FUNC, **_CODE),
     _row(
         Kind.FUNC_PROTO,
+        "FuncProto",
         TYPE_ID,
         None,
         BTF_PARAM,
@@ -342,9 +377,10 @@ KINDS = Kinds(
         wants=_FUNC_PROTO,
         graph=Graph.OPAQUE,
     ),
-    _row(Kind.VAR, TYPE_ID, BTF_VAR, wants=_VAR, **_DEFINES),
+    _row(Kind.VAR, "Var", TYPE_ID, BTF_VAR, wants=_VAR, **_DEFINES),
     _row(
         Kind.DATASEC,
+        "Datasec",
         SIZE,
         None,
         BTF_VAR_SECINFO,
@@ -352,11 +388,12 @@ KINDS = Kinds(
         wants=_DATASEC,
         **_DEFINES,
     ),
-    _row(Kind.FLOAT, SIZE, wants=_FLOAT, **_DATA),
-    _row(Kind.DECL_TAG, TYPE_ID, BTF_DECL_TAG, wants=_DECL_TAG, **_DEFINES),
-    _row(Kind.TYPE_TAG, TYPE_ID, wants=_TYPE_TAG, **_MODIFIES),
+    _row(Kind.FLOAT, "Float", SIZE, wants=_FLOAT, **_DATA),
+    _row(Kind.DECL_TAG, "DeclTag", TYPE_ID, BTF_DECL_TAG, wants=_DECL_TAG, **_DEFINES),
+    _row(Kind.TYPE_TAG, "TypeTag", TYPE_ID, wants=_TYPE_TAG, **_MODIFIES),
     _row(
         Kind.ENUM64,
+        "Enum64",
         SIZE,
         None,
         BTF_ENUM64,
@@ -368,6 +405,7 @@ KINDS = Kinds(
     # No kernel loads these; in the graph they are what their namesakes among the functions are.
     _row(
         Kind.LOC_PARAM,
+        "LocParam",
         SIZE,
         BTF_LOC_PARAM,
         BTF_LOC_PARAM_VALUE,
@@ -377,6 +415,7 @@ KINDS = Kinds(
     ),
     _row(
         Kind.LOC_PROTO,
+        "LocProto",
         UNUSED,
         None,
         BTF_LOC_PROTO_PARAM,
@@ -384,11 +423,11 @@ KINDS = Kinds(
         named=False,
         graph=Graph.OPAQUE,
     ),
-    _row(Kind.LOCSEC, UNUSED, None, BTF_LOCSEC_ENTRY, elements="entries", **_DEFINES),
+    _row(Kind.LOCSEC, "LocSec", UNUSED, None, BTF_LOCSEC_ENTRY, elements="entries", **_DEFINES),
 )
 
 
-def record(spec: KindSpec) -> Any:
+def record(spec: KindSpec) -> Struct:
     """The Construct struct of a whole record of this kind, common words included."""
     name_off, info, _third = BTF_TYPE.subcons
     parts = [name_off, info, spec.third]
@@ -399,7 +438,7 @@ def record(spec: KindSpec) -> Any:
     return Struct(*parts)
 
 
-def opaque_record(info_sz: int, elem_sz: int) -> Any:
+def opaque_record(info_sz: int, elem_sz: int) -> Struct:
     """The record of a kind that only a layout section describes: sizes in bytes, no meaning."""
     name_off, info, third = BTF_TYPE.subcons
     return Struct(
@@ -428,7 +467,7 @@ class ExtPart:
     """One part of ``.BTF.ext``: its name in the header and its smallest record."""
 
     name: str
-    record: Any
+    record: Struct
 
 
 BTF_EXT_PARTS = (

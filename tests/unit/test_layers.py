@@ -117,7 +117,6 @@ LISTS = {
     "btfschema/render/show.py": "what C declares by name without a definition",
     "btfschema/render/single.py": "what C declares by name without a definition",
     "btfschema/testing/valid.py": "a generator of BTF that kernels load: their rules, kind by kind",
-    "btfschema/testing/values.py": "fields of views that are no words of the schema's",
     "btfschema/verification/kernels.py": "what a kernel asks of one kind",
     "btfschema/verification/placement.py": "what a kernel asks of one kind",
     "btfschema/verification/records.py": "what a kernel asks of one kind",

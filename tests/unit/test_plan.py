@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from attrs import fields_dict, frozen
+from attrs import evolve, fields_dict, frozen
 from construct import Array, Byte, Struct
 from samples import KERNEL_VIEWS, LOC_VIEWS, every_kind
 
 from btfschema import KINDS, Builder, Kind, KindSpec, dumps, loads
 from btfschema.codec.engines import Engine
+from btfschema.errors import UnresolvedError
 from btfschema.model.views.base import Refers
 from btfschema.schema import BTF_MEMBER, record
 from btfschema.schema.plan import fields_of, layout_of, plan_of
@@ -89,7 +90,7 @@ class TestDeclarationsThatWontDo:
             (Struct("many" / Array(2, U32)), "'many' is not a declared 4-byte word but Array"),
         ],
     )
-    def test_not_words(self, struct: object, problem: str) -> None:
+    def test_not_words(self, struct: Struct, problem: str) -> None:
         with pytest.raises(TypeError, match=problem):
             fields_of(struct)
         kinds = KINDS.extended(KindSpec(40, "ODD", "unused" / U32, struct))
@@ -178,6 +179,19 @@ class TestAddedKind:
 class TestViewsCoverTheSchema:
     def test_each_kind_has_a_view(self) -> None:
         assert sorted(VIEWS) == sorted(KINDS)
+        assert all(number == view.KIND for number, view in VIEWS.items())
+
+    def test_a_row_without_a_view_is_said_to_have_none(self) -> None:
+        @frozen
+        class Odd(TypeView):
+            KIND: ClassVar[int] = 40
+
+        row = KindSpec(40, "ODD", "unused" / U32, view=Odd)
+        builder = Builder(kinds=KINDS.extended(row), profile="wide")
+        builder.add(Odd())
+        btf = loads(dumps(builder.build()), kinds=KINDS.extended(evolve(row, view=None)))
+        with pytest.raises(UnresolvedError, match=r"kind 40 \(ODD\) is declared without a view"):
+            btf[1]
 
     def test_samples_have_every_kind(self) -> None:
         assert {view.kind for view in (*KERNEL_VIEWS, *LOC_VIEWS)} == set(KINDS)

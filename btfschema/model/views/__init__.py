@@ -8,8 +8,9 @@ equal when their contents are, wherever they come from.
 Everything here is written by hand, for readable names; that it covers the schema is tested.
 """
 
-from typing import TypeAlias
+from typing import TypeAlias, cast, get_args
 
+from btfschema.errors import UnresolvedError
 from btfschema.model.views.base import DeclaredView, Modifier, Opaque, TypeView, Void
 from btfschema.model.views.code import (
     Datasec,
@@ -47,6 +48,7 @@ from btfschema.model.views.data import (
     Union,
     Volatile,
 )
+from btfschema.schema.kinds import KINDS, KindSpec
 from btfschema.schema.plan import KindPlan
 
 __all__ = [
@@ -89,45 +91,9 @@ __all__ = [
     "VarSecinfo",
     "Void",
     "Volatile",
+    "class_of",
     "view_class",
 ]
-
-VIEWS: dict[int, type[TypeView]] = {
-    view.KIND: view
-    for view in (
-        Int,
-        Ptr,
-        Array,
-        Struct,
-        Union,
-        Enum,
-        Fwd,
-        Typedef,
-        Volatile,
-        Const,
-        Restrict,
-        Func,
-        FuncProto,
-        Var,
-        Datasec,
-        Float,
-        DeclTag,
-        TypeTag,
-        Enum64,
-        LocParam,
-        LocProto,
-        LocSec,
-    )
-}
-
-
-def view_class(plan: KindPlan) -> type[TypeView]:
-    """The class of the views of a kind."""
-    if plan.spec is None:
-        return Opaque
-    found: type[TypeView] = plan.spec.view or VIEWS[plan.number]
-    return found
-
 
 AnyView: TypeAlias = (
     Void
@@ -159,3 +125,31 @@ AnyView: TypeAlias = (
 
 Types of kinds that were added from outside are instances of their own classes.
 """
+
+# Those that the rows of the schema name.
+VIEWS: dict[int, type[TypeView]] = {
+    number: next(view for view in get_args(AnyView) if view.__name__ == spec.view)
+    for number, spec in KINDS.items()
+}
+
+
+def view_class(plan: KindPlan) -> type[TypeView]:
+    """The class of the views of a kind."""
+    return Opaque if plan.spec is None else class_of(plan.spec)
+
+
+def class_of(spec: KindSpec) -> type[TypeView]:
+    """The class of the views of a declared kind.
+
+    Raises:
+        UnresolvedError: its row names none.
+    """
+    if isinstance(spec.view, str):
+        return VIEWS[spec.number]
+    if spec.view is None:
+        raise UnresolvedError(
+            f"kind {spec.number} ({spec.name}) is declared without a view: give its row view=",
+            got=None,
+            expected="a view class",
+        )
+    return cast(type[TypeView], spec.view)

@@ -174,7 +174,13 @@ class TypeView(Attached):
         return made(cls, columns, len(records.ids), (_OWN, btf))
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def of_records(cls, records: Records) -> list[Self]:
+        """The views of some records, which belong to no container."""
+        columns = {**cls._columns(records, None), "id": [0] * len(records.ids)}
+        return made(cls, columns, len(records.ids))
+
+    @classmethod
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         """The values of each field; kinds whose view has other names than the schema override it.
 
         Fields that have a converter get what it takes.
@@ -196,10 +202,11 @@ class TypeView(Attached):
 
     @classmethod
     def _elements(
-        cls, columns: Mapping[str, list[Any]], records: Records, btf: Btf
+        cls, columns: Mapping[str, list[Any]], records: Records, btf: Btf | None
     ) -> list[tuple[Any, ...]]:
         """The elements of each record."""
-        owner = (_OWN, btf) if issubclass(cls.ELEMENT, Attached) else None
+        owned = btf is not None and issubclass(cls.ELEMENT, Attached)
+        owner = (_OWN, btf) if owned else None
         items = made(cls.ELEMENT, columns, sum(records.vlens), owner)
         return grouped(items, records.vlens)
 
@@ -258,7 +265,7 @@ class Opaque(TypeView):
         return self.number
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         return {
             "number": [records.plan.number] * len(records.ids),
             "name": records.names,

@@ -46,7 +46,7 @@ class Func(DeclaredView, Refers):
     linkage: int = field(default=Linkage.STATIC, converter=to_linkage)
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         return {"name": records.names, "type_id": records.thirds, "linkage": records.vlens}
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
@@ -191,7 +191,7 @@ class LocParam(DeclaredView):
     name: str = field(default="", kw_only=True)
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         (flags,), (values,) = records.fixed, records.columns
         return {
             "size": records.thirds,
@@ -218,7 +218,7 @@ class LocProto(DeclaredView):
     name: str = field(default="", kw_only=True)
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         (params,) = records.columns
         return {"params": grouped(params, records.vlens), "name": records.names}
 

@@ -58,7 +58,7 @@ class Int(DeclaredView):
         return bool(self.encoding & IntEncoding.SIGNED)
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         (data,) = records.fixed
         return {
             "name": records.names,
@@ -210,7 +210,7 @@ class Composite(DeclaredView):
         return walk(self, nested)
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         names, ids, offsets = records.columns
         widths = [0] * len(names)
         if any(records.flags):
@@ -340,7 +340,7 @@ class EnumBase(DeclaredView):
 
     @classmethod
     def _enums(
-        cls, records: Records, btf: Btf, names: list[str], words: list[int], sign: int
+        cls, records: Records, btf: Btf | None, names: list[str], words: list[int], sign: int
     ) -> Mapping[str, Iterable[Any]]:
         """The values of each field; ``sign`` is the bit that holds the sign in ``words``."""
         if any(records.flags):
@@ -378,7 +378,7 @@ class Enum(EnumBase):
     KIND = Kind.ENUM
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         names, words = records.columns
         return cls._enums(records, btf, names, [word & U32_MAX for word in words], 31)
 
@@ -395,7 +395,7 @@ class Enum64(EnumBase):
     KIND = Kind.ENUM64
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         names, lows, highs = records.columns
         words = [high << 32 | low for low, high in zip(lows, highs, strict=True)]
         return cls._enums(records, btf, names, words, 63)
@@ -436,7 +436,7 @@ class Fwd(DeclaredView):
         return Kind.UNION if self.is_union else Kind.STRUCT
 
     @classmethod
-    def _columns(cls, records: Records, btf: Btf) -> Mapping[str, Iterable[Any]]:
+    def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
         return {"name": records.names, "is_union": records.flags}
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
