@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from btfschema import Kind
+
 ROOT = Path(__file__).parents[2]
 CODEC = sorted((ROOT / "btfschema").rglob("*.py"))
 PASSES = sorted((ROOT / "transforms").rglob("*.py"))
@@ -148,6 +150,53 @@ def test_what_a_kind_is_stands_in_the_schema() -> None:
         if "schema" not in path.parts[-2:-1] and any(lists_of_kinds(path))
     }
     assert listing == set(LISTS)
+
+
+# Where single kinds are told apart by comparisons, and why.
+COMPARISONS = {
+    "btfschema/render/c/": "where C writes each declarator, and what bpftool does with each kind",
+    "btfschema/render/graph.py": "shapes of nodes",
+    "btfschema/render/show.py": "what C declares by name without a definition",
+    "btfschema/render/single.py": "what C declares by name without a definition",
+    "btfschema/testing/valid.py": "a generator of BTF that kernels load: their rules, kind by kind",
+    "btfschema/verification/": "what a kernel asks of one kind",
+    "transforms/btfschema_transforms/relocation/cnames.py": "where C writes each declarator",
+}
+
+
+def kinds_compared(path: Path) -> set[str]:
+    """The kinds that a module compares something with, by ``==``, ``is``, ``in`` or ``match``."""
+    found: set[str] = set()
+    for node in ast.walk(parsed(path)):
+        sides: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(isinstance(one, ast.Attribute) and one.attr == "kind" for one in sides):
+                # The kind's name does as well.
+                texts = [one for side in sides for one in ast.walk(side)]
+                found |= {
+                    one.value
+                    for one in texts
+                    if isinstance(one, ast.Constant) and one.value in Kind.__members__
+                }
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        for one in sides:
+            if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name):
+                found |= {one.attr} & set(Kind.__members__) if one.value.id == "Kind" else set()
+    return found
+
+
+def test_no_chain_of_comparisons_says_what_a_kind_is() -> None:
+    chains = {
+        name
+        for path in [*CODEC, *PASSES]
+        if len(kinds_compared(path)) > 1
+        for name in [str(path.relative_to(ROOT))]
+        if not name.startswith("btfschema/schema/")
+    }
+    assert {name for name in chains if not name.startswith(tuple(COMPARISONS))} == set()
+    assert all(any(name.startswith(one) for name in chains) for one in COMPARISONS)
 
 
 def test_work_is_remembered_in_one_way() -> None:

@@ -49,7 +49,7 @@ class User:
         id: its id in the split.
         kind: its kind's name.
         name: its name, or an empty string.
-        members: the members in question, for a struct or union.
+        members: the members in question, for a struct, a union and the like.
     """
 
     id: int
@@ -67,7 +67,7 @@ class User:
         }
 
     def __str__(self) -> str:
-        if self.kind in ("STRUCT", "UNION"):
+        if self.members:
             name = printable(self.name) or f"[{self.id}]"
             members = f" ({', '.join(self.members)})" if any(self.members) else ""
             return f"{self.kind.lower()} {name}{members}"
