@@ -177,7 +177,9 @@ def kinds_compared(path: Path) -> set[str]:
                 found |= {
                     one.value
                     for one in texts
-                    if isinstance(one, ast.Constant) and one.value in Kind.__members__
+                    if isinstance(one, ast.Constant)
+                    and isinstance(one.value, str)
+                    and one.value in Kind.__members__
                 }
         elif isinstance(node, ast.MatchValue):
             sides = [node.value]
