@@ -15,7 +15,7 @@ from btfschema.cli.answers import complaint
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
 from btfschema.cli.inputs import load_all_over, noted, original_option, policy_option
-from btfschema.cli.kernels import named_kernel
+from btfschema.cli.kernels import named_kernels
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
@@ -123,7 +123,7 @@ def check(
 
 def _named(targets: Sequence[str]) -> dict[str, str]:
     """The kernels' files by what they are called."""
-    named = dict(map(named_kernel, targets))
+    named = dict(named_kernels(targets))
     if len(named) < len(targets):
         raise click.UsageError("a kernel is given twice with --target")
     return named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) ->
     facts: dict[str, Any] = {"file": file or default}
     if file is None:
         facts["source"] = {"format": "raw", "layers": [], "elf_class": None, "blobs": 1}
+        release = platform.release() if default == RUNNING_KERNEL else None
+        facts |= {"release": release, "build_id": None}
         facts |= describe(open_input(file, base_btf))
     else:
         from btfschema.sources import read_source
@@ -42,6 +45,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) ->
             "elf_class": source.elf_class,
             "blobs": len(source.blobs),
         }
+        facts["release"], facts["build_id"] = source.release, source.build_id
         btf, notes = load_over(source, base_btf)
         warn(file, notes)
         facts |= describe(btf)
@@ -103,6 +107,7 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
     rows = [
         ("file", facts["file"]),
         ("format", _format(facts["source"])),
+        *_identity(facts),
         ("byte order", facts["byteorder"]),
         (
             "header",
@@ -138,6 +143,12 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
         sizes = [(row["kind"], *(str(row[head]) for head in heads)) for row in facts["layout"]]
         found.append(Table(("layout", *heads), sizes, {1, 2, 3}, least={0: 16}, gap=" "))
     return found
+
+
+def _identity(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which kernel the file is from, as far as it says so."""
+    rows = ("kernel release", facts["release"]), ("build id", facts["build_id"])
+    return [(name, value) for name, value in rows if value is not None]
 
 
 def _format(source: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from btfschema.co_re import Kernel
     from btfschema.model.container import Btf
 
-__all__ = ["KernelFiles", "kernels_of", "named_kernel", "open_kernel"]
+__all__ = ["KernelFiles", "kernels_of", "named_kernel", "named_kernels", "open_kernel"]
 
 KERNELS = (*BTF_SUFFIXES, "vmlinux", ".itb")
 # How kernels' names begin in /boot and in build trees.
@@ -57,10 +58,9 @@ def kernels_of(
         click.UsageError: there is none, one is given twice, or modules belong to none of them.
     """
     names: dict[str, str] = {}
-    for text in targets:
-        name, path = named_kernel(text)
+    for name, path in named_kernels(targets):
         if path in names or name in names.values():
-            raise click.UsageError(f"the kernel {text} is given twice")
+            raise click.UsageError(f"the kernel {path} is given twice")
         names[path] = name
     for tree in trees:
         for folder, below, files in os.walk(tree):
@@ -86,6 +86,22 @@ def named_kernel(text: str) -> tuple[str, str]:
     """``NAME=FILE``, or a file that is called by its path."""
     name, equals, path = text.partition("=")
     return (name, path) if equals and path and not Path(text).exists() else (text, text)
+
+
+def named_kernels(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Name and file of each ``[NAME=]FILE``; without a name, the release that the file says.
+
+    A file that says none, or the same as another one, is called by its path.
+    """
+    from btfschema.sources.kernels import release_of
+
+    pairs = [named_kernel(text) for text in texts]
+    releases = [release_of(path) if name == path else None for name, path in pairs]
+    taken = Counter([*releases, *(name for name, _ in pairs)])
+    return [
+        (release if release is not None and taken[release] == 1 else name, path)
+        for release, (name, path) in zip(releases, pairs, strict=True)
+    ]
 
 
 def _modules(folder: str, kernel: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ along, and what is wrong with those is no concern of ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 from attrs import frozen
@@ -14,6 +15,7 @@ from btfschema.codec.header import ByteOrder
 from btfschema.errors import NoBtfError, SourceError
 from btfschema.sources import compression
 from btfschema.sources.compression import ZLIB, ZSTD, Window, decompress
+from btfschema.sources.identity import banner_release, build_id, module_release
 
 __all__ = [
     "BTF",
@@ -24,6 +26,7 @@ __all__ = [
     "ElfClass",
     "ElfSections",
     "read_elf",
+    "read_identity",
 ]
 
 ElfClass = Literal[32, 64]
@@ -31,6 +34,9 @@ ElfClass = Literal[32, 64]
 ELF_MAGIC = b"\x7fELF"
 BTF, BTF_BASE, BTF_EXT, BTF_INLINE = ".BTF", ".BTF.base", ".BTF.ext", ".BTF.inline"
 SECTIONS = (BTF, BTF_BASE, BTF_EXT, BTF_INLINE)
+# Where a file says which kernel it is from, and no more of it is read.
+NOTES, MODINFO, RODATA = (".note.gnu.build-id", ".notes"), ".modinfo", ".rodata"
+MOST_NOTES, MOST_RODATA = 1 << 20, 64 << 20
 CLASSES: dict[int, ElfClass] = {1: 32, 2: 64}
 BYTE_ORDERS: dict[int, ByteOrder] = {1: "little", 2: "big"}
 SECTION_CODECS = {"ELFCOMPRESS_ZLIB": ZLIB, "ELFCOMPRESS_ZSTD": ZSTD, 2: ZSTD}
@@ -47,11 +53,15 @@ class ElfSections:
         elf_class: 32 or 64.
         byteorder: of the ELF file.
         contents: bytes by section name, decompressed.
+        release: of the kernel that it is, or is a module of, when it says so.
+        build_id: in hexadecimal, when it has one.
     """
 
     elf_class: ElfClass
     byteorder: ByteOrder
     contents: dict[str, bytes]
+    release: str | None = None
+    build_id: str | None = None
 
 
 class ElfReader:
@@ -135,6 +145,29 @@ class ElfReader:
             index = self.section(0).sh_link
         return self.data(self.section(index), "section name table") if index != SHN_UNDEF else b""
 
+    def last(self, titles: Sequence[str]) -> dict[str, Any]:
+        """Of each of these names the last section that has it; those that none has are left out.
+
+        Thousands may have the name. The headers are searched as columns: a name's place is the
+        first word of a header in files of both classes.
+        """
+        import numpy as np
+
+        count, names, entry = self.count(), self.names(), self.header.e_shentsize
+        self.stream.seek(self.header.e_shoff)
+        table, word = (
+            self.stream.read(count * entry),
+            "<u4" if self.byteorder == "little" else ">u4",
+        )
+        column = np.ndarray((count,), word, table, strides=(entry,))
+        found = {}
+        for title in titles:
+            places = np.fromiter(_places(names, f"{title}\0".encode()), np.int64)
+            having = np.flatnonzero(np.isin(column, places))
+            if len(having):
+                found[title] = self.section(int(having[-1]))
+        return found
+
     def data(self, section: Any, what: str, limit: int | None = None) -> bytes:
         """A section's bytes, decompressed; none for one that occupies no space in the file."""
         from elftools.elf.constants import SH_FLAGS
@@ -177,6 +210,14 @@ class ElfReader:
         return data.getvalue()
 
 
+def _places(names: bytes, key: bytes) -> Iterator[int]:
+    """All places of a name among the sections' names, where it may be the end of others."""
+    at = names.find(key)
+    while at >= 0:
+        yield at
+        at = names.find(key, at + 1)
+
+
 def read_elf(stream: BinaryIO, size: int, name: str, limit: int | None = None) -> ElfSections:
     """Read the BTF sections of an ELF file, and nothing else of it but the headers.
 
@@ -197,19 +238,12 @@ def read_elf(stream: BinaryIO, size: int, name: str, limit: int | None = None) -
     """
     elf = ElfReader(stream, size, name)
     count = elf.count()
-    names = elf.names() if count else b""
-    wanted = {f"{section}\0".encode(): section for section in SECTIONS}
-    # Read once, when it is known which is the last: thousands may have the name.
-    last: dict[str, Any] = {}
-    sections = [elf.section(index) for index in range(count)]
-    for section in sections:
-        start = section.sh_name
-        for key, title in wanted.items():
-            if names[start : start + len(key)] == key:
-                last[title] = section
-    contents = {}
-    for title, section in last.items():
-        contents[title] = elf.data(section, f"section {title}", limit)
+    last = elf.last((*SECTIONS, *NOTES, MODINFO, RODATA)) if count else {}
+    contents = {
+        title: elf.data(section, f"section {title}", limit)
+        for title, section in last.items()
+        if title in SECTIONS
+    }
     if not contents.get(BTF):
         raise NoBtfError(
             f"{name}: the ELF file's {BTF} section is empty; was it made with "
@@ -219,4 +253,34 @@ def read_elf(stream: BinaryIO, size: int, name: str, limit: int | None = None) -
             "CONFIG_DEBUG_INFO_BTF, pahole -J, gcc -gbtf or clang -target bpf -g?",
             expected=f"a {BTF} section",
         )
-    return ElfSections(elf.elf_class, elf.byteorder, contents)
+    return ElfSections(elf.elf_class, elf.byteorder, contents, *_identity(elf, last))
+
+
+def read_identity(stream: BinaryIO, size: int, name: str) -> tuple[str | None, str | None]:
+    """The release and the build id of an ELF file, which need not have BTF.
+
+    Raises:
+        SourceError: its headers are damaged.
+    """
+    elf = ElfReader(stream, size, name)
+    return _identity(elf, elf.last((*NOTES, MODINFO, RODATA)) if elf.count() else {})
+
+
+def _identity(elf: ElfReader, last: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The release and the build id that a file says; None for what is damaged."""
+
+    def small(title: str, most: int) -> bytes:
+        section = last.get(title)
+        if section is None or section.sh_size > most:
+            return b""
+        try:
+            return elf.data(section, f"section {title}", most)
+        except SourceError:
+            return b""
+
+    found = (build_id(small(title, MOST_NOTES), elf.byteorder) for title in NOTES)
+    release = module_release(small(MODINFO, MOST_NOTES)) if MODINFO in last else None
+    # The linker script of the kernel gathers notes in a section of this name.
+    if release is None and NOTES[1] in last:
+        release = banner_release(small(RODATA, MOST_RODATA))
+    return release, next((one for one in found if one), None)

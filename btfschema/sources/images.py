@@ -21,6 +21,7 @@ from btfschema.sources.compression import CODECS, Codec, Window, codec_of, decom
 __all__ = [
     "ANDROID_MAGIC",
     "BOXES",
+    "BZIMAGE",
     "FDT_MAGIC",
     "HEAD_SIZE",
     "IMAGES",
@@ -30,6 +31,7 @@ __all__ = [
     "Payload",
     "find_btf",
     "is_bare_kernel",
+    "is_bzimage",
     "is_zimage",
     "payload_of",
     "unpacked_zimage",
@@ -62,7 +64,8 @@ ANDROID_MAGIC, VENDOR_MAGIC = b"ANDROID!", b"VNDRBOOT"
 UIMAGE_MAGIC = 0x27051956.to_bytes(4, "big")
 FDT_MAGIC = 0xD00DFEED.to_bytes(4, "big")
 BOXES = (ANDROID_MAGIC, VENDOR_MAGIC, UIMAGE_MAGIC, FDT_MAGIC)
-IMAGES = ("bzImage", "zboot")
+BZIMAGE, ZBOOT = "bzImage", "zboot"
+IMAGES = (BZIMAGE, ZBOOT)
 
 
 @frozen
@@ -94,7 +97,7 @@ def payload_of(head: bytes, size: int, name: str) -> Payload | None:
         SourceError: the image is truncated, or too old to say where its payload is.
     """
     if head[ZBOOT_MAGIC_AT:].startswith(ZBOOT_MAGIC) and len(head) >= ZBOOT_PAYLOAD_AT + 8:
-        payload = Payload("zboot", *struct.unpack_from("<II", head, ZBOOT_PAYLOAD_AT))
+        payload = Payload(ZBOOT, *struct.unpack_from("<II", head, ZBOOT_PAYLOAD_AT))
     elif head[X86_MAGIC_AT:].startswith(X86_MAGIC):
         payload = _x86_payload(head, name)
     else:
@@ -108,6 +111,11 @@ def payload_of(head: bytes, size: int, name: str) -> Payload | None:
             expected=f"at least {payload.offset + payload.length}",
         )
     return payload
+
+
+def is_bzimage(head: bytes) -> bool:
+    """Whether this is an x86 boot image with all of its setup header."""
+    return head[X86_MAGIC_AT:].startswith(X86_MAGIC) and len(head) >= X86_PAYLOAD_AT + 8
 
 
 def _x86_payload(head: bytes, name: str) -> Payload:
@@ -128,7 +136,7 @@ def _x86_payload(head: bytes, name: str) -> Payload:
         )
     offset, length = struct.unpack_from("<II", head, X86_PAYLOAD_AT)
     sectors = (head[X86_SETUP_SECTS_AT] or X86_DEFAULT_SECTS) + 1
-    return Payload("bzImage", sectors * X86_SECTOR + offset, length)
+    return Payload(BZIMAGE, sectors * X86_SECTOR + offset, length)
 
 
 def is_bare_kernel(head: bytes) -> bool:

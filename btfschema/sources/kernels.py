@@ -15,9 +15,18 @@ from btfschema.errors import NoBtfError, SourceError
 from btfschema.model.container import Btf
 from btfschema.sources import SYSFS, VMLINUX, StrPath, load
 from btfschema.sources.compression import codec_of
-from btfschema.sources.images import BOXES, HEAD_SIZE, is_bare_kernel, is_zimage, payload_of
+from btfschema.sources.elf import ELF_MAGIC, read_identity
+from btfschema.sources.identity import bzimage_release
+from btfschema.sources.images import (
+    BOXES,
+    HEAD_SIZE,
+    is_bare_kernel,
+    is_bzimage,
+    is_zimage,
+    payload_of,
+)
 
-__all__ = ["KernelFile", "find_kernels", "load_kernel", "load_kernel_module"]
+__all__ = ["KernelFile", "find_kernels", "load_kernel", "load_kernel_module", "release_of"]
 
 # Where libbpf looks for a kernel's types (libbpf_find_kernel_btf).
 PLACES = (
@@ -105,6 +114,30 @@ def load_kernel_module(name: str, base: Btf | None = None) -> Btf:
             expected="a module's name",
         )
     return load(path, base)
+
+
+def release_of(path: StrPath) -> str | None:
+    """The release that a kernel's file says, as far as it does without being unpacked.
+
+    Args:
+        path: an x86 boot image, vmlinux or a module; anything else says nothing.
+
+    Returns:
+        The release as ``uname -r`` gives it; None when the file does not say it or can't be read.
+    """
+    try:
+        if not os.path.isfile(path):  # noqa: PTH113
+            return None
+        with open(path, "rb") as file:  # noqa: PTH123
+            head = file.read(HEAD_SIZE)
+            if is_bzimage(head):
+                return bzimage_release(head, file)
+            if head.startswith(ELF_MAGIC):
+                size = file.seek(0, os.SEEK_END)
+                return read_identity(file, size, os.fspath(path))[0]
+    except (OSError, SourceError):
+        return None
+    return None
 
 
 def find_kernels(*places: StrPath) -> list[KernelFile]:

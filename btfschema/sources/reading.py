@@ -15,7 +15,7 @@ from attrs import Factory, define, field, frozen
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import SourceError
 from btfschema.escapes import printable
-from btfschema.sources import archives, compression, elf, images
+from btfschema.sources import archives, compression, elf, identity, images
 from btfschema.sources.compression import Window, codec_of, decompress
 from btfschema.sources.images import Payload
 from btfschema.sources.parts import part_of
@@ -53,6 +53,9 @@ class Source:
         elf_class: 32 or 64 for ELF, else None.
         elf_byteorder: the ELF file's, else None. BTF says its own.
         object_file: of a BPF object, its sections and symbols.
+        release: of the kernel that the file is, or is a module of, as ``uname -r`` gives it, where
+            the file says so; else None.
+        build_id: of an ELF file, in hexadecimal; None when it has none.
     """
 
     path: str
@@ -65,6 +68,8 @@ class Source:
     elf_byteorder: ByteOrder | None = None
     inline: bytes | None = field(default=None, repr=False)
     object_file: ObjectFile | None = field(default=None, repr=False)
+    release: str | None = None
+    build_id: str | None = None
 
     @property
     def name(self) -> str:
@@ -116,6 +121,7 @@ class _Layers:
         titles: the layers so far.
         boxed: whether this came out of a boot image: then it is a kernel, also when it has no
             header that says so.
+        release: what one of them said about the kernel's release.
     """
 
     path: str
@@ -124,6 +130,7 @@ class _Layers:
     limit: int
     titles: list[str] = Factory(list)
     boxed: bool = False
+    release: str | None = None
 
     @property
     def name(self) -> str:
@@ -153,22 +160,35 @@ class _Layers:
         """The BTF, when it lies here."""
         if head[:2] in images.RAW_MAGICS:
             data = _whole(self.stream, self.size, self.name)
-            return Source(self.path, "raw", data, layers=tuple(self.titles))
+            titles = tuple(self.titles)
+            return Source(self.path, "raw", data, layers=titles, release=self.release)
         if head.startswith(elf.ELF_MAGIC):
             found = elf.read_elf(self.stream, self.size, self.name, self.limit)
             btf, base, ext, inline = map(found.contents.get, elf.SECTIONS)
-            kind = found.elf_class, found.byteorder
             from btfschema.sources.elfobjects import read_object
 
-            more = inline, read_object(self.stream, self.size, self.name)
-            return Source(self.path, "elf", btf or b"", base, ext, tuple(self.titles), *kind, *more)
+            return Source(
+                self.path,
+                "elf",
+                btf or b"",
+                base,
+                ext,
+                tuple(self.titles),
+                found.elf_class,
+                found.byteorder,
+                inline,
+                read_object(self.stream, self.size, self.name),
+                self.release or found.release,
+                found.build_id,
+            )
         return self._bare() if images.is_bare_kernel(head) else None
 
     def _bare(self) -> Source:
         """The BTF of a kernel that has no table of sections."""
         data = _whole(self.stream, self.size, self.name)
         btf = images.find_btf(memoryview(data), self.name)
-        return Source(self.path, "image", btf, layers=tuple(self.titles))
+        release = self.release or identity.banner_release(data)
+        return Source(self.path, "image", btf, layers=tuple(self.titles), release=release)
 
     def _open(self, head: bytes) -> bool:
         """Take one layer off; False when there is none."""
@@ -187,6 +207,8 @@ class _Layers:
         if payload is not None:
             offset, length = payload.offset, payload.length
             self.titles.append(payload.image)
+            if payload.image == images.BZIMAGE:
+                self.release = identity.bzimage_release(head, self.stream)
             self.stream.seek(offset)
             head = self.stream.read(min(length, images.HEAD_SIZE))
         codec = codec_of(head)

@@ -235,7 +235,7 @@ def test_a_boot_image_is_written_raw_only(tmp_path: Path) -> None:
     for kind, data in images.items():
         path = tmp_path / kind
         path.write_bytes(data)
-        with pytest.raises(EncodeError, match=rf"a kernel boot image \({kind}\) can't be written"):
+        with pytest.raises(EncodeError, match=rf"an image or archive \({kind}\) can't be written"):
             write_btf_file(path, tmp_path / "out", tiny())
         write_btf_file(path, tmp_path / f"{kind}.btf", tiny())
         assert extract_section(tmp_path / f"{kind}.btf") == FULL_BYTES

@@ -1,0 +1,82 @@
+"""Which kernel a file is from: its release and its build id, where the file says them.
+
+Sources: ``kernel_version`` in ``struct setup_header`` (``Documentation/arch/x86/boot.rst``),
+``vermagic`` in ``.modinfo`` (``include/linux/vermagic.h``), ``linux_banner`` (``init/version.c``)
+and the note ``NT_GNU_BUILD_ID``, which vmlinux keeps in ``.notes``.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import BinaryIO
+
+from btfschema.codec.header import ByteOrder
+
+__all__ = ["banner_release", "build_id", "bzimage_release", "module_release", "named_release"]
+
+# As uname -r gives it: UTS_RELEASE has at most 64 characters.
+RELEASE = re.compile(rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}")
+BANNER = re.compile(rb"Linux version (" + RELEASE.pattern + rb") \(")
+VERMAGIC = b"vermagic="
+# Where the header of a bzImage says where its version is, less the first sector.
+KERNEL_VERSION_AT, SECTOR = 0x20E, 0x200
+LONGEST = 64
+NT_GNU_BUILD_ID, GNU, NOTE_HEADER = 3, b"GNU\0", 12
+# SHA-1 has 20 bytes; linkers take any number that --build-id=0x... gives.
+LONGEST_ID = 64
+
+
+def _release(data: bytes) -> str | None:
+    """The release that some bytes begin with."""
+    match = RELEASE.match(data)
+    return match[0].decode("ascii") if match else None
+
+
+def bzimage_release(head: bytes, stream: BinaryIO) -> str | None:
+    """The release of an x86 boot image.
+
+    Args:
+        head: the image's first bytes, with the setup header.
+        stream: the image, seekable.
+    """
+    (at,) = struct.unpack_from("<H", head, KERNEL_VERSION_AT)
+    if not at:
+        return None
+    stream.seek(at + SECTOR)
+    return _release(stream.read(LONGEST))
+
+
+def module_release(modinfo: bytes) -> str | None:
+    """The release that a module was built for, from its ``.modinfo``."""
+    for line in modinfo.split(b"\0"):
+        if line.startswith(VERMAGIC):
+            return _release(line[len(VERMAGIC) :])
+    return None
+
+
+def banner_release(data: bytes | memoryview) -> str | None:
+    """The release of a kernel, from ``linux_banner`` anywhere in these bytes."""
+    match = BANNER.search(data)
+    return match[1].decode("ascii") if match else None
+
+
+def named_release(name: str) -> str | None:
+    """The release that a file is called by, as ``6.12.0.btf`` in BTFHub's archive."""
+    title = name.rpartition("/")[2].removesuffix(".btf")
+    match = RELEASE.fullmatch(title.encode("utf-8", "replace"))
+    return match[0].decode("ascii") if match else None
+
+
+def build_id(notes: bytes, byteorder: ByteOrder) -> str | None:
+    """The build id among an ELF file's notes, in hexadecimal."""
+    at, form = 0, "<III" if byteorder == "little" else ">III"
+    while at + NOTE_HEADER <= len(notes):
+        name_size, size, kind = struct.unpack_from(form, notes, at)
+        start = at + NOTE_HEADER + (name_size + 3 & ~3)
+        name = notes[at + NOTE_HEADER : at + NOTE_HEADER + min(name_size, len(GNU))]
+        if kind == NT_GNU_BUILD_ID and name == GNU and 0 < size <= LONGEST_ID:
+            found = notes[start : start + size]
+            return found.hex() if len(found) == size else None
+        at = start + (size + 3 & ~3)
+    return None

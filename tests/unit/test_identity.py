@@ -1,0 +1,146 @@
+"""Which kernel a file is from: release and build id, where the file says them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from file_makers import COMPRESS, make_bare_kernel, make_bzimage, make_elf
+from hypothesis import given
+from hypothesis import strategies as st
+from shell import btfschema
+
+from btfschema import Builder, dumps
+from btfschema.codec.header import ByteOrder
+from btfschema.sources import identity, read_source
+from btfschema.sources.kernels import release_of
+from btfschema.views import Int
+
+RELEASE, ID = "6.12.117+deb12-amd64", "764949bbe8b7a9241512fbf3b0d66d0ba34686a8"
+
+
+def build() -> bytes:
+    builder = Builder()
+    builder.add(Int("int", 4))
+    return dumps(builder.build())
+
+
+def note(name: bytes, kind: int, content: bytes, order: str = "<") -> bytes:
+    def padded(data: bytes) -> bytes:
+        return data + bytes(-len(data) % 4)
+
+    return (
+        struct.pack(f"{order}III", len(name), len(content), kind) + padded(name) + padded(content)
+    )
+
+
+BTF = build()
+NOTES = note(b"Linux\0", 0x101, b"salt") + note(b"GNU\0", 3, bytes.fromhex(ID))
+BANNER = f"\0Linux version {RELEASE} (debian-kernel@lists.debian.org) (gcc-12) #1 SMP".encode()
+MODULE = make_elf(
+    {
+        ".modinfo": f"license=GPL\0vermagic={RELEASE} SMP mod_unload \0".encode(),
+        ".note.gnu.build-id": note(b"GNU\0", 3, bytes.fromhex(ID)),
+        ".BTF": BTF,
+    }
+)
+VMLINUX = make_elf({".rodata": b"%s" + BANNER, ".notes": NOTES, ".BTF": BTF})
+
+
+def bzimage(payload: bytes) -> bytes:
+    image = bytearray(make_bzimage(payload))
+    text = f"{RELEASE} (debian-kernel@lists.debian.org) #1 SMP\0".encode()
+    struct.pack_into("<H", image, 0x20E, 0x300)
+    image[0x500 : 0x500 + len(text)] = text
+    return bytes(image)
+
+
+FILES: dict[str, tuple[bytes, str | None, str | None]] = {
+    "module": (MODULE, RELEASE, ID),
+    "compressed module": (COMPRESS["xz"](MODULE), RELEASE, ID),
+    "vmlinux": (VMLINUX, RELEASE, ID),
+    "bzImage": (bzimage(COMPRESS["zstd"](make_elf({".BTF": BTF}))), RELEASE, None),
+    "bzImage of a vmlinux": (bzimage(gzip.compress(VMLINUX)), RELEASE, ID),
+    "Image.gz": (gzip.compress(make_bare_kernel(BANNER, BTF)), RELEASE, None),
+    "raw": (BTF, None, None),
+    "object": (make_elf({".BTF": BTF}), None, None),
+    "big-endian": (
+        make_elf(
+            {".note.gnu.build-id": note(b"GNU\0", 3, bytes.fromhex(ID), ">"), ".BTF": BTF},
+            byteorder="big",
+        ),
+        None,
+        ID,
+    ),
+    "no release": (make_elf({".modinfo": b"vermagic=\xff\0", ".BTF": BTF}), None, None),
+    "format of a banner": (
+        make_elf({".rodata": b"Linux version %s (%s)", ".notes": b"", ".BTF": BTF}),
+        None,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_what_files_say(tmp_path: Path, case: str) -> None:
+    data, release, build_id = FILES[case]
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    source = read_source(path)
+    assert (source.btf, source.release, source.build_id) == (BTF, release, build_id)
+
+
+@pytest.mark.parametrize("case", ["module", "vmlinux", "bzImage"])
+def test_release_without_unpacking(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(FILES[case][0])
+    assert release_of(path) == RELEASE
+
+
+def test_files_that_say_nothing_are_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for data in (b"", b"\x7fELF", b"text", BTF, VMLINUX[:500]):
+        path.write_bytes(data)
+        assert release_of(path) is None
+    assert release_of(tmp_path) is release_of(tmp_path / "missing") is release_of("-") is None
+
+
+def test_info_says_both(tmp_path: Path) -> None:
+    path = tmp_path / "m.ko"
+    path.write_bytes(MODULE)
+    text = btfschema("info", path).stdout.decode()
+    assert f"kernel release   {RELEASE}\nbuild id         {ID}\n" in text
+    facts = json.loads(btfschema("info", path, "--json").stdout)
+    assert (facts["release"], facts["build_id"]) == (RELEASE, ID)
+
+
+def test_targets_are_called_by_their_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless another name is given, or two say the same."""
+    (tmp_path / "vmlinuz").write_bytes(bzimage(gzip.compress(VMLINUX)))
+    (tmp_path / "again").write_bytes(bzimage(gzip.compress(VMLINUX)))
+    (tmp_path / "raw.btf").write_bytes(BTF)
+    (tmp_path / "paths").write_text("sizeof(int)\n")
+
+    def names(*kernels: str) -> list[str]:
+        monkeypatch.chdir(tmp_path)
+        done = btfschema("offsets", "paths", *kernels)
+        assert done.returncode == 0, done.stderr
+        return [line.split(",")[0] for line in done.stdout.decode().splitlines()[1:]]
+
+    assert names("vmlinuz", "raw.btf") == [RELEASE, "raw.btf"]
+    assert names("mine=vmlinuz", "raw.btf") == ["mine", "raw.btf"]
+    assert names("vmlinuz", "again") == ["vmlinuz", "again"]
+    assert names(f"{RELEASE}=raw.btf", "vmlinuz") == [RELEASE, "vmlinuz"]
+
+
+@given(st.binary(), st.sampled_from(["little", "big"]))
+def test_any_bytes_are_read(data: bytes, order: ByteOrder) -> None:
+    found = identity.build_id(NOTES[:8] + data, order), identity.build_id(data, order)
+    assert all(one is None or bytes.fromhex(one) in data for one in found)
+    release = identity.module_release(b"vermagic=" + data)
+    assert release is None or data.startswith(release.encode())
