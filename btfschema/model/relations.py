@@ -7,7 +7,7 @@ member is a pointer to any of these. A function *takes* it as a parameter by val
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,8 +16,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import ranges
-from btfschema.schema.constraints import Graph, Target
-from btfschema.schema.kinds import KindSpec
+from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Index, TypeTable
 
@@ -144,14 +143,6 @@ class Edges:
         return np.array(sorted(seen), np.int64)
 
 
-def _graph(spec: KindSpec, *graphs: Graph) -> bool:
-    return spec.graph in graphs
-
-
-def _target(spec: KindSpec, target: Target) -> bool:
-    return spec.constraints is not None and spec.constraints.target is target
-
-
 class Relations:
     """The references of a container and its bases, by what they mean.
 
@@ -161,24 +152,21 @@ class Relations:
 
     def __init__(self, types: TypeTable) -> None:
         self._types = types
+        self._parts = parts_of_plan(types.plan)
         self.count = len(types) + 1
 
     def _rows(self, *kinds: int) -> Index:
         return self._types.rows_of(*kinds)
 
-    def _kinds(self, has: Any) -> list[int]:
-        """The declared kinds of which ``has`` is true."""
-        return [n for n, plan in self._types.plan.kinds.items() if plan.spec and has(plan.spec)]
-
-    def _by_third(self, has: Any) -> Edges:
+    def _by_third(self, kinds: Collection[int]) -> Edges:
         """References by the third word."""
-        rows = self._rows(*self._kinds(has))
+        rows = self._rows(*kinds)
         return Edges(rows + 1, self._types.thirds[rows], self.count)
 
-    def _by_elements(self, has: Any) -> Edges:
+    def _by_elements(self, kinds: Collection[int]) -> Edges:
         """References by the repeated structs."""
         sources, targets = [np.empty(0, np.int64)], [np.empty(0, np.uint32)]
-        for kind in self._kinds(lambda spec: has(spec) and spec.element is not None):
+        for kind in sorted(kinds):
             elements = self._types.elements(kind)
             for word in elements.plan.element_words_with(Role.TYPE_ID):
                 sources.append(elements.owners + 1)
@@ -188,20 +176,19 @@ class Relations:
     @cached_property
     def _names(self) -> Edges:
         """Typedefs, qualifiers and type tags."""
-        return self._by_third(lambda spec: _graph(spec, Graph.MODIFIER))
+        return self._by_third(self._parts.modifiers)
 
     @cached_property
     def _arrays(self) -> Edges:
         """The same and arrays, to their elements."""
         sources, targets = [], []
-        plans = self._types.plan.kinds
-        for kind in self._kinds(lambda spec: _graph(spec, Graph.COMPOSITE) and spec.fixed):
-            rows = self._rows(kind)
-            # The word that is no index: the first type id after the common words.
-            word = next(f.word for f in plans[kind].fixed if f.role is Role.TYPE_ID)
-            sources.append(rows + 1)
-            targets.append(self._types.words[self._types.starts[rows] + word])
-        rows = self._rows(*self._kinds(lambda spec: _graph(spec, Graph.MODIFIER)))
+        for kind in sorted(self._parts.arrays):
+            element = self._types.plan.kinds[kind].first_type_id
+            if element is not None:
+                rows = self._rows(kind)
+                sources.append(rows + 1)
+                targets.append(self._types.words[self._types.starts[rows] + element.word])
+        rows = self._rows(*self._parts.modifiers)
         return Edges(
             np.concatenate([*sources, rows + 1]),
             np.concatenate([*targets, self._types.thirds[rows]]),
@@ -210,38 +197,37 @@ class Relations:
 
     @cached_property
     def _members(self) -> Edges:
-        return self._by_elements(lambda spec: _graph(spec, Graph.COMPOSITE))
+        return self._by_elements(self._parts.holders)
 
     @cached_property
     def _pointers(self) -> Edges:
-        return self._by_third(lambda spec: _graph(spec, Graph.POINTER))
+        return self._by_third(self._parts.pointers)
 
     @cached_property
     def _params(self) -> Edges:
-        return self._by_elements(lambda spec: _target(spec, Target.RETURN))
+        return self._by_elements(self._parts.prototypes)
 
     @cached_property
     def _results(self) -> Edges:
-        return self._by_third(lambda spec: _target(spec, Target.RETURN))
+        return self._by_third(self._parts.prototypes)
 
     @cached_property
     def _functions(self) -> Edges:
-        return self._by_third(lambda spec: _target(spec, Target.PROTOTYPE))
+        return self._by_third(self._parts.functions)
 
     @cached_property
     def _variables(self) -> Edges:
-        return self._by_third(lambda spec: _graph(spec, Graph.ROOT) and _target(spec, Target.SIZED))
+        return self._by_third(self._parts.variables)
 
     @cached_property
     def _tags(self) -> Edges:
-        return self._by_third(lambda spec: _target(spec, Target.TAGGED))
+        return self._by_third(self._parts.tags)
 
     @cached_property
     def _unnamed(self) -> npt.NDArray[np.bool_]:
         """By id, whether it is a struct or union without a name."""
         found = np.zeros(self.count, np.bool_)
-        kinds = self._kinds(lambda spec: _graph(spec, Graph.COMPOSITE) and spec.element is not None)
-        rows = self._rows(*kinds)
+        rows = self._rows(*self._parts.holders)
         found[rows + 1] = self._types.name_offs[rows] == 0
         return found
 

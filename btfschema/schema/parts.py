@@ -110,6 +110,11 @@ class Parts:
         return self._graph(Graph.COMPOSITE) & self._kinds(lambda spec: spec.element is not None)
 
     @cached_property
+    def records(self) -> Kindset:
+        """What is made of other types, and no array."""
+        return self._graph(Graph.COMPOSITE) - self.arrays
+
+    @cached_property
     def unions(self) -> Kindset:
         """Composites whose members share their bytes."""
         return frozenset({int(Kind.UNION)}) & self.composites
@@ -130,9 +135,19 @@ class Parts:
         return self._made_of(BTF_ENUM64)
 
     @cached_property
+    def data(self) -> Kindset:
+        """What ends a chain and has a size: numbers, with or without names for their values."""
+        return self._graph(Graph.DATA)
+
+    @cached_property
+    def floats(self) -> Kindset:
+        """Floating-point numbers."""
+        return frozenset({int(Kind.FLOAT)}) & self.scalars
+
+    @cached_property
     def scalars(self) -> Kindset:
         """What ends a chain, has a size and no named values: integers and floats."""
-        return self._graph(Graph.DATA) - self._kinds(lambda spec: spec.element is not None)
+        return self.data - self._kinds(lambda spec: spec.element is not None)
 
     @cached_property
     def prototypes(self) -> Kindset:

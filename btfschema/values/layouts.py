@@ -10,6 +10,7 @@ from btfschema.errors import AmbiguousNameError, DecodeError, UnknownNameError, 
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.model.views import IntEncoding, TypeView
+from btfschema.schema.parts import parts_of_plan
 from btfschema.values.floats import FLOAT_SIZES
 from btfschema.values.layout import (
     MOST_LEVELS,
@@ -130,7 +131,7 @@ class Layouts:
     def _place(self, kind: int) -> Place:
         found = self._places.get(kind)
         if found is None:
-            found = self._places[kind] = place_of(self.btf.types.plan.kinds[kind])
+            found = self._places[kind] = place_of(parts_of_plan(self.btf.types.plan), kind)
         return found
 
     def end_of(self, type_id: int) -> int:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from btfschema.schema.constraints import Graph
-from btfschema.schema.kinds import Kind
-from btfschema.schema.plan import KindPlan
-from btfschema.schema.roles import Role
+from btfschema.schema.parts import Parts
 
 __all__ = ["Place", "place_of"]
 
@@ -31,25 +28,17 @@ class Place(Enum):
     SECTION = "variables at their offsets"
 
 
-def place_of(plan: KindPlan) -> Place:
+def place_of(parts: Parts, number: int) -> Place:
     """What the bytes of a kind's types are."""
-    graph = plan.spec.graph if plan.spec is not None else None
-    fixed = {field.name for field in plan.fixed}
-    element = {field.name for field in plan.element}
-    refers = plan.third.role is Role.TYPE_ID
-    if graph is Graph.MODIFIER and refers:
-        return Place.THROUGH
-    if graph is Graph.POINTER:
-        return Place.POINTER
-    if graph is Graph.COMPOSITE:
-        return Place.ARRAY if "nelems" in fixed else Place.RECORD
-    if graph is Graph.DATA:
-        if "int_data" in fixed:
-            return Place.INTEGER
-        if element:
-            return Place.ENUM
-        return Place.FLOAT if plan.number == Kind.FLOAT else Place.RAW
-    if graph is Graph.ROOT and {"type_id", "offset", "size"} <= element:
-        return Place.SECTION
-    # A variable is read as its type; a tag on a declaration also refers, and has no value.
-    return Place.THROUGH if refers and "linkage" in fixed else Place.NONE
+    by_place = (
+        (Place.THROUGH, parts.modifiers | parts.variables),
+        (Place.POINTER, parts.pointers),
+        (Place.ARRAY, parts.arrays),
+        (Place.RECORD, parts.records),
+        (Place.INTEGER, parts.integers & parts.data),
+        (Place.FLOAT, parts.floats),
+        (Place.RAW, parts.scalars),
+        (Place.ENUM, parts.data),
+        (Place.SECTION, parts.sections),
+    )
+    return next((place for place, kinds in by_place if number in kinds), Place.NONE)

@@ -168,6 +168,8 @@ class TestEverythingElse:
         btf = self.users(kinds)
         assert btf.closure([4]) == [1, 2, 3, 4]
         assert references(btf).in_degree[2] == 1
+        held_by = btf.users("struct locked").contains.ids.tolist()
+        assert held_by == ([4] if kinds[40].graph is Graph.COMPOSITE else [])
 
     def test_is_one_where_it_is_there_twice(self, kinds: Kinds) -> None:
         builder = Builder(kinds=kinds, profile="wide", layout=True)
