@@ -12,7 +12,7 @@ import click
 from btfschema.cli.answers import complain_of
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
-from btfschema.cli.inputs import base_option, load_over, warn
+from btfschema.cli.inputs import base_option, load_over, odd, warn
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, write_output
 
@@ -184,7 +184,7 @@ def _compare(files: tuple[str, str], bases: Sequence[Any]) -> Diff:
     opened = []
     for file, base in zip(files, bases, strict=True):
         btf, notes = load_over(read_source(file), base)
-        warn(file, notes)
+        warn(file, [*notes, *odd(btf, printed=True)])
         opened.append(btf)
     return compare(*opened)
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from btfschema.cli.answers import complain
 from btfschema.cli.completion import complete_kinds, complete_names
-from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.inputs import base_option, open_input, warn_of_kfuncs
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text, stdout
 from btfschema.escapes import printable
@@ -111,6 +111,8 @@ def dump(
         chosen = select_ids(btf, ids, names, kinds)
         if not chosen:
             complain("no type passes the filters")
+        if form == "c":
+            warn_of_kfuncs(file, btf, chosen)
     elif not len(btf):
         complain("the BTF holds no types", None, "warning")
     left = _write(btf, chosen, options)

@@ -64,6 +64,8 @@ def describe(btf: Btf) -> dict[str, Any]:
 
     header = btf.image.header
     counts = np.bincount(btf.types.kinds, minlength=1)
+    from btfschema.verification.suspect import oddities
+
     facts: dict[str, Any] = {
         "byteorder": header.byteorder,
         "header": {
@@ -84,6 +86,7 @@ def describe(btf: Btf) -> dict[str, Any]:
         "layout": None,
         "base": None,
         "ext": None,
+        "doubts": [one.as_dict() for one in oddities(btf)],
     }
     if btf.image.layout is not None:
         facts["layout"] = [
@@ -133,6 +136,7 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
         rows.append(
             (".BTF.ext", ", ".join(f"{count} {name}" for name, count in facts["ext"].items()))
         )
+    rows += [("doubt", doubt["message"]) for doubt in facts["doubts"]]
     found = [Table(("", ""), rows, least={0: 16}, gap=" ")]
     if facts["kinds"]:
         most_first = sorted(facts["kinds"].items(), key=lambda item: -item[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ __all__ = [
     "load_files",
     "load_over",
     "noted",
+    "odd",
     "open_input",
     "original_option",
     "policy_option",
@@ -33,6 +34,7 @@ __all__ = [
     "running_kernel",
     "saying",
     "warn",
+    "warn_of_kfuncs",
 ]
 
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
@@ -75,12 +77,14 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
 
     if file is not None:
         btf, notes = load_over(read_source(file), base_btf)
-        warn(file, notes)
+        warn(file, [*notes, *odd(btf, printed=True)])
         return btf
     if base_btf is not None:
         raise click.UsageError("-B/--base-btf needs a FILE that is split over it")
     if Path(RUNNING_KERNEL).exists():
-        return load(RUNNING_KERNEL)
+        btf = load(RUNNING_KERNEL)
+        warn(RUNNING_KERNEL, odd(btf, printed=True))
+        return btf
     from btfschema.cli.sample import sample
 
     complain(f"no {RUNNING_KERNEL} here; this is a small sample", None, "warning")
@@ -198,6 +202,22 @@ def joined(source: Source, btf: Btf) -> list[str]:
         f"another BTF lies behind this one, {count} in all, as a linker joins those of objects; "
         "readers take the first alone, btfschema merge all of them"
     ]
+
+
+def odd(btf: Btf, *, printed: bool = False) -> list[str]:
+    """A line for each doubt about the types themselves; ``printed``: that touches printed types."""
+    from btfschema.verification.suspect import oddities
+
+    return [str(one) for one in oddities(btf, printed=printed)]
+
+
+def warn_of_kfuncs(file: str | None, btf: Btf, type_ids: Iterable[int]) -> None:
+    """Say that nothing tells kfuncs, when one of these types is a function that may be one."""
+    from btfschema.verification.suspect import may_be_untagged_kfunc
+
+    if any(may_be_untagged_kfunc(btf, type_id) for type_id in type_ids):
+        why = "BPF programs may call functions that it doesn't tell: it has no bpf_kfunc tags"
+        warn(file or RUNNING_KERNEL, [f"{why} (pahole before 1.26, or a kernel before 6.10)"])
 
 
 def probably_another(base: str | None) -> str:

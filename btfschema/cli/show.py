@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from btfschema.cli.completion import complete_names
-from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.inputs import base_option, open_input, warn_of_kfuncs
 from btfschema.cli.named import split_arguments, wanted
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
@@ -48,6 +48,7 @@ def show(
     names, file = split_arguments(arguments)
     btf = open_input(file, base_btf)
     found = wanted(btf, names)
+    warn_of_kfuncs(file, btf, [one.type_id for one in found])
     from btfschema.render.show import Viewer
 
     if as_json:

@@ -10,7 +10,14 @@ import click
 from attrs import define, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
-from btfschema.cli.inputs import base_option, doubts, joined, probably_another, running_kernel
+from btfschema.cli.inputs import (
+    base_option,
+    doubts,
+    joined,
+    odd,
+    probably_another,
+    running_kernel,
+)
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.progress import Progress
@@ -206,6 +213,8 @@ class Verify:
             row["notes"] = doubts(btf, path)
             if row["notes"]:
                 row["doubted_base"] = path
+            elif not any(violation.rule.level == "read" for violation in found):
+                row["notes"] += odd(btf)
             row["notes"] += joined(source, btf)
             if found and path is not None and self.base is not None and path != self.base.path:
                 row["notes"].append(f"{path}: taken for its base, and not the one given")

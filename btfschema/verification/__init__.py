@@ -10,6 +10,7 @@ from btfschema.verification.kernels import KERNELS, LATEST, Kernel
 from btfschema.verification.readers import READERS
 from btfschema.verification.repairs import OBJECT_RULES, Change, Sanitised, as_loaded, sanitise
 from btfschema.verification.rules import RULES
+from btfschema.verification.suspect import Oddity, oddities
 from btfschema.verification.verifier import verify
 from btfschema.verification.violations import Level, Rule, Violation
 
@@ -22,10 +23,12 @@ __all__ = [
     "Change",
     "Kernel",
     "Level",
+    "Oddity",
     "Rule",
     "Sanitised",
     "Violation",
     "as_loaded",
+    "oddities",
     "sanitise",
     "verify",
 ]

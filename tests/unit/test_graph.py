@@ -43,7 +43,12 @@ def btf() -> Btf:
         Struct(
             "user",
             56,
-            [Member("n", INT), Member("nodes", 8, 64), Member("call", 11, 320), Member("s", 13)],
+            [
+                Member("n", INT),
+                Member("nodes", 8, 64),
+                Member("call", 11, 320),
+                Member("s", 13, 384),
+            ],
         ),
         FuncProto(INT, [Param("text", 12), Param("by_value", 14)]),
         Ptr(10),

@@ -1,0 +1,325 @@
+"""What can be read and loaded, and is probably not what was meant: one function for each doubt.
+
+A new doubt is one more function under :func:`_doubt`. ``info`` and ``verify`` say all of them; a
+command that prints types says those that make what it prints doubtful, once. Whether split BTF was
+built over another base is asked in :mod:`btfschema.model.wrongbase`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from btfschema.model.bitfields import member_places
+from btfschema.model.container import Btf
+from btfschema.model.memo import per_container, remembered
+from btfschema.schema.constraints import NameRule
+from btfschema.schema.parts import parts_of_plan
+from btfschema.schema.roles import Role
+from btfschema.tables.types import Elements
+from btfschema.verification.findings import Ints, Mask
+from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution
+
+__all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]
+
+# So many types are named.
+NAMED = 3
+# BTF refers by ids and offsets of 32 bits, sizes have as many, and bits are eight times as many.
+ROOM = 1 << 40
+
+C_KEYWORDS = frozenset(
+    b"auto break case char const continue default do double else enum extern float for goto if "
+    b"inline int long register restrict return short signed sizeof static struct switch typedef "
+    b"union unsigned void volatile while _Alignas _Alignof _Atomic _Bool _Complex _Generic "
+    b"_Imaginary _Noreturn _Static_assert _Thread_local asm typeof".split()
+)
+_CODES = np.arange(256)
+DIGITS = np.isin(_CODES, list(b"0123456789"))
+IDENTIFIER = DIGITS | np.isin(
+    _CODES, list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$\0")
+)
+
+
+@frozen
+class Oddity:
+    """A doubt about types of a container; ``str`` makes a sentence of it.
+
+    Attributes:
+        id: its name, such as ``"enum-8-bytes"``.
+        text: what is odd, and what comes of it.
+        type_ids: the types that it is about; none when it is about the whole.
+        printed: whether it makes what commands print of these types doubtful.
+        examples: the first of these types in words.
+    """
+
+    id: str
+    text: str
+    type_ids: tuple[int, ...] = ()
+    printed: bool = True
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.type_ids:
+            return self.text
+        more = len(self.type_ids) - len(self.examples)
+        named = ", ".join(self.examples) + f" and {more:,} more" * (more > 0)
+        return f"{self.text}: {named}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The doubt as data that JSON can hold."""
+        return {
+            "doubt": self.id,
+            "type_ids": list(self.type_ids),
+            "printed": self.printed,
+            "message": str(self),
+        }
+
+
+Check = Callable[[Btf], "Ints | bool"]
+_CHECKS: list[tuple[str, str, bool, Check]] = []
+
+
+def _doubt(id_: str, text: str, *, printed: bool = True) -> Callable[[Check], Check]:
+    """Declare a doubt by the function that gives the rows in doubt, or whether all is."""
+
+    def declare(check: Check) -> Check:
+        _CHECKS.append((id_, text, printed, check))
+        return check
+
+    return declare
+
+
+def oddities(btf: Btf, *, printed: bool = False) -> tuple[Oddity, ...]:
+    """What is odd about a container's own types, in the order in which doubts are declared.
+
+    Args:
+        btf: the container; each doubt is looked for once.
+        printed: only what makes the types as they are printed doubtful.
+
+    Example:
+        >>> from btfschema import Builder, views
+        >>> from btfschema.verification import oddities
+        >>> b = Builder()
+        >>> _ = b.add(views.Enum("wide", 8, (views.Enumerator("HIGH", 1),)))
+        >>> [oddity.id for oddity in oddities(b.build())]
+        ['enum-8-bytes']
+    """
+    return tuple(_found(btf, printed))
+
+
+def _found(btf: Btf, printed_only: bool) -> Iterator[Oddity]:
+    for id_, text, printed, check in _CHECKS:
+        if printed_only and not printed:
+            continue
+        found = remembered(btf, check, check)
+        if isinstance(found, bool):
+            if found:
+                yield Oddity(id_, text, (), printed)
+        elif len(found):
+            ids = tuple((found + btf.first_id).tolist())
+            examples = tuple(btf.describe(type_id) for type_id in ids[:NAMED])
+            yield Oddity(id_, text, ids, printed, examples)
+
+
+@_doubt(
+    "enum-8-bytes",
+    "ENUMs of 8 bytes hold only the low halves of their values "
+    "(pahole before 1.24, or --skip_encoding_btf_enum64)",
+)
+def _half_enums(btf: Btf) -> Ints:
+    types, parts = btf.types, parts_of_plan(btf.types.plan)
+    rows = types.rows_of(*(parts.enums - parts.wide_enums))
+    return np.asarray(rows[types.thirds[rows] == 8])
+
+
+class _Placed:
+    """The members of structs or unions of one kind, and where they end."""
+
+    def __init__(self, btf: Btf, kind: int) -> None:
+        self.members: Elements = btf.types.elements(kind)
+        resolved = resolution(btf)
+        ids = self.members.column("type_id").astype(np.int64)
+        sizes = resolved.of_finals("sizes", resolved.finals_of(ids), UNKNOWN_SIZE)
+        kinds = resolved.of_finals("kinds", resolved.finals_of(ids), MISSING)
+        # What is an array or an id past the end is not looked through.
+        self.known = (kinds != MISSING) & (sizes >= 0)
+        self.starts, self.widths = btf.types.member_offsets(self.members)
+        if btf.base is None:
+            self.starts, self.widths = member_places(btf.types, self.members)
+        bits = np.where(self.widths > 0, self.widths, 8 * np.maximum(sizes, 0))
+        self.ends = self.starts + np.where(self.known, bits, 0)
+
+    @property
+    def owners(self) -> Ints:
+        """The row that each member belongs to."""
+        return self.members.owners
+
+
+def _structs(btf: Btf, *, unions: bool) -> Iterator[_Placed]:
+    parts = parts_of_plan(btf.types.plan)
+    for kind in sorted(parts.composites - (frozenset() if unions else parts.unions)):
+        yield _Placed(btf, kind)
+
+
+def _rows(found: list[Ints]) -> Ints:
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+
+
+@_doubt("member-twice", "members have the same name as another one of their struct")
+def _same_names(btf: Btf) -> Ints:
+    found = []
+    for placed in _structs(btf, unions=True):
+        names = placed.members.column("name_off").astype(np.int64)
+        keys = np.sort((placed.owners.astype(np.int64) << 32 | names)[names > 0])
+        found.append(keys[1:][keys[1:] == keys[:-1]] >> 32)
+    return _rows(found)
+
+
+@_doubt("member-overlap", "members of structs share bits with others")
+def _overlaps(btf: Btf) -> Ints:
+    found = []
+    for placed in _structs(btf, unions=False):
+        some = placed.ends > placed.starts
+        owners, starts = placed.owners[some].astype(np.int64), placed.starts[some]
+        order = np.lexsort((starts, owners))
+        owners, starts, ends = owners[order], starts[order], placed.ends[some][order]
+        # Each struct has a range of its own, so that the highest end so far is one of its own.
+        reach = np.maximum.accumulate(owners * ROOM + ends)
+        again = owners[1:] == owners[:-1]
+        found.append(owners[1:][again & (reach[:-1] > (owners * ROOM + starts)[1:])])
+    return _rows(found)
+
+
+@_doubt("member-past-end", "members reach past the end of their struct")
+def _too_long(btf: Btf) -> Ints:
+    found = []
+    for placed in _structs(btf, unions=True):
+        room = 8 * btf.types.thirds[placed.owners].astype(np.int64)
+        found.append(placed.owners[placed.ends > room].astype(np.int64))
+    return _rows(found)
+
+
+@_doubt("name-not-c", "names are not C: no identifiers, or keywords")
+def _not_c(btf: Btf) -> Ints:
+    types, parts = btf.types, parts_of_plan(btf.types.plan)
+    named = parts.composites | parts.enums | parts.typedefs | parts.declarations
+    owners, offsets = [], []
+    for plan in types.present:
+        if plan.number not in named or plan.spec is None:
+            continue
+        rows = types.rows_of(plan.number)
+        owners.append(rows)
+        offsets.append(types.name_offs[rows])
+        wants = plan.spec.constraints
+        if wants is not None and wants.element_name is not NameRule.FREE:
+            elements = types.elements(plan.number, rows)
+            for word in plan.element_words_with(Role.STRING_OFFSET):
+                owners.append(elements.owners)
+                offsets.append(elements.words[elements.starts + word])
+    if not owners:
+        return np.zeros(0, np.int64)
+    found = np.concatenate(offsets).astype(np.int64)
+    return np.unique(np.concatenate(owners)[_wrong_names(btf, found)]).astype(np.int64)
+
+
+def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
+    """Which of these names no C compiler takes; those past the strings are not told."""
+    wrong = np.zeros(len(offsets), np.bool_)
+    named: Btf | None = btf
+    while named is not None:
+        start, end = named.strings.start, named.strings.end
+        here = np.flatnonzero((offsets > 0) & (offsets >= start) & (offsets < end))
+        if len(here):
+            at = offsets[here] - start
+            first, last = _spoilt(named)
+            if len(first):
+                # The last spoilt string that starts at or before the name's end.
+                string = np.maximum(np.searchsorted(first, at, side="right") - 1, 0)
+                wrong[here] |= (first[string] <= at) & (at <= last[string])
+            data = np.frombuffer(named.strings.data, np.uint8)
+            wrong[here] |= DIGITS[data[at]] | _are_keywords(data, at)
+        named = named.base
+    return wrong
+
+
+@per_container
+def _spoilt(btf: Btf) -> tuple[Ints, Ints]:
+    """Where own strings start that hold what no identifier does, and the last such byte of each."""
+    data = np.frombuffer(btf.strings.data, np.uint8)
+    bad = np.flatnonzero(~IDENTIFIER[data])
+    if not len(bad):
+        return bad, bad
+    ends = np.flatnonzero(data == 0)
+    string = np.searchsorted(ends, bad)
+    is_last = np.append(string[1:] != string[:-1], True)
+    starts = np.append(0, ends + 1)[string[is_last]]
+    return starts, bad[is_last]
+
+
+def _are_keywords(data: Ints, at: Ints) -> Mask:
+    """Which of the strings that start at these bytes are keywords of C."""
+    padded = np.concatenate([data, np.zeros(4, np.uint8)]).astype(np.uint16)
+    pairs = padded[at] | padded[at + 1] << 8
+    near = np.flatnonzero(KEYWORD_STARTS[0][pairs])
+    behind = at[near] + 2
+    near = near[KEYWORD_STARTS[1][padded[behind] | padded[behind + 1] << 8]]
+    text, places = data.tobytes(), []
+    for place in np.unique(at[near]).tolist():
+        end = text.find(b"\0", place, place + LONGEST_KEYWORD + 1)
+        if end > 0 and text[place:end] in C_KEYWORDS:
+            places.append(place)
+    found = np.zeros(len(at), np.bool_)
+    found[near] = np.isin(at[near], places)
+    return found
+
+
+def _starts(at: int) -> Mask:
+    """By two bytes as a number, whether a keyword has them at ``at``; a NUL ends it."""
+    found = np.zeros(1 << 16, np.bool_)
+    found[[int.from_bytes((word + b"\0\0")[at : at + 2], "little") for word in C_KEYWORDS]] = True
+    # What comes after the end of a keyword may be anything.
+    if any(len(word) == at for word in C_KEYWORDS):
+        found[::256] = True
+    return found
+
+
+KEYWORD_STARTS = (_starts(0), _starts(2))
+LONGEST_KEYWORD = max(map(len, C_KEYWORDS))
+
+
+@_doubt(
+    "no-kfunc-tags",
+    "no function is tagged as a kfunc, though this kernel is 6.10 or newer "
+    "(pahole before 1.26, or without --btf_features=decl_tag_kfuncs)",
+    printed=False,
+)
+def _no_kfunc_tags(btf: Btf) -> bool:
+    return bool(kfuncs_untagged(btf) and btf.strings.find(KPROBE_SESSION))
+
+
+# An enumerator of the UAPI that came with 6.10, as did the tags.
+KPROBE_SESSION = "BPF_TRACE_KPROBE_SESSION"
+# One of the first kfuncs, in any kernel from 6.2 on that has BPF, and the tag that marks kfuncs.
+FIRST_KFUNC, KFUNC_TAG = "bpf_rdonly_cast", "bpf_kfunc"
+
+
+def kfuncs_untagged(btf: Btf) -> bool:
+    """Whether a kernel's BTF has kfuncs and doesn't say which functions they are."""
+    parts = parts_of_plan(btf.types.plan)
+
+    def has(name: str, kinds: frozenset[int]) -> bool:
+        rows = btf.rows_named(name)
+        return bool(np.isin(btf.types.kinds[rows], list(kinds)).any())
+
+    return has(FIRST_KFUNC, parts.functions) and not has(KFUNC_TAG, parts.tags)
+
+
+def may_be_untagged_kfunc(btf: Btf, type_id: int) -> bool:
+    """Whether a type is a function named as kfuncs are, of a kernel whose BTF tags none."""
+    parts = parts_of_plan(btf.types.plan)
+    view = btf[type_id]
+    named = view.kind in parts.functions and "bpf_" in getattr(view, "name", "")
+    return named and kfuncs_untagged(btf.chain[0])
