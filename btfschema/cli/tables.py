@@ -11,6 +11,7 @@ import click
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.inputs import base_option, load_files
 from btfschema.cli.options import json_options
+from btfschema.cli.outputs import guard, write_output
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -80,7 +81,7 @@ def tables(
 
     found = gather(files, trees).with_base
     base_btf = found.over(base_btf)
-    _refuse_inputs(output, [*found.paths, base_btf])
+    guard({"-o": [output]}, {"FILE": found.paths, "-B": [base_btf]})
     if as_json and output == "-":
         raise click.UsageError("-o - and --json can't both be standard output")
     loaded = _loaded(found.paths, base_btf)
@@ -99,17 +100,6 @@ def tables(
     if failed.count:
         complain(f"{failed.count} files could not be read")
         raise click.exceptions.Exit(1)
-
-
-def _refuse_inputs(output: str, inputs: Sequence[str | None]) -> None:
-    """Refuse an output that is one of the files that are read.
-
-    Raises:
-        click.UsageError: it is.
-    """
-    for one in inputs:
-        if one is not None and Path(output).is_file() and _same(one, output):
-            raise click.UsageError(f"-o {output} is the same file as {one}, which is read")
 
 
 def _loaded(paths: Sequence[str], base_btf: str | None) -> Iterator[tuple[str, Btf | Failure]]:
@@ -165,13 +155,12 @@ def _kernel(path: str, kernel: str | None) -> str:
 def _write_database(opened: Iterable[tuple[str, Btf]], output: str, kernel: str | None) -> None:
     from btfschema.questions.tables import tables_of
     from btfschema.questions.writing import SqliteFile
-    from btfschema.sources import atomic_write
 
     database = SqliteFile()
     try:
         for path, btf in opened:
             database.add(tables_of(btf, path, _kernel(path, kernel)))
-        atomic_write(output, database.content())
+        write_output(output, database.content())
     finally:
         database.close()
 
@@ -196,7 +185,6 @@ def _write_table(
     from btfschema.questions.columns import arrow
     from btfschema.questions.tables import TABLES, tables_of
     from btfschema.questions.writing import csv_bytes, parquet_bytes
-    from btfschema.sources import atomic_write
 
     path = Path(output)
     if name is None:
@@ -213,10 +201,7 @@ def _write_table(
         parts.append(found[name])
     if path.suffix == ".parquet":
         whole = arrow().concat_tables([part.arrow() for part in parts], promote_options="default")
-        atomic_write(output, parquet_bytes(whole.unify_dictionaries()))
+        write_output(output, parquet_bytes(whole.unify_dictionaries()))
         return
     data = b"".join(csv_bytes(part, header=not number) for number, part in enumerate(parts))
-    if output == "-":
-        click.echo(data, nl=False)
-    else:
-        atomic_write(output, data)
+    write_output(output, data)

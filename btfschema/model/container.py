@@ -22,6 +22,8 @@ from btfschema.tables.strings import StringTable
 from btfschema.tables.types import Index, TypeTable
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from btfschema.model.ext import BtfExt
     from btfschema.model.objectfile import ObjectFile
     from btfschema.model.views import AnyView, TypeView
@@ -285,6 +287,12 @@ class Btf(Lookups):
         from btfschema.values.writing import write
 
         return write(self, type_, value, onto=onto)
+
+    def tables(self, file: str = "", kernel: str = "") -> dict[str, pyarrow.Table]:
+        """The types as Arrow tables: see :func:`btfschema.questions.arrow_tables`."""
+        from btfschema.questions.tables import arrow_tables
+
+        return arrow_tables(self, file, kernel)
 
     def describe(self, type_id: int) -> str:
         """A type in a few words for messages: ``STRUCT "sk_buff" [4711]``."""

@@ -6,7 +6,7 @@ the base's catalog, which is worked out once however many modules are split over
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from btfschema.model.memo import remembered
 from btfschema.questions.spelling import Declarator, Speller, joined
 from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.parts import Parts, parts_of_plan
-from btfschema.schema.plan import KindPlan
+from btfschema.schema.plan import KindPlan, Plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, Index
 
@@ -113,12 +113,6 @@ class Catalog:
         """Each type's kind."""
         return self.table.kinds
 
-    def _thirds_named(self, has: Any) -> Mask:
-        by_kind = np.zeros(256, np.bool_)
-        for number, plan in self.table.plan.kinds.items():
-            by_kind[number] = plan.spec is not None and has(plan)
-        return by_kind[self.table.kinds]
-
     def fixed(self, rows: Index, name: str) -> Array:
         """A declared word after the common ones, of rows of kinds that have it in one place."""
         found = np.zeros(len(rows), np.int64)
@@ -133,7 +127,7 @@ class Catalog:
     @cached_property
     def targets(self) -> Index:
         """The id that each type's record refers to once: a pointer's, an element's; else 0."""
-        refers = self._thirds_named(lambda plan: plan.third.role is Role.TYPE_ID)
+        refers = _with_third(self.table.plan, "type_id")[self.table.kinds]
         targets = np.where(refers, self.table.thirds, 0).astype(np.int64)
         arrays = self.rows(self.parts.arrays)
         targets[arrays] = self.fixed(arrays, "type_id")
@@ -185,7 +179,7 @@ class Catalog:
         As with ``btf__resolve_size``, what needs more than 32 bits has none.
         """
         own_sizes = np.where(
-            self._thirds_named(lambda plan: plan.third.name == "size"),
+            _with_third(self.table.plan, "size")[self.table.kinds],
             self.table.thirds.astype(np.float64),
             NO_SIZE,
         )
@@ -291,6 +285,17 @@ class Catalog:
         """A type of the chain in C's words."""
         owner = self.owner(type_id)
         return joined(owner.speller.of(type_id)) if owner is not None else "void"
+
+
+@lru_cache(maxsize=32)
+def _with_third(plan: Plan, what: str) -> Mask:
+    """By kind, whether its third word is a type id, or is called ``"size"``."""
+    by_kind = np.zeros(256, np.bool_)
+    for number, kind in plan.kinds.items():
+        third = kind.third
+        has = third.role is Role.TYPE_ID if what == "type_id" else third.name == what
+        by_kind[number] = kind.spec is not None and has
+    return by_kind
 
 
 def _joined(arrays: list[Array]) -> Index:

@@ -105,9 +105,9 @@ class Constant(Column):
 
     def arrow(self) -> Any:
         """The values as an Arrow array with a dictionary of one text."""
-        codes = np.zeros(self.count, np.int32)
-        pa = arrow()
-        return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array([_clean(self.text)]))
+        return arrow().DictionaryArray.from_arrays(
+            _zeros(self.count), _labels((_clean(self.text),))
+        )
 
     def values(self) -> list[Any]:
         """The values as Python objects."""
@@ -135,6 +135,17 @@ class Labels(Column):
     def values(self) -> list[Any]:
         """The values as Python objects."""
         return [self.labels[code] for code in self.codes.tolist()]
+
+
+def _zeros(count: int) -> Any:
+    """As many codes of the first text; parts of one array that grows."""
+    longest = 1 << max(16, count.bit_length())
+    return _all_zeros(longest).slice(0, count)
+
+
+@lru_cache(maxsize=2)
+def _all_zeros(count: int) -> Any:
+    return arrow().array(np.zeros(count, np.int32))
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from btfschema.errors import UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.finding import ids_named
 from btfschema.model.views import FuncProto
+from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
 from btfschema.questions.signatures import signatures_of
 from btfschema.questions.spelling import joined
@@ -292,14 +293,40 @@ class _Work:
 
     def _with_holes(self, mask: Mask, wanted: Conditions) -> Mask:
         found = np.zeros(len(mask), np.bool_)
-        for row in np.flatnonzero(mask).tolist():
-            type_id = row + self.catalog.first_id
-            layout = self.layout(type_id)
-            if layout is None:
-                continue
-            enough = wanted.holes is None or len(layout.holes) >= wanted.holes
-            found[row] = enough and (not wanted.packable or self.packed(type_id) is not None)
+        if wanted.holes is None or wanted.holes > 0 or wanted.packable:
+            mask = mask & ~self._tiled()
+        with many_new_objects():
+            for row in np.flatnonzero(mask).tolist():
+                type_id = row + self.catalog.first_id
+                layout = self.layout(type_id)
+                if layout is None:
+                    continue
+                enough = wanted.holes is None or len(layout.holes) >= wanted.holes
+                found[row] = enough and (not wanted.packable or self.packed(type_id) is not None)
         return found
+
+    def _tiled(self) -> Mask:
+        """Which structs their members fill, one behind the other, from the first bit to the last.
+
+        That can be told of all at once, and there is nothing more to ask about their layout.
+        """
+        catalog, members = self.catalog, self.catalog.members
+        sizes = catalog.gather("sizes", members.types, NO_SIZE)
+        plain = members.widths == 0
+        bits = np.where(plain, 8 * sizes, members.widths)
+        ends = members.offsets + bits
+        starts_behind = members.offsets.copy()
+        first = np.ones(len(ends), np.bool_)
+        first[1:] = members.owners[1:] != members.owners[:-1]
+        starts_behind[~first] -= ends[:-1][~first[1:]]
+        wrong = (starts_behind != 0) | (plain & (sizes == NO_SIZE))
+        counts = np.bincount(members.owners, minlength=len(catalog))
+        lasts = members.firsts[1:] - 1
+        filled = np.zeros(len(catalog), np.bool_)
+        some = counts > 0
+        filled[some] = ends[lasts[some]] == 8 * catalog.sizes[some]
+        filled[members.owners[wrong]] = False
+        return filled
 
 
 def _globs(patterns: Iterable[str]) -> Callable[[str], bool]:

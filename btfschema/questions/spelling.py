@@ -72,13 +72,20 @@ class Speller:
     def _needs(self, row: int) -> list[int]:
         """The types that one is spelled with."""
         kind = self._kinds[row]
+        if kind in self._wrapping:
+            return [self._targets[row]]
         if kind in self._parts.prototypes:
             return [self._targets[row], *[type_id for _, type_id in self.params[row]]]
-        return [self._targets[row]] if kind in self._wrapping else []
+        return []
 
     def _spell(self, type_id: int) -> Declarator:
         first, known = self.first, self._known
-        stack, entered = [type_id], set()
+        needs = self._needs(type_id - first)
+        if all(one < first or known[one - first] is not None for one in needs):
+            # As most are, in the order of their ids.
+            made = known[type_id - first] = self._made(type_id - first)
+            return made
+        stack, entered = [type_id], set[int]()
         while stack:
             row = stack[-1] - first
             if known[row] is not None:

@@ -7,7 +7,7 @@ for (names, C spelling, sizes through typedefs) is added. The words are all ther
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,12 +15,13 @@ import numpy as np
 from attrs import frozen
 
 from btfschema.model.container import Btf
+from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
 from btfschema.questions.columns import Column, Constant, Labels, Names, Numbers, Spelled, Table
 from btfschema.schema.kinds import BTF_ENUM, BTF_ENUM64
 from btfschema.schema.plan import HEADER_WORDS, Field, KindPlan, Plan
 from btfschema.schema.roles import Role
-from btfschema.tables.types import Elements
+from btfschema.tables.types import Elements, Index
 
 __all__ = ["TABLES", "arrow_tables", "element_tables", "fixed_columns", "tables_of"]
 
@@ -31,6 +32,7 @@ TABLES = ("types", "members", "enumerators", "params", "variables", "references"
 REPLACED = {"members": ("offset",), "enumerators": ("value", "value_lo32", "value_hi32")}
 
 
+@lru_cache(maxsize=16)
 def element_tables(plan: Plan) -> dict[str, list[KindPlan]]:
     """The tables of repeated structs, and the kinds whose elements each holds.
 
@@ -54,6 +56,7 @@ def element_tables(plan: Plan) -> dict[str, list[KindPlan]]:
     return found
 
 
+@lru_cache(maxsize=16)
 def fixed_columns(plan: Plan) -> dict[str, list[tuple[int, Field]]]:
     """The words of records by column: for each, the kinds that have it and where it is."""
     found: dict[str, list[tuple[int, Field]]] = {}
@@ -79,7 +82,8 @@ def tables_of(btf: Btf, file: str = "", kernel: str = "") -> dict[str, Table]:
         kernel: what the column ``kernel`` says.
     """
     maker = _Maker(catalog_of(btf), file, kernel)
-    return {table.name: table for table in maker.tables()}
+    with many_new_objects():
+        return {table.name: table for table in maker.tables()}
 
 
 def arrow_tables(btf: Btf, file: str = "", kernel: str = "") -> dict[str, Any]:
@@ -88,7 +92,8 @@ def arrow_tables(btf: Btf, file: str = "", kernel: str = "") -> dict[str, Any]:
     Raises:
         BtfError: pyarrow is not installed.
     """
-    return {name: table.arrow() for name, table in tables_of(btf, file, kernel).items()}
+    with many_new_objects():
+        return {name: table.arrow() for name, table in tables_of(btf, file, kernel).items()}
 
 
 @frozen
@@ -120,6 +125,7 @@ class _Maker:
         catalog, table = self.catalog, self.catalog.table
         count = len(table)
         ids = np.arange(count) + catalog.first_id
+        rows = {plan.number: table.rows_of(plan.number) for plan in table.present}
         columns: list[Column] = [
             Numbers("id", ids.astype(np.uint32)),
             Labels("kind", _kind_names(table.plan), table.kinds),
@@ -130,18 +136,20 @@ class _Maker:
             Numbers("kind_flag", table.kind_flags),
         ]
         for name, places in fixed_columns(table.plan).items():
-            columns.append(self._word(name, places))
+            columns.append(self._word(name, places, rows))
         return self._table("types", count, *columns)
 
-    def _word(self, name: str, places: list[tuple[int, Field]]) -> Column:
+    def _word(
+        self, name: str, places: list[tuple[int, Field]], by_kind: Mapping[int, Index]
+    ) -> Column:
         """A word that records of some kinds have."""
         table = self.catalog.table
         signed = any(field.signed for _, field in places)
         values = np.zeros(len(table), np.int64 if signed else np.uint32)
         nulls = np.ones(len(table), np.bool_)
         for number, field in places:
-            rows = table.rows_of(number)
-            if len(rows):
+            rows = by_kind.get(number)
+            if rows is not None:
                 values[rows] = table.words[table.starts[rows] + field.word].view(field.dtype)
                 nulls[rows] = False
         return Numbers(name, values, nulls)

@@ -219,6 +219,7 @@ BUILDS_ON = {name: set(re.findall(r"\w+", on)) for name, on in ROW.findall(PAGE.
 # What goes up: only inside a function, or for a type checker.
 UPWARDS = {
     ("model", "values"): "Btf.read and Btf.write are methods; values are made when they are called",
+    ("model", "questions"): "Btf.tables is a method; tables are made when it is called",
     ("framework", "verification"): "Pipeline(verify=...) verifies when it is asked to",
 }
 # Packages in which modules know each other's types, for a type checker only.

@@ -17,6 +17,7 @@ from btfschema.cli import cli, types_list
 from btfschema.errors import UnknownNameError
 from btfschema.questions import Conditions, list_types
 from btfschema.questions.listing import COLUMNS, SORTS
+from btfschema.render import struct_layouts
 from btfschema.testing import btfs
 
 
@@ -154,6 +155,16 @@ class TestTrees:
         assert "a.btf" in done.stderr
         assert done.stdout.splitlines()[0].split() == ["file", "id", "kind", "name", "size"]
         assert done.stdout.split()[-2:] == ["of_two", "48"]
+
+
+@given(btfs())
+@settings(max_examples=30)
+def test_holes_are_those_of_each_layout(btf: Btf) -> None:
+    unions = {view.id for view in btf if isinstance(view, views.Union)}
+    layouts = [one for one in struct_layouts(btf) if one.id not in unions]
+    for least in (0, 1, 2):
+        found = [row.id for row in list_types(btf, Conditions(holes=least))]
+        assert found == [one.id for one in layouts if len(one.holes) >= least]
 
 
 def test_the_command_knows_all_columns_and_orders() -> None:

@@ -223,6 +223,11 @@ class TestArrow:
         for name, table in tables_of(btf, "f", "k").items():
             assert found[name].to_pylist() == clean(as_dicts(table))
 
+    def test_a_container_has_them_as_a_method(self) -> None:
+        found, wanted = every_kind().tables("f", "k"), tables_of(every_kind(), "f", "k")
+        assert found.keys() == wanted.keys()
+        assert found["types"].to_pylist() == clean(as_dicts(wanted["types"]))
+
     def test_arrow_tables_rebuild_too(self) -> None:
         from btfschema.questions import arrow_tables
 
