@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
 from btfschema.cli.matrix import Blame, Matrix, because
 
@@ -38,7 +38,7 @@ def page(matrix: Matrix, names: Mapping[str, str], foot: Foot) -> str:
     """
     from btfschema.render.html import render_page
 
-    return render_page("check", foot=foot, **_Page(matrix, names).context())
+    return render_page("check", foot=foot, **_Page.of(matrix, names).context())
 
 
 def shortened(targets: Sequence[str]) -> dict[str, str]:
@@ -53,26 +53,22 @@ class _Page:
 
     Attributes:
         matrix: what became of each file on each kernel.
-        names: what each file is called.
         short: what each kernel is called.
         modules: by file, its name and the id of its row.
     """
 
     matrix: Matrix
-    names: Mapping[str, str]
-    short: dict[str, str] = field(init=False)
-    modules: dict[str, Shown] = field(init=False)
+    short: dict[str, str]
+    modules: dict[str, Shown]
 
-    @short.default
-    def _short(self) -> dict[str, str]:
-        return shortened(self.matrix.targets)
-
-    @modules.default
-    def _modules(self) -> dict[str, Shown]:
-        return {
-            file: {"id": f"m{number}", "name": self.names.get(file, file)}
-            for number, file in enumerate(self.matrix.cells)
+    @classmethod
+    def of(cls, matrix: Matrix, names: Mapping[str, str]) -> _Page:
+        """A page of what became of the files, with what each is called."""
+        modules = {
+            file: {"id": f"m{number}", "name": names.get(file, file)}
+            for number, file in enumerate(matrix.cells)
         }
+        return cls(matrix, shortened(matrix.targets), modules)
 
     def context(self) -> Shown:
         """All that the template shows."""

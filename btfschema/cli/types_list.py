@@ -191,7 +191,7 @@ def _columns(text: str | None, *, several: bool) -> list[str]:
         click.UsageError: there is none of a name.
     """
     known = (FILE, *COLUMNS) if several else COLUMNS
-    chosen = text.split(",") if text is not None else DEFAULT.split(",")
+    chosen = (DEFAULT if text is None else text).split(",")
     for column in chosen:
         if column not in known:
             raise click.UsageError(f"--columns: {column!r} is none of {', '.join(known)}")
