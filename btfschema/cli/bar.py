@@ -34,7 +34,13 @@ class Bar(Progress):
         if width < LEAST_WIDTH:
             return Text(counts if len(counts) <= columns else "")
         grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=task.total, completed=task.completed, width=width)
+        bar = ProgressBar(
+            total=task.total,
+            completed=task.completed,
+            width=width,
+            complete_style="green",
+            finished_style="green",
+        )
         grid.add_row(bar, Text(f"{counts}{_left(task)}", no_wrap=True))
         return grid
 
