@@ -5,6 +5,8 @@ Each command stands in a module of its own, imported when it is called: ``--help
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import io
 import os
@@ -276,6 +278,17 @@ def cli() -> None:
     """
 
 
+def _spare_the_process() -> None:
+    """Leave out what a process that runs one command needs not do."""
+    # No command multiplies matrices; the threads that numpy would start for that cost a sixth of
+    # its import, and more on machines with many processors.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Modules and columns are many objects without circles: look for these less often, and not once
+    # more for the last time.
+    gc.set_threshold(50_000, *gc.get_threshold()[1:])
+    atexit.register(gc.freeze)
+
+
 def main(args: list[str] | None = None) -> Any:
     """Run the command line.
 
@@ -289,9 +302,8 @@ def main(args: list[str] | None = None) -> Any:
     from btfschema.cli.outputs import echo, json_text
     from btfschema.errors import BtfError, RegistryError, SpecError
 
-    # No command multiplies matrices; the threads that numpy would start for that cost a sixth of
-    # its import, and more on machines with many processors.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if args is None:
+        _spare_the_process()
     # As other filters do, end without a word when nobody reads any more.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

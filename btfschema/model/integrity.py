@@ -57,7 +57,9 @@ def _check_together(btfs: Sequence[Btf]) -> None:
     ):
         # Compared with every word: cheaper than to look for the few that have the role.
         highest = np.minimum(np.array(limits) - 1, U32_MAX).astype(np.uint32)
-        wrong = types.words > highest.repeat(sizes)
+        # One number for a container alone: as many of it as there are words take longer to write
+        # than to compare.
+        wrong = types.words > (highest.repeat(sizes) if len(btfs) > 1 else highest[0])
         wrong &= types.roles == ROLE_CODES[role]
         if wrong.any():
             position = int(wrong.argmax())
