@@ -107,7 +107,8 @@ class _Reader:
     def blanks(self) -> bool:
         """Skip blanks; whether there were any."""
         before = self.at
-        self.at += len(BLANKS.match(self.text, before)[0])  # type: ignore[index]
+        blanks = BLANKS.match(self.text, before)
+        self.at += len(blanks[0]) if blanks is not None else 0
         return self.at > before
 
     def at_end(self) -> bool:

@@ -96,6 +96,7 @@ def view_of(btf: Btf, type_id: int) -> AnyView:
         tuple([_decoded(btf, f, words[first + f.word :: stride]) for f in plan.element]),
         () if known else (tuple(words[HEADER_WORDS:]),),
     )
+    # Views of kinds from outside are none of AnyView's.
     return view_class(plan)._many(records, btf)[0]  # type: ignore[return-value]
 
 

@@ -27,6 +27,7 @@ class _Part(io.RawIOBase):
         self._at = max(origin + offset, 0)
         return self._at
 
+    # RawIOBase says any buffer; BufferedReader gives these.
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         self._stream.seek(self._start + self._at)
         data = self._stream.read(max(min(len(buffer), self._length - self._at), 0))

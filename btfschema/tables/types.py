@@ -17,7 +17,7 @@ from attrs import frozen
 
 from btfschema.arrays import ranges, read_only
 from btfschema.errors import TypeIdError
-from btfschema.schema.kinds import MEMBER_BITFIELD
+from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
 from btfschema.schema.plan import (
     HEADER_WORDS,
@@ -362,7 +362,7 @@ class TypeTable:
 
 def split_info(word: int) -> dict[str, int]:
     """The bit fields of an info word."""
-    return field_value(INFO_WORD, word)  # type: ignore[no-any-return]
+    return INFO.split(word)
 
 
 def field_value(field: Any, word: int) -> Any:

@@ -135,6 +135,7 @@ def _known(view: TypeView, type_id: int, by_id: dict[int, Known]) -> Known:
     """What a new type is to later ones."""
     kind = view.kind
     if kind in MODIFIERS:
+        # All modifiers have it; their set is the schema's, which no type checker reads.
         target = by_id[view.type_id]  # type: ignore[attr-defined]  # pyright: ignore
         return evolve(target, id=type_id, kind=kind, depth=target.depth + 1, parts=0)
     known = Known(type_id, kind, getattr(view, "size", None), kind)

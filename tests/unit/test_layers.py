@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -199,6 +200,16 @@ def test_no_chain_of_comparisons_says_what_a_kind_is() -> None:
     }
     assert {name for name in chains if not name.startswith(tuple(COMPARISONS))} == set()
     assert all(any(name.startswith(one) for name in chains) for one in COMPARISONS)
+
+
+@pytest.mark.parametrize("path", [*CODEC, *PASSES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_type_checkers_are_told_to_ignore_has_its_reason(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    for before, line in itertools.pairwise(lines):
+        if re.search(r"# (type|pyright): ignore", line):
+            # An overload's decorator may stand between the two.
+            above = lines[lines.index(line) - 2] if before.lstrip().startswith("@") else before
+            assert above.lstrip().startswith("# "), line
 
 
 def test_work_is_remembered_in_one_way() -> None:

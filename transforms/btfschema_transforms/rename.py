@@ -33,6 +33,7 @@ class Rename(Pass):
                 raise SpecError(f'"{pair}" is no pair of names, expected OLD:NEW', got=pair)
             for row in np.flatnonzero(btf.types.named(old)).tolist():
                 type_id = btf.first_id + row
+                # What has been found by its name has one.
                 draft[type_id] = evolve(draft[type_id], name=new)  # type: ignore[call-arg]
         result, ids = draft.build()
         return PassResult(result, ids)

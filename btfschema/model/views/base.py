@@ -101,6 +101,7 @@ class Refers(Attached):
     @property
     def type(self) -> AnyView:
         """The type that ``type_id`` refers to."""
+        # Each subclass declares it.
         return self._resolve(self.type_id)  # type: ignore[attr-defined]  # pyright: ignore
 
 

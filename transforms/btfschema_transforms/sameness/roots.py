@@ -129,7 +129,7 @@ class Roots:
         if names[0] == names[1]:
             names = self._signature(first), self._signature(second)
         if names[0] == names[1]:
-            names = tuple(self._described(one) for one in (first, second))  # type: ignore[assignment]
+            names = self._described(first), self._described(second)
         members = getattr(one, "members", None)
         what = f"member {members[number].name or UNNAMED}" if members else "it"
         return f"{what} is {names[0]} in [{pair[0]}], {names[1]} in [{pair[1]}]"
@@ -187,6 +187,7 @@ class Roots:
 
 def _values(one: TypeView, other: TypeView, pair: Pair) -> list[str]:
     """The enumerators that differ."""
+    # Only enums come here.
     olds, news = ({v.name: v.value for v in view.values} for view in (one, other))  # type: ignore[attr-defined]
     found = []
     for name in [*olds, *(name for name in news if name not in olds)]:
