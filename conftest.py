@@ -85,9 +85,30 @@ def in_example_files(example_files: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "transforms")]))
 
 
-pytest_collect_file = Sybil(
+@pytest.fixture(scope="session")
+def sample_files() -> Iterator[Path]:
+    """What ``btfschema samples`` unpacks, in which a reader of README is."""
+    from shell import btfschema
+
+    with tempfile.TemporaryDirectory() as name:
+        assert btfschema("samples", name).returncode == 0
+        yield Path(name)
+
+
+@pytest.fixture
+def in_sample_files(sample_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run an example of README where its reader is."""
+    monkeypatch.chdir(sample_files)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "transforms")]))
+
+
+_readme = Sybil(
+    parsers=_parsers(), patterns=["README.md"], excludes=["tests/**"], fixtures=["in_sample_files"]
+)
+_pages = Sybil(
     parsers=_parsers(),
     patterns=["*.md"],
-    excludes=["tests/**", "docs/_build/**", "docs/reference/api/**"],
+    excludes=["README.md", "tests/**", "docs/_build/**", "docs/reference/api/**"],
     fixtures=["in_example_files"],
-).pytest()
+)
+pytest_collect_file = (_readme + _pages).pytest()

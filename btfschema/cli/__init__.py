@@ -51,6 +51,7 @@ COMMANDS = {
     "references": ("transform", "Show which base types a split needs, and for whom."),
     "run": ("transform", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),
+    "samples": ("samples", "Unpack small real files to try the other commands on."),
     "completion": ("completion", "Print a script that makes a shell complete commands."),
 }
 

@@ -56,6 +56,7 @@ LINES = [
     ("duplicates -j {out}/merged.btf -B {base}", "duplicates"),
     ("references -j {split} -B {base}", "references"),
     ("passes -j", "passes"),
+    ("samples {out}/samples -j", "samples"),
 ]
 
 
