@@ -88,7 +88,7 @@ def check(
     original_base, named = found.over(original_base), _named(targets)
     reads = {"FILE": found.paths, "--target": list(named.values()), "-B": [original_base]}
     guard({"--report": [report], "--html": [html], **stdout_of(as_json=as_json)}, reads)
-    kernels = {name: shared(path, executor, jobs) for name, path in named.items()}
+    kernels = {name: _target(name, shared(path, executor, jobs)) for name, path in named.items()}
     original = shared(original_base, executor, jobs) if original_base is not None else None
     matrix = Matrix(tuple(named))
     notes = Counter[str]() if found.walked else None
@@ -127,6 +127,26 @@ def _named(targets: Sequence[str]) -> dict[str, str]:
     if len(named) < len(targets):
         raise click.UsageError("a kernel is given twice with --target")
     return named
+
+
+def _target(name: str, kernel: Shared | Kept) -> Shared | Kept:
+    """A kernel whose own BTF the newest of kernels takes.
+
+    Raises:
+        BtfError: it refuses it, so that no module loads over it.
+    """
+    from btfschema.errors import BtfError
+    from btfschema.verification import KERNELS
+    from btfschema.verification.verifier import refused_base
+
+    *_, newest = KERNELS
+    if found := refused_base(kernel.open(), newest):
+        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        raise BtfError(
+            f"no module loads over {printable(name)}, which Linux {newest} refuses itself: "
+            f"{found[0]}{more}"
+        )
+    return kernel
 
 
 def _write_page(

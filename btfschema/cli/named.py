@@ -126,6 +126,8 @@ def ids_named(btf: Btf, name: str) -> list[int]:
         kinds.append(kind_number(btf, "enum64"))
     every = _matching(btf, plain) if GLOB.search(plain) else btf.find_ids(plain)
     ids = [i for i in every if not kinds or btf[i].kind in kinds]
+    # A struct may be declared only.
+    ids = ids or [i for i in every if _declared(btf, i) in kinds]
     if ids:
         return ids
     hint = ""
@@ -134,6 +136,15 @@ def ids_named(btf: Btf, name: str) -> list[int]:
     elif close := btf.names.close_to(plain):
         hint = f"; did you mean {', '.join(close)}?"
     raise UnknownNameError(f"no type {name!r}{hint}", got=name, expected="a name in this BTF")
+
+
+def _declared(btf: Btf, type_id: int) -> int | None:
+    """The kind that a type is a forward declaration of."""
+    from btfschema.schema.parts import parts_of_plan
+
+    types, row = btf.all_types, type_id - 1
+    kind, flag = int(types.kinds[row]), bool(types.kind_flags[row])
+    return parts_of_plan(types.plan).declared_by(kind, flag)
 
 
 def _matching(btf: Btf, glob: str) -> list[int]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
+# How many violations of a file are listed.
+LISTED = 20
+
 # Known without importing the package's verifier, for the help text; a test compares them.
 VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
 
@@ -61,6 +64,11 @@ VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
     help="Judge the BTF of a BPF object as libbpf hands it to the kernel [default], or as it "
     "stands in the file.",
 )
+@click.option(
+    "--all-violations",
+    is_flag=True,
+    help=f"List all violations of a file; else {LISTED}, or a line when all have one cause.",
+)
 @json_options("an object for each file")
 @report_option
 def verify(
@@ -70,6 +78,7 @@ def verify(
     level: str,
     kernel: str,
     as_loaded: bool,
+    all_violations: bool,
     as_json: bool,
     pretty: bool,
     jobs: int,
@@ -81,8 +90,10 @@ def verify(
 
     Without FILE, the running kernel's. All files are verified; the exit code is 1 when one has a
     violation. A module is verified over its own base (.BTF.base, or FILE.base beside it), or else
-    over -B. Of directories, the files with violations are named alone. Of a file that was probably
-    built over another base than -B, violations are counted, and listed by --json and --report only.
+    over -B. Of directories, the files with violations are named alone. Of a file that lacks its
+    base, or was probably built over another one than -B, violations are counted: --all-violations,
+    --json and --report list them. A base that the kernel refuses itself is said once, and no module
+    loads over it.
 
     \b
     Examples:
@@ -97,6 +108,7 @@ def verify(
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
     taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
     told = _Told(as_json, pretty, None if quiet or found.walked else taken, report == DASH)
+    told.whole = all_violations
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and not quiet:
@@ -131,6 +143,8 @@ class _Told:
         aside: whether it is printed on stderr, since a report goes to stdout.
         progress: a bar that what is printed must not run into, or None.
         summary: of all files.
+        whole: whether all violations of a file are listed.
+        bases: those of which it was said that the kernel refuses them.
     """
 
     as_json: bool
@@ -139,6 +153,8 @@ class _Told:
     aside: bool = False
     progress: Progress | None = None
     summary: Summary = field(factory=Summary)
+    whole: bool = False
+    bases: set[str] = field(factory=set)
 
     @property
     def sound(self) -> int:
@@ -152,10 +168,12 @@ class _Told:
             return
         file = printable(row["file"])
         if self.as_json:
-            told = {name: row[name] for name in ("file", "outcome", "violations")}
+            wanted = ("file", "outcome", "violations", "base_refused", "missing_base")
+            told = {name: row[name] for name in wanted if name in row}
             lines = [json_text(told, pretty=self.pretty)]
         else:
-            lines = [f"{file}: {violation}" for violation in _worded(row)]
+            lines = self._of_base(row, file)
+            lines += [f"{file}: {one}" for one in _worded(row, whole=self.whole)]
             if not lines and self.taken is not None:
                 lines.append(f"{file}: {self.taken}")
         for line in lines:
@@ -164,14 +182,43 @@ class _Told:
             else:
                 echo(line, err=self.aside)
 
+    def _of_base(self, row: Mapping[str, Any], file: str) -> list[str]:
+        """What is wrong with the base itself, of the first file over it, and that it is, of all."""
+        if "base_refused" not in row:
+            return []
+        base = row["base_refused"]
+        name, lines = printable(base["file"]), []
+        if base["file"] not in self.bases:
+            self.bases.add(base["file"])
+            messages = [violation["message"] for violation in base["violations"]]
+            lines = [f"{name}: {one}" for one in _few(messages, whole=self.whole)]
+        return [*lines, f"{file}: no module loads over {name}, which the kernel refuses itself"]
 
-def _worded(row: Mapping[str, Any]) -> list[str]:
-    """The violations of a file; but a line for all that have one cause, a wrong base."""
+
+def _worded(row: Mapping[str, Any], *, whole: bool) -> list[str]:
+    """The violations of a file; what all of them probably come of before them, or instead."""
     messages = [violation["message"] for violation in row["violations"]]
-    if "doubted_base" not in row or len(messages) < 2:
+    cause = ""
+    if "doubted_base" in row and len(messages) > 1:
+        cause = probably_another(row["doubted_base"])
+    elif row.get("missing_base"):
+        cause = "this is split BTF: name the BTF that it was built over with -B"
+    if not cause:
+        return _few(messages, whole=whole)
+    if whole:
+        return [cause, *messages]
+    return [f"{cause} ({_count(len(messages))}, which --all-violations lists)"]
+
+
+def _few(messages: list[str], *, whole: bool) -> list[str]:
+    more = len(messages) - LISTED
+    if whole or more <= 0:
         return messages
-    count = f"{len(messages):,} violations, which --json and --report list"
-    return [f"{count}: {probably_another(row['doubted_base'])}"]
+    return [*messages[:LISTED], f"{_count(more, 'more ')}, which --all-violations lists"]
+
+
+def _count(number: int, more: str = "") -> str:
+    return f"{number:,} {more}violation" + "s" * (number != 1)
 
 
 @frozen
@@ -196,19 +243,24 @@ class Verify:
 
         source = read_source(file)
         base, path, found = self._base_of(source)
+        refused = self._refused(base) if path is not None else []
         opened = None if found else self._opened(source, base)
         if opened is not None:
             found = list(opened.left)
         elif not found:
             found = self._verified(source, base)
         row: dict[str, Any] = {
-            "outcome": "refused" if found else "ok",
+            "outcome": "refused" if found or refused else "ok",
             "violations": [violation.as_dict() for violation in found],
         }
+        if refused:
+            row["base_refused"] = {"file": path, "violations": refused}
         if opened is not None and opened.changes:
             row["libbpf"] = [change.as_dict() for change in opened.changes]
         btf = _decoded(source.btf, base)
         if btf is not None:
+            if base is None and found and btf.strings.data[:1] not in (b"", b"\0"):
+                row["missing_base"] = True
             row["types"] = type_count(btf)
             row["notes"] = doubts(btf, path)
             if row["notes"]:
@@ -238,6 +290,14 @@ class Verify:
             return self.base.open(), self.base.path, []
         beside = base_beside(source)
         return (None, None, []) if beside is None else (load(beside), str(beside), [])
+
+    def _refused(self, base: Btf | None) -> list[dict[str, Any]]:
+        """What the kernel refuses of the base, which is looked at once."""
+        from btfschema.verification.verifier import refused_base
+
+        if base is None or self.level != "kernel":
+            return []
+        return [violation.as_dict() for violation in refused_base(base, self.kernel)[:LISTED]]
 
     def _opened(self, source: Source, base: Btf | None) -> Sanitised | None:
         """What libbpf makes of a BPF object; None for other files, or when it can't be decoded."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
+from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import NAME_OFF, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
@@ -103,7 +104,7 @@ class Findings:
         start, part, member_name = int(types.starts[row]), "", ""
         if number is not None and plan.spec is not None:
             start += plan.first_element + number * plan.stride
-            part, member_name = plan.spec.element_name, self._member_name(plan, start)
+            part, member_name = plan.spec.element_name, self.element_name(plan, start)
         self.violations.append(
             Violation(
                 found,
@@ -120,11 +121,20 @@ class Findings:
             )
         )
 
-    def _member_name(self, plan: KindPlan, start: int) -> str:
-        words = plan.element_words_with(Role.STRING_OFFSET)
-        if self.btf is None or not words:
+    def element_name(self, plan: KindPlan, start: int) -> str:
+        """The name of a repeated struct at a word, or of the variable that it stands for."""
+        if self.btf is None:
             return ""
-        return self.name(int(self.btf.types.words[start + words[0]]))
+        words = plan.element_words_with(Role.STRING_OFFSET)
+        if words:
+            return self.name(int(self.btf.types.words[start + words[0]]))
+        parts = parts_of_plan(self.btf.types.plan)
+        references = plan.element_words_with(Role.TYPE_ID)
+        type_id = int(self.btf.types.words[start + references[0]]) if references else 0
+        if plan.number not in parts.sections or not 0 < type_id < self.btf.end_id:
+            return ""
+        owner = self.btf.owner(type_id)
+        return self.name(int(owner.types.name_offs[type_id - owner.first_id]))
 
     def name(self, offset: int) -> str:
         """The string at an offset, empty when there is none; the start of one that is very long.

@@ -259,6 +259,14 @@ def _is_first(elements: Elements) -> Ints:
     return first
 
 
+def _behind(findings: Findings, entries: Elements, number: int) -> str:
+    """The variable before one of a section, in words; nothing for the first one."""
+    if _is_first(entries)[number]:
+        return ""
+    name = findings.element_name(entries.plan, int(entries.starts[number - 1]))
+    return f', where "{name}" ends,' if name else ""
+
+
 def _check_datasecs(findings: Findings, types: TypeTable, rows: Ints) -> None:
     # A section without a size is refused for that alone.
     rows = rows[types.thirds[rows] > 0]
@@ -276,7 +284,10 @@ def _check_datasecs(findings: Findings, types: TypeTable, rows: Ints) -> None:
         entries,
         (offsets < before) | (offsets >= section),
         offsets,
-        lambda number: f"at least {before[number]} and less than {section[number]}",
+        lambda number: (
+            f"at least {before[number]}{_behind(findings, entries, number)} "
+            f"and less than {section[number]}"
+        ),
         words["offset"],
     )
     findings.elements(

@@ -23,6 +23,7 @@ from btfschema.verification.kernels import Kernel
 from btfschema.verification.placement import check_members
 from btfschema.verification.records import is_last_of_void
 from btfschema.verification.resolution import (
+    BROKEN,
     MISSING,
     U32_MAX,
     UNKNOWN_SIZE,
@@ -69,8 +70,15 @@ def check_prototypes(findings: Findings, btf: Btf) -> None:
 
 
 def _described(btf: Btf, ids: Ints) -> Callable[[int], str]:
-    """Types by their number in ``ids``, in words."""
-    return lambda number: btf.describe(int(ids[number]))
+    """Types by their number in ``ids``, in words, with what names and qualifiers lead to."""
+
+    def described(number: int) -> str:
+        type_id = int(ids[number])
+        (end,) = resolution(btf).finals_of(np.array([type_id])).tolist()
+        leads = f", which leads to {btf.describe(end)}" if end not in (type_id, BROKEN) else ""
+        return btf.describe(type_id) + leads
+
+    return described
 
 
 class References:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from btfschema.model.container import Btf
+from btfschema.model.memo import remembered
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.verification.fields import check_special_fields
 from btfschema.verification.findings import Findings
@@ -15,7 +16,7 @@ from btfschema.verification.tags import check_chains
 from btfschema.verification.violations import Level, Violation
 from btfschema.verification.visits import Walk, is_shallow
 
-__all__ = ["verify"]
+__all__ = ["refused_base", "verify"]
 
 
 def verify(
@@ -68,6 +69,24 @@ def verify(
     if findings.btf is not None:
         _check_types(findings, findings.btf, asked, whole=whole)
     return sorted(findings.violations, key=lambda violation: violation.offset or 0)
+
+
+def refused_base(btf: Btf, kernel: str | Kernel = LATEST) -> tuple[Violation, ...]:
+    """Why no module loads over a kernel's BTF: what the kernel refuses of it when it boots.
+
+    A kernel looks at its own BTF as at a module's, a record at a time (``btf_parse_base``). The
+    answer is kept with the container.
+
+    Raises:
+        ValueError: the kernel is not known.
+    """
+
+    def refused(one: Btf) -> tuple[Violation, ...]:
+        found = verify(one, "kernel", kernel)
+        return tuple(each for each in found if each.rule.modules and each.rule.error != "none")
+
+    parts = [remembered(one, (refused_base, kernel), refused) for one in btf.chain]
+    return tuple(violation for part in parts for violation in part)
 
 
 def _check_types(findings: Findings, btf: Btf, kernel: Kernel | None, *, whole: bool) -> None:

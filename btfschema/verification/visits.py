@@ -134,6 +134,7 @@ class Walk:
         offset = self.first - self.resolved.start
         self.finals: list[int] = self.resolved.finals[offset:].tolist()
         self.sizes: list[int] = self.resolved.sizes[offset:].tolist()
+        self.base_kinds = self._kinds_of_base()
         self.array_sizes: dict[int, int] = {}
         self.states = bytearray(len(types))
         self.mode = Mode.UNDECIDED
@@ -154,7 +155,13 @@ class Walk:
             return self.kinds[type_id - self.first]
         if type_id >= self.end:
             return MISSING
-        return int(self.resolved.kinds_of(np.array([type_id]))[0])
+        return self.base_kinds[type_id]
+
+    def _kinds_of_base(self) -> dict[int, int]:
+        """The kinds of the base's types that are met, by id; asked one by one they cost more."""
+        met = np.unique([0, *self.ids, *self.finals])
+        met = met[(met >= 0) & (met < self.first)]
+        return dict(zip(met.tolist(), self.resolved.kinds_of(met).tolist(), strict=True))
 
     def _graph(self, type_id: int) -> Graph | None:
         return self.graphs.get(self._kind(type_id))

@@ -12,6 +12,7 @@ from shell import btfschema
 
 from btfschema import Btf, Builder, dumps, load, loads, views
 from btfschema.cli.tree import Summary
+from btfschema.cli.verify import LISTED
 from btfschema.verification import verify
 from btfschema_transforms.distill import distill
 
@@ -140,8 +141,8 @@ def test_over_a_wrong_base_violations_are_counted(
             continue
         assert len(found) > 80
         assert said == [
-            f"{path}: {len(found):,} violations, which --json and --report list: this BTF was "
-            f"probably built over another base than {wrong}"
+            f"{path}: this BTF was probably built over another base than {wrong} "
+            f"({len(found):,} violations, which --all-violations lists)"
         ]
         assert rows[str(path)]["doubted_base"] == str(wrong)
     as_json = btfschema("verify", "--all", tree, "-B", wrong, "--json", "--quiet")
@@ -198,3 +199,111 @@ def test_a_summary_says_when_it_leaves_reasons_out() -> None:
         "       1 x reason 0",
     ]
     assert lines[-1] == "     and 2 more reasons"
+
+
+def many_enums(count: int, base: Btf | None = None) -> Btf:
+    b = Builder(base)
+    for number in range(count):
+        b.add(views.Enum(f"e{number}", 3))
+    return b.build()
+
+
+def said(*words: str | Path) -> tuple[int, list[str]]:
+    done = btfschema("verify", *words)
+    return done.returncode, done.stdout.decode().splitlines()
+
+
+def test_long_lists_are_cut_and_the_rest_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "many.btf"
+    file.write_bytes(dumps(many_enums(LISTED)))
+    assert len(said(file)[1]) == LISTED
+    file.write_bytes(dumps(many_enums(LISTED + 3)))
+    code, lines = said(file)
+    assert (code, len(lines)) == (1, LISTED + 1)
+    assert lines[-1] == f"{file}: 3 more violations, which --all-violations lists"
+    assert len(said(file, "--all-violations")[1]) == LISTED + 3
+    (row,) = said(file, "--json")[1]
+    assert len(json.loads(row)["violations"]) == LISTED + 3
+
+
+def test_split_btf_without_its_base_is_told_in_a_line(kernel: Path) -> None:
+    file = next((kernel / "modules").rglob("kernel/net/*.btf"))
+    code, (line,) = said(file)
+    assert code == 1
+    start = f"{file}: this is split BTF: name the BTF that it was built over with -B ("
+    assert line.startswith(start)
+    count = int(line.removeprefix(start).split()[0].replace(",", ""))
+    assert line.endswith(" violations, which --all-violations lists)")
+    listed = said(file, "--all-violations")[1]
+    assert len(listed) == count + 1
+    assert json.loads(said(file, "--json")[1][0])["missing_base"] is True
+
+
+def test_a_wrong_base_comes_before_all_that_comes_of_it(kernel: Path, generic_bytes: bytes) -> None:
+    wrong = kernel / "generic"
+    wrong.write_bytes(generic_bytes)
+    file = next((kernel / "modules").rglob("8021q.btf"), None) or next(
+        (kernel / "modules").rglob("kernel/net/*.btf")
+    )
+    lines = said(file, "-B", wrong, "--all-violations")[1]
+    assert lines[0] == f"{file}: this BTF was probably built over another base than {wrong}"
+    assert len(lines) > 2
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Path:
+    """A base whose per-CPU section has two variables in one place, and modules over it."""
+    b = Builder()
+    b.add(views.Int("int", 4))
+    b.add(views.Struct("pcpu", 64, [views.Member("x", 1)]))
+    b.add(views.Var("first", 2, views.Linkage.GLOBAL))
+    b.add(views.Var("second", 2, views.Linkage.GLOBAL))
+    variables = [views.VarSecinfo(3, 1280, 64), views.VarSecinfo(4, 1288, 64)]
+    b.add(views.Datasec(".data..percpu", 2048, variables))
+    base = b.build()
+    (tmp_path / "vmlinux").write_bytes(dumps(base))
+    (tmp_path / "modules").mkdir()
+    for name in ("a", "b"):
+        over = Builder(base)
+        over.add(views.Struct(name, 64, [views.Member("p", 2)]))
+        (tmp_path / "modules" / f"{name}.btf").write_bytes(dumps(over.build()))
+    return tmp_path
+
+
+def test_a_base_that_the_kernel_refuses_is_said_once(refused: Path) -> None:
+    base, tree = refused / "vmlinux", refused / "modules"
+    code, lines = said("--all", tree, "-B", base, "--quiet")
+    assert code == 1
+    assert lines[0].startswith(f'{base}: type 5 (DATASEC ".data..percpu") variable 1 "second"')
+    assert 'expected at least 1344, where "first" ends, and less than 2048' in lines[0]
+    assert lines[1:] == [
+        f"{path}: no module loads over {base}, which the kernel refuses itself"
+        for path in sorted(tree.iterdir())
+    ]
+    row = json.loads(said(tree / "a.btf", "-B", base, "--json")[1][0])
+    assert (row["outcome"], row["violations"]) == ("refused", [])
+    assert row["base_refused"]["violations"][0]["rule"] == "datasec.offset"
+    # Of what only programs' BTF is asked, kernels ask nothing of their own.
+    assert said(tree / "a.btf", "-B", base, "--level", "read")[0] == 0
+
+
+def test_no_module_relocates_onto_a_target_that_the_kernel_refuses(refused: Path) -> None:
+    base, files = refused / "vmlinux", sorted((refused / "modules").iterdir())
+    done = btfschema("check", *files, "-B", base, "-T", base)
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert f"no module loads over {base}, which Linux " in line
+    assert "datasec.offset" in line
+
+
+def test_a_reference_is_followed_to_its_end() -> None:
+    b = Builder()
+    b.add(views.Fwd("wait_queue_head"))
+    b.add(views.Typedef("wait_queue_head_t", 1))
+    b.add(views.Struct("perf_event", 64, [views.Member("waitq", 2)]))
+    b.add(views.Struct("plain", 64, [views.Member("waitq", 1)]))
+    chained, plain = verify(b.build())
+    assert chained.got == (
+        'TYPEDEF "wait_queue_head_t" [2], which leads to FWD "wait_queue_head" [1]'
+    )
+    assert plain.got == 'FWD "wait_queue_head" [1]'

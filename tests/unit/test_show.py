@@ -23,6 +23,7 @@ from btfschema.views import (
     Enumerator,
     Func,
     FuncProto,
+    Fwd,
     Member,
     Param,
     Ptr,
@@ -447,3 +448,12 @@ def test_no_count_is_negative(btf: Btf) -> None:
         counts = [layout.padding, layout.bit_padding, layout.excess, *layout.holes]
         assert min([*counts, *layout.bit_holes]) >= 0
         assert min([place.overlap for place in layout.members], default=0) >= 0
+
+
+def test_a_struct_that_is_only_declared_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "fwd.btf"
+    dump(built(Fwd("b"), Fwd("u", is_union=True), Struct("both", 4, []), Fwd("both")), file)
+    assert btfschema("struct b", file).stdout == "struct b;\n"
+    assert btfschema("union u", file).stdout == "union u;\n"
+    assert btfschema("struct u", file).returncode == 1
+    assert "size: 4" in btfschema("struct both", file).stdout
