@@ -21,8 +21,9 @@ Answer = TypeVar("Answer")
 class Remembering(Protocol):
     """What keeps answers."""
 
+    # A dict; pyright doesn't take a cached property for what it returns.
     @property
-    def analyses(self) -> dict[Any, Any]:
+    def analyses(self) -> Any:
         """The answers by what was asked."""
 
 

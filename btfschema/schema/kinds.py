@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 from construct import Array, Bytes, Construct, Struct, this
@@ -150,12 +150,6 @@ if TYPE_CHECKING:
     AnyConstruct: TypeAlias = Construct[Any, Any]
 
 
-class ViewClass(Protocol):
-    """What the schema knows of a view class: which class its repeated structs have."""
-
-    ELEMENT: ClassVar[Any]
-
-
 @frozen
 class KindSpec:
     """One row of the schema: a kind's number and what follows the common 12 bytes.
@@ -194,7 +188,7 @@ class KindSpec:
     stands_as: int | None = field(default=None, kw_only=True)
     declares: tuple[int, ...] = field(default=(), kw_only=True)
     constraints: Constraints | None = field(default=None, kw_only=True)
-    view: type[ViewClass] | str | None = field(default=None, kw_only=True)
+    view: type | str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         third = getattr(self.third, "subcon", self.third)
@@ -204,15 +198,11 @@ class KindSpec:
                 f"word, {self.third.name!r}, is no type id that leads on"
             )
             raise ValueError(message)
-        if (
-            self.view is not None
-            and not isinstance(self.view, str)
-            and self.element is not None
-            and self.view.ELEMENT is None
-        ):
+        view, has_elements = self.view, self.element is not None
+        if isinstance(view, type) and has_elements and getattr(view, "ELEMENT", None) is None:
             message = (
                 f"kind {self.number} ({self.name}) has {self.elements or 'elements'}, but its view "
-                f"{self.view.__name__} names no class for one of them: set ELEMENT"
+                f"{view.__name__} names no class for one of them: set ELEMENT"
             )
             raise ValueError(message)
 
