@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import struct
+import tarfile
 import zlib
 from collections.abc import Callable
 from importlib import import_module
@@ -114,3 +116,49 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "lz4": kernel_lz4,
     "zstd": zstandard.ZstdCompressor().compress,
 }
+
+
+def make_tar(files: dict[str, bytes]) -> bytes:
+    """A tar archive of directories' files, as ``dpkg-deb`` has them."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def make_cpio(files: dict[str, bytes]) -> bytes:
+    """A cpio archive in the new ASCII format, with a directory at the start."""
+    out = b""
+    regular, directory = 0o100644, 0o40755
+    rows = [("./boot", b"", directory), *((f"./{n}", d, regular) for n, d in files.items())]
+    for name, data, mode in (*rows, ("TRAILER!!!", b"", 0)):
+        title = name.encode() + b"\0"
+        words = (0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(title), 0)
+        head = b"070701" + b"".join(b"%08X" % word for word in words) + title
+        out += head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    return out
+
+
+def make_deb(data: bytes, suffix: str) -> bytes:
+    """A Debian package around its files."""
+    members = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", f"data.tar{suffix}": data}
+    out = b"!<arch>\n"
+    for name, content in members.items():
+        head = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
+        out += head.encode() + content + b"\n" * (len(content) % 2)
+    return out
+
+
+def make_rpm(data: bytes) -> bytes:
+    """An RPM package around its files: the lead, a signature of odd length, a header."""
+
+    def header(entries: int, store: bytes) -> bytes:
+        head = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">II", entries, len(store))
+        return head + bytes(16 * entries) + store
+
+    signature = header(2, b"store")
+    start = b"\xed\xab\xee\xdb" + bytes(92) + signature
+    return start + bytes(-len(start) % 8) + header(3, b"more of it") + data

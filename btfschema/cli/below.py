@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 __all__ = ["BTF_SUFFIXES", "MODULE_SUFFIXES", "SUFFIXES", "Below", "files_below", "stem"]
 
@@ -17,6 +20,7 @@ BTF_SUFFIXES = tuple(f".btf{tar}{packed}" for tar in ("", ".tar") for packed in 
 SUFFIXES = MODULE_SUFFIXES + BTF_SUFFIXES
 LONGEST_FIRST = sorted(SUFFIXES, key=len, reverse=True)
 VMLINUX = "vmlinux"
+STEP = 1 << 20
 MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
 
 
@@ -49,6 +53,40 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
             known = name.endswith(suffixes)
             if known or (base is not None and path != base and _is_raw(path)):
                 yield Below(path, os.path.relpath(_unpacked(path), root), base)
+
+
+@contextmanager
+def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
+    """The files with BTF of a package or an archive, in a directory that is removed at the end.
+
+    Returns:
+        The directory, and its files; the package's kernel, if it has just one, is their base.
+
+    Raises:
+        SourceError: it is no package or archive, or damaged.
+        OSError: it can't be read, or there is no room.
+    """
+    from btfschema.sources.archives import is_kernel_name
+    from btfschema.sources.reading import open_archive
+
+    kernels = []
+    with TemporaryDirectory(prefix="btfschema-") as top, open_archive(package) as entries:
+        root = os.path.join(top, Path(package).name)  # noqa: PTH118
+        os.mkdir(root)  # noqa: PTH102
+        for entry in entries:
+            path = os.path.normpath(os.path.join(root, entry.name.lstrip("/")))  # noqa: PTH118
+            kernel = is_kernel_name(entry.name)
+            if not path.startswith(root + os.sep) or not (kernel or path.endswith(SUFFIXES)):
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+            with open(path, "xb") as file:  # noqa: PTH123
+                while data := entry.stream.read(STEP):
+                    file.write(data)
+            if kernel:
+                kernels.append(path)
+        base = kernels[0] if len(kernels) == 1 else None
+        found = [evolve(one, base=base) for one in files_below(root) if one.path != base]
+        yield root, tuple(found)
 
 
 def _base_of(folder: str, names: Collection[str]) -> str | None:

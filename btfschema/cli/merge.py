@@ -31,10 +31,10 @@ SHOWN_NAMES = 8
 @click.option(
     "--all",
     "trees",
-    metavar="DIR",
+    metavar="DIR|PACKAGE",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="All modules and .btf files below DIR; those without BTF are left out.",
+    type=click.Path(exists=True),
+    help="All modules and .btf files below DIR or in PACKAGE; those without BTF are left out.",
 )
 @base_option
 @click.option("-o", "--output", metavar="FILE", required=True, help='The result; "-" is stdout.')

@@ -29,10 +29,10 @@ TOGETHER = 32
 @click.option(
     "--all",
     "trees",
-    metavar="DIR",
+    metavar="DIR|PACKAGE",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="All modules and .btf files below DIR.",
+    type=click.Path(exists=True),
+    help="All modules and .btf files below DIR or in PACKAGE.",
 )
 @base_option
 @click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 from attrs import asdict, define, evolve, field, frozen
 
 from btfschema.cli.answers import asked_for_json
-from btfschema.cli.below import files_below
+from btfschema.cli.below import Below, files_below, unpacked_package
 from btfschema.cli.options import Decorator, executor_option, jobs_option, quiet_option
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
@@ -40,11 +40,11 @@ def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--all",
             "trees",
-            metavar="DIR",
+            metavar="DIR|PACKAGE",
             multiple=True,
-            type=click.Path(exists=True, file_okay=False),
-            help="All modules and .btf files below DIR, or a copy of /sys/kernel/btf; implies "
-            "--keep-going.",
+            type=click.Path(exists=True),
+            help="All modules and .btf files below DIR, in a copy of /sys/kernel/btf, or in a "
+            ".deb, .rpm or tar PACKAGE; implies --keep-going.",
         ),
         jobs_option,
         executor_option,
@@ -93,7 +93,7 @@ def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
     relative: dict[str, str] = {}
     roots = [*trees, *(file for file in files if file != "-" and Path(file).is_dir())]
     bases = set[str | None]()
-    for one in (one for root in roots for one in files_below(root)):
+    for one in (one for root in roots for one in _below(root)):
         relative[one.path] = one.relative
         bases.add(one.base)
     named = [file for file in files if file not in roots]
@@ -107,6 +107,13 @@ def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
         raise click.UsageError(f"no modules and no .btf files{where}")
     base = bases.pop() if len(bases) == 1 else None
     return Found(tuple(relative), relative, bool(roots), base)
+
+
+def _below(root: str) -> Iterable[Below]:
+    """The files below a directory, or in a package, which is unpacked as long as a command runs."""
+    if Path(root).is_dir():
+        return files_below(root)
+    return click.get_current_context().with_resource(unpacked_package(root))[1]
 
 
 @frozen

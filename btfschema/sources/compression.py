@@ -18,9 +18,11 @@ __all__ = [
     "ZLIB",
     "ZSTD",
     "Codec",
+    "Unpacking",
     "Window",
     "codec_of",
     "decompress",
+    "passable",
     "proportionate",
 ]
 
@@ -259,8 +261,82 @@ def codec_of(head: bytes) -> Codec | None:
 
 
 def proportionate(size: int) -> int:
-    """The most bytes that a file of this size may unpack to."""
-    return min(LIMIT, max(FLOOR, FACTOR * size))
+    """The most bytes that a file of this size may unpack to, and that are held in memory."""
+    return min(LIMIT, passable(size))
+
+
+def passable(size: int) -> int:
+    """The most bytes that may be unpacked of a file of this size when they are not held."""
+    return max(FLOOR, FACTOR * size)
+
+
+class Unpacking:
+    """Compressed data, decompressed as it is read.
+
+    Args:
+        codec: how it is compressed.
+        window: the compressed bytes. What follows their end mark is ignored.
+        where: what is decompressed, for messages.
+        one: whether there is one compressed stream, followed by something else; otherwise all
+            that follow one another are read.
+        most: the most bytes that it may give, over which reading it is an error.
+    """
+
+    def __init__(self, codec: Codec, window: Window, where: str, *, one: bool, most: int) -> None:
+        self.codec, self._where, self._most = codec, where, most
+        self._chunks = codec.chunks(window, one)
+        # A view, so that reading a large part in small pieces copies no more than these.
+        self._left = memoryview(b"")
+        self._given = 0
+
+    def _next(self) -> bytes:
+        """The next part; empty at the end."""
+        try:
+            chunk = next((one for one in self._chunks if one), b"")
+        except DamagedError as error:
+            raise SourceError(
+                f"{self._where}: can't decompress the {self.codec.name} data: {error}",
+                got=str(error),
+            ) from None
+        self._given += len(chunk)
+        self._check()
+        return chunk
+
+    def _check(self) -> None:
+        if self._given > self._most:
+            raise SourceError(
+                f"{self._where}: the {self.codec.name} data decompresses to more than the limit of "
+                f"{self._most} bytes",
+                got=self._given,
+                expected=f"at most {self._most} bytes",
+            )
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes; none only at the end."""
+        self._left = self._left or memoryview(self._next())
+        data, self._left = bytes(self._left[:size]), self._left[size:]
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """The next ``size`` bytes, fewer only at the end, which are read again later."""
+        while len(self._left) < size and (chunk := self._next()):
+            self._left = memoryview(bytes(self._left) + chunk)
+        return bytes(self._left[:size])
+
+    def rest(self, limit: int) -> io.BytesIO:
+        """All that is left, at most ``limit`` bytes in all.
+
+        Raises:
+            SourceError: there is more.
+        """
+        self._most = min(self._most, limit)
+        self._check()
+        out = io.BytesIO()
+        out.write(self._left)
+        self._left = memoryview(b"")
+        while chunk := self._next():
+            out.write(chunk)
+        return out
 
 
 def decompress(
@@ -272,28 +348,12 @@ def decompress(
         codec: how it is compressed.
         window: the compressed bytes. What follows their end mark is ignored.
         where: what is decompressed, for messages.
-        one: whether there is one compressed stream, followed by something else; otherwise all
-            that follow one another are read.
+        one: see :class:`Unpacking`.
         limit: the most bytes to give, :data:`LIMIT` unless said. Up to 32 MiB more may exist for a
             moment.
 
     Raises:
         SourceError: the data is damaged or truncated, or there is more of it than the limit.
     """
-    limit = LIMIT if limit is None else limit
-    out = io.BytesIO()
-    try:
-        for chunk in codec.chunks(window, one):
-            if out.tell() + len(chunk) > limit:
-                raise SourceError(
-                    f"{where}: the {codec.name} data decompresses to more than the limit of "
-                    f"{limit} bytes",
-                    got=out.tell() + len(chunk),
-                    expected=f"at most {limit} bytes",
-                )
-            out.write(chunk)
-    except DamagedError as error:
-        raise SourceError(
-            f"{where}: can't decompress the {codec.name} data: {error}", got=str(error)
-        ) from None
-    return out
+    most = LIMIT if limit is None else limit
+    return Unpacking(codec, window, where, one=one, most=most).rest(most)

@@ -18,6 +18,7 @@ __all__ = ["banner_release", "build_id", "bzimage_release", "module_release", "n
 # As uname -r gives it: UTS_RELEASE has at most 64 characters.
 RELEASE = re.compile(rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}")
 BANNER = re.compile(rb"Linux version (" + RELEASE.pattern + rb") \(")
+KERNEL = re.compile(r"^(?:vmlinu[xz]|[uz]?Image)-")
 VERMAGIC = b"vermagic="
 # Where the header of a bzImage says where its version is, less the first sector.
 KERNEL_VERSION_AT, SECTOR = 0x20E, 0x200
@@ -63,7 +64,7 @@ def banner_release(data: bytes | memoryview) -> str | None:
 
 def named_release(name: str) -> str | None:
     """The release that a file is called by, as ``6.12.0.btf`` in BTFHub's archive."""
-    title = name.rpartition("/")[2].removesuffix(".btf")
+    title = KERNEL.sub("", name.rpartition("/")[2]).removesuffix(".btf")
     match = RELEASE.fullmatch(title.encode("utf-8", "replace"))
     return match[0].decode("ascii") if match else None
 

@@ -22,15 +22,19 @@ __all__ = [
     "ANDROID_MAGIC",
     "BOXES",
     "BZIMAGE",
+    "DEB_MAGIC",
     "FDT_MAGIC",
     "HEAD_SIZE",
     "IMAGES",
+    "PACKAGES",
     "RAW_MAGICS",
+    "RPM_MAGIC",
     "UIMAGE_MAGIC",
     "VENDOR_MAGIC",
     "Payload",
     "find_btf",
     "is_bare_kernel",
+    "is_boot_image",
     "is_bzimage",
     "is_zimage",
     "payload_of",
@@ -63,6 +67,9 @@ ZIMAGE_TRIES, LEAST_KERNEL = 16, 64
 ANDROID_MAGIC, VENDOR_MAGIC = b"ANDROID!", b"VNDRBOOT"
 UIMAGE_MAGIC = 0x27051956.to_bytes(4, "big")
 FDT_MAGIC = 0xD00DFEED.to_bytes(4, "big")
+# Packages: see btfschema.sources.packages.
+DEB_MAGIC, RPM_MAGIC = b"!<arch>\ndebian-binary", b"\xed\xab\xee\xdb"
+PACKAGES = (DEB_MAGIC, RPM_MAGIC)
 BOXES = (ANDROID_MAGIC, VENDOR_MAGIC, UIMAGE_MAGIC, FDT_MAGIC)
 BZIMAGE, ZBOOT = "bzImage", "zboot"
 IMAGES = (BZIMAGE, ZBOOT)
@@ -111,6 +118,16 @@ def payload_of(head: bytes, size: int, name: str) -> Payload | None:
             expected=f"at least {payload.offset + payload.length}",
         )
     return payload
+
+
+def is_boot_image(head: bytes) -> bool:
+    """Whether this is a kernel in one of the forms that boot loaders take, but no FIT.
+
+    Device trees of boards begin as those do.
+    """
+    boxes = (ANDROID_MAGIC, UIMAGE_MAGIC)
+    known = is_bare_kernel(head) or is_zimage(head) or head.startswith(boxes)
+    return known or is_bzimage(head) or head[ZBOOT_MAGIC_AT:].startswith(ZBOOT_MAGIC)
 
 
 def is_bzimage(head: bytes) -> bool:

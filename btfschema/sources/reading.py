@@ -16,14 +16,14 @@ from btfschema.codec.header import ByteOrder
 from btfschema.errors import SourceError
 from btfschema.escapes import printable
 from btfschema.sources import archives, compression, elf, identity, images
-from btfschema.sources.compression import Window, codec_of, decompress
+from btfschema.sources.compression import Codec, Unpacking, Window, codec_of
 from btfschema.sources.images import Payload
 from btfschema.sources.parts import part_of
 
 if TYPE_CHECKING:
     from btfschema.model.objectfile import ObjectFile
 
-__all__ = ["STDIN", "Source", "SourceFormat", "StrPath", "name_of", "read_source"]
+__all__ = ["STDIN", "Source", "SourceFormat", "StrPath", "name_of", "open_archive", "read_source"]
 
 StrPath = str | os.PathLike[str]
 SourceFormat = Literal["raw", "elf", "image", "scan"]
@@ -106,7 +106,23 @@ def read_source(path: StrPath, *, scan: bool = False) -> Source:
 
         return Source(path, "scan", largest_blob(path)[1])
     with _opened(path) as (stream, size):
-        return _Layers(path, stream, size, compression.proportionate(size)).source()
+        return _Layers(path, stream, size, size).source()
+
+
+@contextmanager
+def open_archive(path: StrPath) -> Iterator[Iterator[archives.Entry]]:
+    """The files of a package or an archive, one after another; each is read before the next.
+
+    Args:
+        path: a Debian or RPM package, or a tar or cpio archive, compressed or not.
+
+    Raises:
+        OSError: it can't be read.
+        SourceError: it is none of these, or damaged.
+    """
+    path = os.fspath(path)
+    with _opened(path) as (stream, size):
+        yield _Layers(path, stream, size, size).entries()
 
 
 @define
@@ -117,7 +133,7 @@ class _Layers:
         path: the file, as given.
         stream: what the layers so far held.
         size: its length in bytes.
-        limit: the most bytes that any layer may unpack to.
+        total: the file's length in bytes, to which what it may unpack to is in proportion.
         titles: the layers so far.
         boxed: whether this came out of a boot image: then it is a kernel, also when it has no
             header that says so.
@@ -127,7 +143,7 @@ class _Layers:
     path: str
     stream: BinaryIO
     size: int
-    limit: int
+    total: int
     titles: list[str] = Factory(list)
     boxed: bool = False
     release: str | None = None
@@ -136,6 +152,11 @@ class _Layers:
     def name(self) -> str:
         """What the file is called in messages."""
         return name_of(self.path)
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that any layer may unpack to."""
+        return compression.proportionate(self.total)
 
     def source(self) -> Source:
         """What the innermost layer holds."""
@@ -155,6 +176,36 @@ class _Layers:
             got=len(self.titles),
             expected=f"at most {MOST_LAYERS}",
         )
+
+    def entries(self) -> Iterator[archives.Entry]:
+        """The files of the outermost archive."""
+        for _ in range(MOST_LAYERS):
+            self.stream.seek(0)
+            head = self.stream.read(images.HEAD_SIZE)
+            kind, inside = archives.archive_of(head), self._boxed(head)
+            if kind is not None:
+                self.stream.seek(0)
+                return archives.entries(kind, self.stream, self.name)
+            if inside is not None and head.startswith(images.PACKAGES):
+                self.stream = part_of(self.stream, inside.offset, inside.length)
+                self.size = inside.length
+                continue
+            codec = codec_of(head)
+            if codec is None:
+                break
+            unpacking = self._unpacking(codec, 0, self.size, one=False)
+            kind = archives.archive_of(unpacking.peek(images.HEAD_SIZE))
+            if kind is not None:
+                return archives.entries(kind, unpacking, self.name)
+            self.stream, self.size = _rewound(unpacking.rest(self.limit))
+        raise SourceError(
+            f"{self.name}: no package and no archive", expected="a .deb, .rpm, tar or cpio file"
+        )
+
+    def _unpacking(self, codec: Codec, offset: int, length: int, *, one: bool) -> Unpacking:
+        window = Window(self.stream, offset, length)
+        most = compression.passable(self.total)
+        return Unpacking(codec, window, self.name, one=one, most=most)
 
     def _found(self, head: bytes) -> Source | None:
         """The BTF, when it lies here."""
@@ -178,7 +229,7 @@ class _Layers:
                 found.byteorder,
                 inline,
                 read_object(self.stream, self.size, self.name),
-                self.release or found.release,
+                found.release or self.release,
                 found.build_id,
             )
         return self._bare() if images.is_bare_kernel(head) else None
@@ -187,18 +238,20 @@ class _Layers:
         """The BTF of a kernel that has no table of sections."""
         data = _whole(self.stream, self.size, self.name)
         btf = images.find_btf(memoryview(data), self.name)
-        release = self.release or identity.banner_release(data)
+        release = identity.banner_release(data) or self.release
         return Source(self.path, "image", btf, layers=tuple(self.titles), release=release)
 
     def _open(self, head: bytes) -> bool:
         """Take one layer off; False when there is none."""
-        if archives.is_tar(head):
-            self._inside("tar", archives.btf_in_tar(self.stream, self.name, self.limit))
+        archive = archives.archive_of(head)
+        if archive is not None:
+            self.stream.seek(0)
+            self._pick(archive, self.stream)
             return True
         payload = images.payload_of(head, self.size, self.name) or self._boxed(head)
         if payload is not None and not payload.packed:
             self.stream = part_of(self.stream, payload.offset, payload.length)
-            self.size, self.boxed = payload.length, True
+            self.size, self.boxed = payload.length, not head.startswith(images.PACKAGES)
             self.titles.append(payload.image)
             return True
         if payload is None and self._open_zimage(head):
@@ -208,7 +261,7 @@ class _Layers:
             offset, length = payload.offset, payload.length
             self.titles.append(payload.image)
             if payload.image == images.BZIMAGE:
-                self.release = identity.bzimage_release(head, self.stream)
+                self.release = identity.bzimage_release(head, self.stream) or self.release
             self.stream.seek(offset)
             head = self.stream.read(min(length, images.HEAD_SIZE))
         codec = codec_of(head)
@@ -216,13 +269,29 @@ class _Layers:
             if payload is not None:
                 raise _unknown(head, self.name, self.titles)
             return False
-        window = Window(self.stream, offset, length)
         one = payload is not None or self.boxed
-        self._inside(codec.name, decompress(codec, window, self.name, one=one, limit=self.limit))
+        unpacking = self._unpacking(codec, offset, length, one=one)
+        self.titles.append(codec.name)
+        archive = archives.archive_of(unpacking.peek(images.HEAD_SIZE))
+        if archive is not None:
+            self._pick(archive, unpacking)
+        else:
+            self.stream, self.size = _rewound(unpacking.rest(self.limit))
         return True
 
+    def _pick(self, archive: str, stream: archives.Reader) -> None:
+        """Go on with the kernel in an archive, or the only file with BTF."""
+        title, content = archives.pick(archive, stream, self.name, self.limit)
+        self.titles.append(archive)
+        self.release = identity.named_release(title) or self.release
+        self.stream, self.size = _rewound(content)
+
     def _boxed(self, head: bytes) -> Payload | None:
-        """The kernel of an image of Android or U-Boot."""
+        """The kernel of an image of Android or U-Boot, or the files of a package."""
+        if head.startswith(images.PACKAGES):
+            from btfschema.sources.packages import package_payload
+
+            return package_payload(head, self.stream, self.size, self.name)
         if not head.startswith(images.BOXES):
             return None
         # Its headers are declared with Construct, which most files do without.
@@ -235,19 +304,14 @@ class _Layers:
             return False
         data = _whole(self.stream, self.size, self.name)
         codec, unpacked = images.unpacked_zimage(data, self.name, self.limit)
-        self.titles.append("zImage")
+        self.titles += ["zImage", codec.name]
         self.boxed = True
-        self._inside(codec.name, unpacked)
-        return True
-
-    def _inside(self, title: str, unpacked: io.BytesIO) -> None:
-        """Go on with what a layer held."""
         self.stream, self.size = _rewound(unpacked)
-        self.titles.append(title)
+        return True
 
 
 def _unknown(head: bytes, name: str, layers: list[str]) -> SourceError:
-    known = "raw BTF, ELF, a kernel boot image, or one of these compressed"
+    known = "raw BTF, ELF, a kernel boot image, a package, or one of these compressed"
     codecs = ", ".join(codec.name for codec in compression.CODECS)
     if layers and layers[-1] in images.IMAGES:
         what, known = f"the {layers[-1]}'s payload", codecs

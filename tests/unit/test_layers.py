@@ -28,6 +28,7 @@ CONSTRUCT = {
     "elfheaders",
     "elfsections",
     "bootheaders",
+    "packageheaders",
     "constructs",
 }
 

@@ -1,0 +1,204 @@
+"""Kernels and modules in packages: one is taken, or all of them as a tree."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from file_makers import (
+    COMPRESS,
+    make_bare_kernel,
+    make_bzimage,
+    make_cpio,
+    make_deb,
+    make_elf,
+    make_rpm,
+    make_tar,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from shell import btfschema
+
+from btfschema import Builder, dumps, load
+from btfschema.errors import BtfError, NoBtfError, SourceError
+from btfschema.sources import read_source
+from btfschema.views import Int
+
+RELEASE = "6.12.117+deb12-amd64"
+MODULES = f"lib/modules/{RELEASE}/kernel"
+
+
+def build(name: str) -> bytes:
+    builder = Builder()
+    builder.add(Int(name, 4))
+    return dumps(builder.build())
+
+
+KERNEL, OTHER = build("kernel"), build("other")
+VMLINUZ = make_bzimage(COMPRESS["zstd"](make_elf({".BTF": KERNEL})))
+MODULE = COMPRESS["xz"](make_elf({".BTF": OTHER}))
+FILES = {
+    f"{MODULES}/net/a.ko.xz": MODULE,
+    f"{MODULES}/net/b.ko.xz": MODULE,
+    "boot/System.map": b"ffffffff81000000 T _text\n",
+    "boot/board.dtb": b"\xd0\x0d\xfe\xed" + bytes(60),
+    f"boot/vmlinuz-{RELEASE}": VMLINUZ,
+    "usr/share/doc/changelog.gz": COMPRESS["gzip"](b"text"),
+}
+PACKAGES: dict[str, Callable[[dict[str, bytes]], bytes]] = {
+    "deb": lambda files: make_deb(COMPRESS["xz"](make_tar(files)), ".xz"),
+    "deb with zstd": lambda files: make_deb(COMPRESS["zstd"](make_tar(files)), ".zst"),
+    "deb as it is": lambda files: make_deb(make_tar(files), ""),
+    "rpm": lambda files: make_rpm(COMPRESS["zstd"](make_cpio(files))),
+    "old rpm": lambda files: make_rpm(COMPRESS["gzip"](make_cpio(files))),
+    "rpm as it is": lambda files: make_rpm(make_cpio(files)),
+    "tar": make_tar,
+    "tar.xz": lambda files: COMPRESS["xz"](make_tar(files)),
+}
+
+
+def put(directory: Path, data: bytes, name: str = "file") -> Path:
+    path = directory / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_kernel_is_taken(tmp_path: Path, package: str) -> None:
+    source = read_source(put(tmp_path, PACKAGES[package](FILES)))
+    assert (source.btf, source.release) == (KERNEL, RELEASE)
+    assert source.layers[-2:] == ("bzImage", "zstd")
+
+
+@pytest.mark.parametrize("package", ["deb", "rpm"])
+def test_vmlinux_goes_before_what_boots_it(tmp_path: Path, package: str) -> None:
+    vmlinux = {f"boot/vmlinux-{RELEASE}.gz": COMPRESS["gzip"](make_elf({".BTF": OTHER}))}
+    for files in (FILES | vmlinux, vmlinux | FILES):
+        assert read_source(put(tmp_path, PACKAGES[package](files))).btf == OTHER
+
+
+def test_arm64_kernels(tmp_path: Path) -> None:
+    for kernel in (make_bare_kernel(KERNEL), COMPRESS["gzip"](make_bare_kernel(KERNEL))):
+        files = {f"boot/vmlinuz-{RELEASE}": kernel, f"{MODULES}/a.ko.xz": MODULE}
+        source = read_source(put(tmp_path, PACKAGES["deb"](files)))
+        assert (source.btf, source.release) == (KERNEL, RELEASE)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_of_several_modules_it_asks_which(tmp_path: Path, package: str) -> None:
+    files = {name: data for name, data in FILES.items() if "vmlinuz" not in name}
+    path = put(tmp_path, PACKAGES[package](files))
+    with pytest.raises(SourceError, match=r"holds 2 files that may have BTF \(lib/.*a\.ko\.xz"):
+        load(path)
+    one = put(tmp_path, PACKAGES[package]({f"{MODULES}/a.ko.xz": MODULE, "x": b"text"}))
+    assert read_source(one).btf == OTHER
+    with pytest.raises(NoBtfError, match="holds no kernel"):
+        load(put(tmp_path, PACKAGES[package]({"x": b"text"})))
+
+
+@pytest.mark.parametrize("package", ["deb with zstd", "rpm"])
+def test_a_package_is_a_tree(
+    tmp_path: Path, package: str, cloud_bytes: bytes, modules: dict[str, bytes]
+) -> None:
+    """Its kernel is the base, and nothing is left behind."""
+    names = ("libiscsi", "nf_nat")
+    files = {f"{MODULES}/{n}.ko": make_elf({".BTF": modules[n]}) for n in names}
+    files |= {"../../escaped.ko": b"x", "boot/vmlinux-6.12": make_elf({".BTF": cloud_bytes})}
+    path = put(tmp_path, PACKAGES[package](files), f"kernel.{package}")
+    before = set(Path(tempfile.gettempdir()).glob("btfschema-*"))
+    report = tmp_path / "report.jsonl"
+    done = btfschema("verify", "--all", path, "--quiet", "--report", report)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert sorted(Path(row["file"]).name for row in rows) == ["libiscsi.ko", "nf_nat.ko"]
+    assert btfschema("diff", "--all", path, path).stdout == b""
+    assert set(Path(tempfile.gettempdir()).glob("btfschema-*")) <= before
+    assert not (tmp_path / "escaped.ko").exists()
+
+
+def test_a_file_that_is_no_package_is_no_tree(tmp_path: Path) -> None:
+    done = btfschema("verify", "--all", put(tmp_path, KERNEL))
+    assert (done.returncode, b"no package and no archive" in done.stderr) == (1, True)
+
+
+def test_archives_are_not_held(tmp_path: Path) -> None:
+    """Of 40 MB of files just the kernel is kept."""
+    large = {f"usr/lib/debug/{n}": bytes(10 << 20) for n in range(4)}
+    path = put(tmp_path, PACKAGES["old rpm"](large | FILES) + bytes(1 << 20))
+    del large
+    tracemalloc.start()
+    assert read_source(path).btf == KERNEL
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12 << 20
+
+
+@pytest.mark.parametrize("kind", ["pax", "name"])
+def test_headers_of_a_tar_archive_without_end(tmp_path: Path, kind: str) -> None:
+    """tarfile would hold them, whatever they claim."""
+    import tarfile
+
+    member = tarfile.TarInfo("x")
+    member.type = tarfile.XHDTYPE if kind == "pax" else tarfile.GNUTYPE_LONGNAME
+    member.size = 28 << 20
+    bomb = member.tobuf() + bytes(28 << 20) + make_tar({"a.btf": KERNEL})
+    tracemalloc.start()
+    with pytest.raises(SourceError, match=r"headers of more than 1048576 bytes"):
+        load(put(tmp_path, COMPRESS["gzip"](bomb)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12 << 20
+
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "deb without files": (make_deb(b"", "")[:140], "truncated"),
+    "no size": (make_deb(b"", "").replace(b"100644  4 ", b"100644  x "), "no header of a member"),
+    "short deb": (PACKAGES["deb"](FILES)[:-40], r"truncated: data\.tar is bytes"),
+    "rpm without a header": (make_rpm(b"")[:96] + bytes(40), "no header at byte 96"),
+    "short rpm": (make_rpm(b"")[:-20], "truncated"),
+    "rpm without files": (make_rpm(b""), "is empty"),
+    "short cpio": (make_cpio(FILES)[:300], "damaged cpio archive"),
+    "odd cpio": (b"070701" + b"x" * 200, "damaged cpio archive"),
+    "short tar": (make_tar(FILES)[:700], "damaged tar archive"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_name_the_file_and_the_reason(tmp_path: Path, case: str) -> None:
+    data, words = REFUSED[case]
+    path = put(tmp_path, data)
+    with pytest.raises(SourceError, match=words) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+FUZZED = [make(FILES) for make in PACKAGES.values()]
+FUZZED += [make_cpio(FILES), make_deb(make_cpio(FILES), "")]
+edits = st.lists(
+    st.tuples(st.integers(0, 1 << 13), st.binary(min_size=1, max_size=8)), min_size=1, max_size=8
+)
+
+
+@given(st.sampled_from(FUZZED), edits, st.integers(0, 200))
+def test_any_bytes_give_btf_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: bytes,
+    changes: list[tuple[int, bytes]],
+    cut: int,
+) -> None:
+    mutated = bytearray(data)
+    for at, new in changes:
+        at %= min(len(mutated), 2048)
+        mutated[at : at + len(new)] = new
+    end = len(mutated) - (cut if cut < 100 else 0)
+    path = put(tmp_path_factory.getbasetemp(), bytes(mutated[:end]), "fuzzed")
+    try:
+        load(path)
+    except BtfError as error:
+        named = str(error).startswith(f"{path}: ")
+        if not named:
+            raise
