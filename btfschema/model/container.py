@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Btf"]
 
+# Characters of a name that a message shows; the longest name that kernels take has 511.
+LONGEST_NAME = 512
 # The least types among which names are looked for by halving.
 HALVED = 256
 
@@ -305,6 +307,9 @@ class Btf(Lookups):
             name = owner.strings[int(owner.types.name_offs[row])]
         except DecodeError:
             name = ""
+        if len(name) > LONGEST_NAME:
+            # The names of n types can overlap in one string, and all of them take n^2 characters.
+            name = f"{name[:LONGEST_NAME]}..."
         return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"
 
     def replaced(self, views: Mapping[int, TypeView]) -> Btf:

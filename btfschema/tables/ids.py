@@ -22,6 +22,10 @@ __all__ = ["DROPPED", "IdMap"]
 
 Ids = npt.NDArray[np.int64]
 
+# To look ids up among many runs takes a search each, and a miss of the cache at each of its steps.
+# When runs are many, and every so many ids are asked for at least, one target an id is quicker.
+FEW_RUNS, DENSE = 1024, 4
+
 DROPPED = -1
 """What stands in arrays for "this type has no counterpart"; elsewhere that is None."""
 
@@ -278,6 +282,8 @@ class IdMap:
         flat = _ids(array)
         if len(flat) and not (int(flat.min()) >= 0 and int(flat.max()) < self.count):
             raise self._no_such_id(int(flat[(flat < 0) | (flat >= self.count)][0]))
+        if len(self.starts) > FEW_RUNS and DENSE * len(flat) > self.count:
+            return self.to_array().take(flat).reshape(array.shape)
         runs = self.starts.searchsorted(flat, side="right") - 1
         targets = self.targets.take(runs)
         mapped = targets + flat
@@ -301,6 +307,12 @@ class IdMap:
             return self
         if self.is_identity and self.count == other.count:
             return other
+        runs = len(self.starts) + len(other.starts)
+        if runs > FEW_RUNS and DENSE * runs > self.count + other.count:
+            targets = self.to_array()
+            alive = targets != DROPPED
+            targets[alive] = other.to_array().take(targets[alive])
+            return IdMap.from_array(targets)
         # A run of this map is cut wherever a run of the other starts among its targets.
         alive = np.flatnonzero(self.targets != DROPPED)
         firsts = self.targets[alive]

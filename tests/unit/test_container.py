@@ -261,6 +261,14 @@ class TestChains:
         assert chain_of_three().describe(5) == "PTR [5]"
         assert chain_of_three().describe(0) == "void"
 
+    def test_messages_about_overlapping_names_do_not_grow_with_their_square(self) -> None:
+        # One string, and names that start at each of its characters.
+        builder = Builder()
+        builder.add(views.Int("x" * 5000, 4))
+        btf = builder.build()
+        assert len(btf.describe(1)) < 600
+        assert btf.describe(1).endswith('x..." [1]')
+
     def test_repr_says_what_it_is(self) -> None:
         assert repr(tiny(tiny())) == "<Btf 3 types (ids 4..6) over 3, little-endian>"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from btfschema.errors import BrokenPassError, TypeIdError
-from btfschema.tables.ids import DROPPED, IdMap
+from btfschema.tables.ids import DROPPED, FEW_RUNS, IdMap
 
 # What distill does to a split of three types over a base of five: base types 2 and 4 become 1 and
 # 2, base type 5 moves behind the split's own, which follow the new base.
@@ -52,6 +52,18 @@ def test_a_map_that_moves_a_whole_kernel_is_small() -> None:
     assert len(ids.starts) == 2
     assert ids[59_999] == 59_999
     assert ids[109_999] == 110_006
+
+
+@pytest.mark.parametrize("count", [FEW_RUNS // 2, 4 * FEW_RUNS])
+def test_maps_of_many_short_runs_say_the_same_as_arrays(count: int) -> None:
+    random = np.random.default_rng(count)
+    one, other = (np.append(0, 1 + random.permutation(count - 1)) for _ in range(2))
+    one[random.integers(1, count, count // 50)] = DROPPED
+    first, then = IdMap.from_array(one), IdMap.from_array(other)
+    expected = np.where(one == DROPPED, DROPPED, other.take(one, mode="clip"))
+    assert first.then(then).to_array().tolist() == expected.tolist()
+    asked = random.integers(0, count, (2, count // 2))
+    assert first.apply(asked).tolist() == one[asked].tolist()
 
 
 @pytest.mark.parametrize(
