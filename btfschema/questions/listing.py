@@ -15,7 +15,6 @@ from attrs import Factory, field, frozen
 from btfschema.errors import UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.finding import ids_named
-from btfschema.model.views import FuncProto
 from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
 from btfschema.questions.signatures import signatures_of
@@ -348,16 +347,19 @@ def prototype(catalog: Catalog, type_id: int) -> str:
     row = type_id - owner.first_id
     if int(owner.kinds[row]) not in owner.parts.functions:
         return catalog.text(type_id)
-    view: Any = catalog.btf[type_id]
-    proto: Any = view.type
-    params = []
-    # What a damaged FUNC refers to need not be a prototype, and may have other params.
-    for param in proto.params if isinstance(proto, FuncProto) else ():
-        holder = catalog.owner(param.type_id)
-        if holder is None:
-            params.append("...")
-        else:
-            params.append(joined(holder.speller.of(param.type_id), param.name))
-    result = catalog.owner(getattr(proto, "type_id", 0))
-    back = result.speller.of(proto.type_id) if result is not None else ("void", "", "")
-    return joined((back[0], f"({', '.join(params) or 'void'}){back[1]}", ""), view.name)
+    name, proto_id = owner.names[row], int(owner.targets[row])
+    holder = catalog.owner(proto_id)
+    params, back = list[str](), ("void", "", "")
+    if holder is not None:
+        row = proto_id - holder.first_id
+        # What a damaged FUNC refers to need not be a prototype.
+        for label, param_id in holder.speller.params.get(row, ()):
+            params.append(_declared(catalog, param_id, label) if param_id else "...")
+        result = catalog.owner(int(holder.targets[row]))
+        back = result.speller.of(int(holder.targets[row])) if result is not None else back
+    return joined((back[0], f"({', '.join(params) or 'void'}){back[1]}", ""), name)
+
+
+def _declared(catalog: Catalog, type_id: int, name: str) -> str:
+    owner = catalog.owner(type_id)
+    return joined(owner.speller.of(type_id), name) if owner is not None else "void"
