@@ -14,8 +14,9 @@ from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import NAME_OFF, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
+from btfschema.verification.kernels import Kernel
 from btfschema.verification.rules import RULES
-from btfschema.verification.violations import Violation
+from btfschema.verification.violations import Rule, Violation
 
 __all__ = ["Findings", "Ints", "Mask", "Place"]
 
@@ -36,16 +37,21 @@ class Findings:
 
     Args:
         btf: the container, or None while there is none.
+        kernel: what is asked; what rules say that came after it is no violation. None asks all.
     """
 
-    def __init__(self, btf: Btf | None = None) -> None:
-        self.btf = btf
+    def __init__(self, btf: Btf | None = None, kernel: Kernel | None = None) -> None:
+        self.btf, self.kernel = btf, kernel
         self.violations: list[Violation] = []
 
     def blob(self, rule: str, got: Any, expected: str, offset: int | None = None) -> None:
         """What is wrong outside of the types."""
         found = RULES[rule]
-        self.violations.append(Violation(found, got, expected, offset=offset, fix=found.fix))
+        if self._asks(found):
+            self.violations.append(Violation(found, got, expected, offset=offset, fix=found.fix))
+
+    def _asks(self, rule: Rule) -> bool:
+        return self.kernel is None or self.kernel.has(rule.since)
 
     def rows(
         self,
@@ -100,6 +106,8 @@ class Findings:
             raise ValueError(message)
         row, number, word = place
         types, found = btf.types, RULES[rule]
+        if not self._asks(found):
+            return
         plan = types.plan.kinds[int(types.kinds[row])]
         start, part, member_name = int(types.starts[row]), "", ""
         if number is not None and plan.spec is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,8 +12,13 @@ from attrs import evolve, frozen
 from btfschema.schema.constraints import Constraints, FlagRule
 from btfschema.schema.kinds import CLASSIC_INFO, INFO, Kind, KindSpec
 from btfschema.schema.roles import Bits
+from btfschema.verification.rules import FIELDS_SINCE
 
 __all__ = ["KERNELS", "LATEST", "Kernel", "kernel_of"]
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 @frozen
@@ -27,7 +33,6 @@ class Kernel:
         layout: whether it knows layout sections, and with them headers of 32 bytes.
         attributes: whether a tag's kind_flag may be 1.
         free_section_names: whether a DATASEC may have any printable name; only identifiers before.
-        special_fields: whether structs that hold ``bpf_spin_lock`` and the like are looked into.
         name_length: the most bytes of an identifier (``KSYM_NAME_LEN``).
         dotted_names: whether an identifier may hold dots.
         narrower: in what it takes less than the schema's constraints say, by kind.
@@ -40,10 +45,19 @@ class Kernel:
     layout: bool = False
     attributes: bool = False
     free_section_names: bool = True
-    special_fields: bool = True
     name_length: int = 512
     dotted_names: bool = True
     narrower: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+
+    @property
+    def special_fields(self) -> bool:
+        """Whether structs that hold ``bpf_spin_lock`` and the like are looked into."""
+        return self.has(FIELDS_SINCE)
+
+    def has(self, since: str) -> bool:
+        """Whether it is of a version or a later one; one without a number is the latest."""
+        mine, other = (_numbers(version) for version in (self.version, since))
+        return not mine or mine >= other
 
     def wants(self, spec: KindSpec | None) -> Constraints | None:
         """What this kernel wants of a kind, or None when it does not know the kind."""
@@ -67,7 +81,6 @@ def _old(version: str, last_kind: int, **more: Any) -> Kernel:
         checked=False,
         last_kind=last_kind,
         free_section_names=False,
-        special_fields=False,
         name_length=128,
         dotted_names=False,
         **more,
@@ -87,7 +100,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
             _old("5.4", Kind.DATASEC, narrower={Kind.ENUM: _FOUR_BYTES, Kind.FUNC: _NO_LINKAGE}),
             _old("5.10", Kind.DATASEC, narrower={Kind.ENUM: _UNSIGNED}),
             _old("5.15", Kind.FLOAT, narrower={Kind.ENUM: _UNSIGNED}),
-            Kernel("6.1", free_section_names=False, special_fields=False),
+            Kernel("6.1", free_section_names=False),
             Kernel("6.12"),
             Kernel("6.18", attributes=True),
             Kernel("7.1", checked=False, info=INFO, layout=True, attributes=True),

@@ -14,6 +14,7 @@ from typing import Any
 from btfschema.verification.violations import Rule
 
 __all__ = [
+    "FIELDS_SINCE",
     "FRAME_RULES",
     "MAX_BLOB_SIZE",
     "MAX_DEPTH",
@@ -53,9 +54,14 @@ def _since(version: str, id_: str, text: str, source: str, **more: Any) -> Rule:
     return Rule(id_, f"{text} (from {version} on)", source, since=version, **more)
 
 
+# BTF fields such as bpf_spin_lock, of which a kernel keeps a record.
+FIELDS_SINCE = "6.2"
+
+
 def _field(id_: str, text: str, function: str, **more: Any) -> Rule:
     more.setdefault("repair", "the struct keeps its size and loses its members")
-    return _since("6.2", f"field.{id_}", text, f"{_KERNEL}: {function}", modules=False, **more)
+    source = f"{_KERNEL}: {function}"
+    return _since(FIELDS_SINCE, f"field.{id_}", text, source, modules=False, **more)
 
 
 def _graph(id_: str, text: str, function: str, **more: Any) -> Rule:

@@ -59,10 +59,10 @@ def verify(
         if base is not None and base is not btf.base:
             message = "a container brings its own base, pass one with bytes only"
             raise ValueError(message)
-        findings, whole = Findings(btf), True
+        findings, whole = Findings(btf, asked), True
         check_frame(findings, btf, asked)
     else:
-        findings = Findings()
+        findings = Findings(None, asked)
         if base is not None and base.kinds is not kinds and kinds is KINDS:
             kinds = base.kinds
         whole = open_blob(findings, bytes(btf), base, kinds, asked)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from blob_draft import Draft
 from broken_blobs import BROKEN, INT, ONE, add, composite, section, types, variable
+from building import built
 from edge_blobs import FAMILIES, edge_blobs
 from example_passes import Everything
 from hypothesis import given
@@ -41,7 +42,7 @@ from btfschema.errors import BtfError, VerifyError
 from btfschema.schema import Kind
 from btfschema.schema.constraints import Constraints, Graph, NameRule, Target
 from btfschema.testing import blobs, btfs, mutations, split_btfs
-from btfschema.verification import KERNELS, LATEST, RULES, Kernel, Level, Violation
+from btfschema.verification import KERNELS, LATEST, RULES, Kernel, Level, Violation, findings
 
 BASE = loads(ONE)
 # Older kernels take no BTF with the kinds that came later.
@@ -411,3 +412,14 @@ def test_a_rule_says_since_when() -> None:
     assert later
     assert all(since == "6.2" and name.startswith("field.") for name, since in later.items())
     assert all(f"(from {since} on)" in RULES[name].text for name, since in later.items())
+
+
+def test_a_rule_of_a_new_kernel_is_not_asked_of_older_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version stands once, in the rule."""
+    broken = built(views.Enum("state", 0))
+    (known,) = verify(broken)
+    newer = evolve(known.rule, since="7.2")
+    monkeypatch.setattr(findings, "RULES", {**RULES, newer.id: newer})
+    assert verify(broken) == []
+    (found,) = verify(broken, kernel=evolve(KERNELS["7.1"], version="7.2.1"))
+    assert found.rule == newer
