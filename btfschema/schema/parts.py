@@ -232,6 +232,21 @@ class Parts:
             self.plan.opaque
         )
 
+    @cached_property
+    def stand_ins(self) -> np.ndarray[Any, np.dtype[np.uint32]]:
+        """By kind, the one that stands for it in a distilled base."""
+        every = range(KIND_MASK + 1)
+        return read_only(np.array([self.stands_as(number) for number in every], np.uint32))
+
+    @cached_property
+    def _meant(self) -> dict[int, tuple[int, ...]]:
+        """By kind of a distilled base, those that it may stand for."""
+        found: dict[int, tuple[int, ...]] = {}
+        for one in sorted(self.named_in_base):
+            stand_in = self.stands_as(one)
+            found[stand_in] = (*found.get(stand_in, ()), one)
+        return found
+
     def stands_as(self, number: int) -> int:
         """The kind that stands for a kind in a distilled base."""
         spec = self.plan.schema.get(number)
@@ -239,8 +254,7 @@ class Parts:
 
     def standing_for(self, number: int) -> tuple[int, ...]:
         """The kinds that a kind of a distilled base may stand for, ascending."""
-        kinds = sorted(one for one in self.named_in_base if self.stands_as(one) == number)
-        return tuple(kinds) or (number,)
+        return self._meant.get(int(number), (number,))
 
     def declared_by(self, number: int, kind_flag: bool) -> int | None:
         """The kind that a forward declaration with this kind_flag stands for."""

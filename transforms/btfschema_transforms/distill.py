@@ -19,7 +19,7 @@ from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
-from btfschema.schema import INFO_WORD, KIND_MASK, KIND_SHIFT, NAME_OFF, kind_mask, parts_of_plan
+from btfschema.schema import INFO_WORD, KIND_SHIFT, NAME_OFF, kind_mask, parts_of_plan
 from btfschema.tables import WORDS_TOGETHER, IdMap, Joined, TypeTable, pick_many, portions
 from btfschema_transforms.references import needed, refuse_opaque
 from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
@@ -259,8 +259,7 @@ def _cut(types: TypeTable, rows: Index) -> TypeTable:
     starts = sizes.cumsum() - sizes
     words = types.words.take(ranges(types.starts.take(rows), sizes))
     parts = parts_of_plan(types.plan)
-    stands_as = np.array([parts.stands_as(kind) for kind in range(KIND_MASK + 1)], np.uint32)
-    bare = stands_as.take(kinds) << KIND_SHIFT
+    bare = parts.stand_ins.take(kinds) << KIND_SHIFT
     cleared = kind_mask(parts.kept_by_name).take(kinds)
     words[starts + INFO_WORD.word] = np.where(cleared, bare, types.infos.take(rows))
     return TypeTable(words, starts, types.plan)
