@@ -60,6 +60,16 @@ class Forced:
         except UnresolvedError:
             return False
 
+    def alignment(self, type_id: int) -> int:
+        """Bytes that a struct or union is aligned to, 0 where nothing tells.
+
+        Nothing tells it of a struct that holds itself, or something without a size.
+        """
+        try:
+            return self._layout.alignment(type_id)
+        except UnresolvedError:
+            return 0
+
     def aligned(self, type_id: int) -> int:
         """The alignment that a struct or union was given, 0 for none."""
         return self._given(type_id).aligned

@@ -7,7 +7,6 @@ bytes unless they are said to be in bits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import pairwise
 
 from attrs import Factory, define, evolve, field, frozen
@@ -16,7 +15,7 @@ from btfschema.errors import UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.render.c.columns import COMPOSITE, TypeColumns
-from btfschema.render.c.layout import Layout, round_up
+from btfschema.render.c.layout import round_up
 from btfschema.render.forced import Forced
 from btfschema.schema.kinds import Kind
 
@@ -208,7 +207,7 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
         tuple(places),
         gaps.padding,
         gaps.bit_padding,
-        alignments(types)[struct],
+        known.alignment(struct),
         *gaps.leading,
         packed,
         aligned,
@@ -229,24 +228,6 @@ def struct_layouts(btf: Btf) -> Iterator[StructLayout]:
 
 def _alignments(types: TypeColumns) -> Forced:
     return remembered(types, Forced, Forced)
-
-
-def alignments(types: TypeColumns) -> list[int]:
-    """Bytes that each struct and union is aligned to, by id; 0 where nothing tells.
-
-    Nothing tells it of a struct that holds itself, or something without a size.
-    """
-    return remembered(types, alignments, _of_all)
-
-
-def _of_all(types: TypeColumns) -> list[int]:
-    layout = Layout(types, exact=True)
-    found = [0] * types.count
-    for type_id, kind in enumerate(types.kinds):
-        if kind in COMPOSITE:
-            with suppress(UnresolvedError):
-                found[type_id] = layout.alignment(type_id)
-    return found
 
 
 @define
