@@ -1,6 +1,7 @@
 """Hypothesis strategies for BTF, for the tests of this library and of its users.
 
-Needs the extra ``btfschema[testing]``; ``import btfschema`` does not import this package.
+The strategies need the extra ``btfschema[testing]``; ``import btfschema`` does not import this
+package.
 
 ==================  ============================================================
 :func:`btfs`        containers of every kind, stand-alone or over a given base
@@ -10,7 +11,7 @@ Needs the extra ``btfschema[testing]``; ``import btfschema`` does not import thi
 :func:`mutations`   damaged copies of a blob
 ==================  ============================================================
 
-and :func:`assert_pass_contract`, what every pass must keep to.
+and :func:`assert_pass_contract`, what every pass must keep to, which needs no hypothesis.
 
 A round-trip test of a tool that reads BTF and writes it back::
 
@@ -31,8 +32,23 @@ A round-trip test of a tool that reads BTF and writes it back::
             my_tool(data)
 """
 
-from btfschema.testing.containers import btfs, split_btfs
-from btfschema.testing.contract import assert_pass_contract
-from btfschema.testing.frames import blobs, mutations
+from typing import TYPE_CHECKING
+
+from btfschema._doors import door
+
+if TYPE_CHECKING:
+    from btfschema.testing.containers import btfs, split_btfs
+    from btfschema.testing.contract import assert_pass_contract
+    from btfschema.testing.frames import blobs, mutations
 
 __all__ = ["assert_pass_contract", "blobs", "btfs", "mutations", "split_btfs"]
+
+_HOMES = {
+    "btfs": "btfschema.testing.containers",
+    "split_btfs": "btfschema.testing.containers",
+    "assert_pass_contract": "btfschema.testing.contract",
+    "blobs": "btfschema.testing.frames",
+    "mutations": "btfschema.testing.frames",
+}
+
+__getattr__, __dir__ = door(globals(), _HOMES)

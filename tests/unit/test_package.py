@@ -63,3 +63,18 @@ def test_modules_that_moved_are_found_under_their_old_names(old: str, new: str) 
     sys.modules.pop(old, None)
     with pytest.warns(DeprecationWarning, match="is now"):
         assert importlib.import_module(old) is importlib.import_module(new)
+
+
+def test_the_contract_of_passes_needs_no_hypothesis() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from btfschema.cli.sample import sample\n"
+        "from btfschema.testing import assert_pass_contract\n"
+        "from btfschema_transforms.references import References\n"
+        "print(assert_pass_contract(References(), sample()).btf == sample())\n"
+        "import btfschema.testing\n"
+        "try: btfschema.testing.btfs\n"
+        "except ImportError as error: print(error.name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\nhypothesis\n", "")
