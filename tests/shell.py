@@ -31,6 +31,7 @@ def btfschema(
     env: Mapping[str, str] | None = None,
     apart: bool = False,
     encoding: str | None = None,
+    stdout: str | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command.
 
@@ -40,6 +41,7 @@ def btfschema(
         env: more of the environment.
         apart: in a process of its own; always so with ``--jobs``.
         encoding: that of a locale whose output takes nothing else; UTF-8 and any bytes by default.
+        stdout: a file that standard output goes to instead.
     """
     words = [os.fspath(arg) for arg in args]
     if apart or "--jobs" in words:
@@ -51,7 +53,10 @@ def btfschema(
         files[0].write(stdin)
         files[0].seek(0)
         stack.enter_context(mock.patch.dict(os.environ, env or {}))
-        with _streams(files[0], files[1], files[2], encoding):
+        out: BinaryIO = files[1]
+        if stdout is not None:
+            out = stack.enter_context(Path(stdout).open("wb"))
+        with _streams(files[0], out, files[2], encoding):
             code = _exit_code(words)
         for file in files[1:]:
             file.seek(0)

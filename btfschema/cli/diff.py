@@ -17,6 +17,7 @@ from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, write_output
 
 if TYPE_CHECKING:
+    from btfschema.errors import BtfError
     from btfschema.model.container import Btf
     from btfschema.questions.comparison import Diff, Entry
 
@@ -139,7 +140,7 @@ def diff(
         if page is not None:
             write_output(html, page.made(alone, foot(inputs)).encode())
     except (BtfError, OSError) as error:
-        complain_of(error, [old, new, *filter(None, (base_btf, new_base))])
+        _told(error, [old, new, *filter(None, (base_btf, new_base))])
         raise click.exceptions.Exit(2) from None
     for line in alone if not as_json and html != DASH else ():
         echo(line)
@@ -168,6 +169,17 @@ def _inputs(
 def _called(path: str) -> str:
     """What a side is called on a page."""
     return Path(path).name or path
+
+
+def _told(error: BtfError | OSError, files: Sequence[str]) -> None:
+    """Say what went wrong.
+
+    Raises:
+        OSError: what is printed can't be written, which is said once for all commands.
+    """
+    if isinstance(error, OSError) and error.filename is None:
+        raise error
+    complain_of(error, files)
 
 
 def _base(file: str | None) -> Btf | None:

@@ -16,6 +16,7 @@ from screen import in_terminal
 from shell import btfschema
 
 from btfschema import Builder, dump, load, views
+from btfschema.cli import COMMANDS
 from btfschema.cli.outputs import write_output
 from btfschema.cli.sample import sample
 from btfschema.escapes import on_terminal, original, plain, printable
@@ -152,13 +153,54 @@ def test_bytes_go_to_a_terminal_only_when_asked(kernel: Path) -> None:
     assert ("holder" in text or "task" in text, status) == (True, 0)
 
 
-def test_what_no_file_takes_is_an_error_in_words(kernel: Path) -> None:
-    for args in (["dump", kernel / "v"], ["show", "task", kernel / "v"], ["info", kernel / "v"]):
-        command = [sys.executable, "-m", "btfschema", *map(str, args)]
-        with Path("/dev/full").open("wb") as full:
-            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-        words = "btfschema: standard output: No space left on device\n"
-        assert (done.returncode, done.stderr) == (1, words)
+# A command line of every command that prints something.
+PRINTING = [
+    *("dump v", "dump v -j", "dump v --format c", "dump {object} --ext", "info v", "info v -p"),
+    *("show task v", "show task.comm v -j", "value list_head v --data v", "graph task v"),
+    *("graph task v -j", "list v", "list v --csv", "list v --names", "diff v w", "diff v w -j"),
+    *("offsets paths v", "offsets paths v -j", "tables v -o -", "extract v -o -"),
+    *("extract v --scan", "verify v", "verify v -j", "verify --all d -B v", "passes"),
+    *("check f.btf -B v -T v", "check f.btf -B v -T v --html -"),
+    *("check --all d -B v -T v -j", "core {object} -T v -j"),
+    *("core {object} -T v", "minimise v --keep task -o -", "minimise v --keep task -o m"),
+    *("distill f.btf -B v -o o -j", "distill f.btf -B v -o o --report -"),
+    *("relocate o2.btf -T v -o -", "rebase f.btf -B v -T v -o -", "merge v -o -"),
+    *("merge v -o m -j", "samples s", "completion bash"),
+    *("duplicates v", "duplicates v -j", "references f.btf -B v", "run references f.btf -B v"),
+    *("passes -j", "--help", "show --help", "--version"),
+]
+
+
+@pytest.mark.parametrize("line", PRINTING)
+def test_what_no_file_takes_is_an_error_in_words(
+    kernel: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(kernel)
+    program = Path(__file__).parents[1] / "data" / "core" / "objects" / "fields.bpf.o"
+    (kernel / "paths").write_text("task.comm\n")
+    b = Builder()
+    b.add(views.Int("other", 4))
+    dump(b.build(), kernel / "w")
+    assert btfschema("distill", "f.btf", "-B", "v", "-o", "o2.btf").returncode == 0
+    done = btfschema(*line.format(object=program).split(), stdout="/dev/full")
+    error = "standard output: No space left on device"
+    words = f"btfschema: {error}\n"
+    if {"-j", "-p"} & {*line.split()}:
+        words = json.dumps({"error": error}) + "\n"
+    said = done.stderr.decode()
+    assert (done.returncode, said[-len(words) :], said.count(error)) == (1, words, 1)
+
+
+def test_every_command_is_among_them() -> None:
+    assert {line.split()[0] for line in PRINTING if line[0] != "-"} == set(COMMANDS)
+
+
+def test_a_process_ends_so_too(kernel: Path) -> None:
+    command = [sys.executable, "-m", "btfschema", "dump", str(kernel / "v")]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    words = "btfschema: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, words)
 
 
 class TestNames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -199,3 +200,17 @@ def test_annotations_that_can_not_be_resolved_are_an_error() -> None:
 
     with pytest.raises(RegistryError, match="Nowhere"):
         Pipeline.parse("lost", extra=[Lost])
+
+
+def test_long_pipelines_parse_in_linear_time() -> None:
+    def seconds(stages: int) -> float:
+        text = ",".join(['everything{words=a,b number=3 text="x y"}'] * stages)
+        started = time.process_time()
+        parsed = Pipeline.parse(text, extra=KNOWN)
+        assert len(parsed.passes) == stages
+        assert Pipeline.parse(str(parsed), extra=KNOWN) == parsed
+        return time.process_time() - started
+
+    few = min(seconds(375) for _ in range(3))
+    # Eight times as many; sixty-four times as long would be the square.
+    assert seconds(3_000) < 24 * few
