@@ -241,7 +241,9 @@ class TestNames:
     def test_a_page_and_reports_of_such_names_are_written(self, evil: Path, tmp_path: Path) -> None:
         page, report = tmp_path / "page.html", tmp_path / "report.jsonl"
         page.write_text("old")
-        done = btfschema("check", evil, "--target", evil, "--html", page, "--report", report)
+        target = tmp_path / "v"
+        dump(sample(), target)
+        done = btfschema("check", evil, "--target", target, "--html", page, "--report", report)
         assert b"Traceback" not in done.stderr
         assert "m\\x1b[2J\\x1b]0;t\\x07\\nforged\\xff.btf" in page.read_text()
         row = json.loads(report.read_text())
