@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
 from btfschema.cli.inputs import (
@@ -249,6 +249,8 @@ class Verify:
             found = list(opened.left)
         elif not found:
             found = self._verified(source, base)
+        of_program, unread = self._of_program(source, base)
+        found = [*found, *of_program]
         row: dict[str, Any] = {
             "outcome": "refused" if found or refused else "ok",
             "violations": [violation.as_dict() for violation in found],
@@ -267,7 +269,7 @@ class Verify:
                 row["doubted_base"] = path
             elif not any(violation.rule.level == "read" for violation in found):
                 row["notes"] += odd(btf)
-            row["notes"] += joined(source, btf)
+            row["notes"] += [*joined(source, btf), *unread]
             if found and path is not None and self.base is not None and path != self.base.path:
                 row["notes"].append(f"{path}: taken for its base, and not the one given")
         return row
@@ -311,6 +313,26 @@ class Verify:
             return as_loaded(load_source(source, base), self.kernel)
         except BtfError:
             return None
+
+    def _of_program(self, source: Source, base: Btf | None) -> tuple[list[Violation], list[str]]:
+        """What a kernel refuses of ``.BTF.ext``, and a line when that can't be read."""
+        from btfschema.errors import BtfError
+        from btfschema.model.ext import loads_ext
+        from btfschema.sources import load_source
+        from btfschema.verification import verify_ext
+
+        if source.ext is None or self.level != "kernel":
+            return [], []
+        try:
+            btf = load_source(evolve(source, ext=None), base, check=False)
+        except BtfError:
+            # Said elsewhere.
+            return [], []
+        try:
+            ext = loads_ext(source.ext, btf, check=False)
+        except BtfError as error:
+            return [], [f"libbpf goes on without .BTF.ext, which can't be read: {error}"]
+        return verify_ext(evolve(btf, ext=ext), self.kernel), []
 
     def _verified(self, source: Source, base: Btf | None) -> list[Violation]:
         from btfschema.errors import BtfError

@@ -7,6 +7,7 @@ kinds stand beside the kinds, in :data:`btfschema.schema.KINDS`; :data:`RULES` l
 from __future__ import annotations
 
 from btfschema.verification.kernels import KERNELS, LATEST, Kernel
+from btfschema.verification.program import EXT_RULES, verify_ext
 from btfschema.verification.readers import READERS
 from btfschema.verification.repairs import OBJECT_RULES, Change, Sanitised, as_loaded, sanitise
 from btfschema.verification.rules import RULES
@@ -15,6 +16,7 @@ from btfschema.verification.verifier import verify
 from btfschema.verification.violations import Level, Rule, Violation
 
 __all__ = [
+    "EXT_RULES",
     "KERNELS",
     "LATEST",
     "OBJECT_RULES",
@@ -31,4 +33,5 @@ __all__ = [
     "oddities",
     "sanitise",
     "verify",
+    "verify_ext",
 ]

@@ -53,7 +53,7 @@ class Violation:
         kind: its kind's name.
         name: its name; empty for none.
         member: which of its members, values, parameters or variables, from 0, or None.
-        part: what one of these is called, such as ``"member"``.
+        part: what one of these is called, such as ``"member"``; or the place outside of the types.
         member_name: that member's name; empty for none.
         offset: the byte at which the wrong value stands, from the start of the BTF.
         fix: what to do about it; empty when nothing is known.
@@ -78,6 +78,8 @@ class Violation:
         if self.type_id is not None:
             name = f' "{printable(self.name)}"' if self.name else ""
             words.append(f"type {self.type_id} ({self.kind}{name})")
+        elif self.part and self.member is None:
+            words.append(self.part)
         if self.member is not None:
             name = f' "{printable(self.member_name)}"' if self.member_name else ""
             words.append(f"{self.part} {self.member}{name}")
