@@ -7,6 +7,7 @@ along, and what is wrong with those is no concern of ours.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, BinaryIO, Literal
 
 from attrs import frozen
@@ -25,6 +26,7 @@ __all__ = [
     "ELF_MAGIC",
     "ElfClass",
     "ElfSections",
+    "places_of",
     "read_elf",
     "read_identity",
 ]
@@ -64,12 +66,21 @@ class ElfSections:
     build_id: str | None = None
 
 
+@lru_cache
+def _structs(elf_class: ElfClass, byteorder: ByteOrder) -> Any:
+    """pyelftools' structs, which take longer to make than to use."""
+    from elftools.elf.structs import ELFStructs
+
+    structs: Any = ELFStructs(byteorder == "little", elf_class)
+    structs.create_basic_structs()
+    structs.create_advanced_structs()
+    return structs
+
+
 class ElfReader:
     """One ELF file's headers, every place checked against the file's size before it is read."""
 
     def __init__(self, stream: BinaryIO, size: int, name: str) -> None:
-        from elftools.elf.structs import ELFStructs
-
         self.stream, self.size, self.name = stream, size, name
         stream.seek(0)
         ident = stream.read(16)
@@ -85,9 +96,7 @@ class ElfReader:
             )
         self.elf_class: ElfClass = elf_class
         self.byteorder: ByteOrder = byteorder
-        self.structs: Any = ELFStructs(byteorder == "little", elf_class)
-        self.structs.create_basic_structs()
-        self.structs.create_advanced_structs()
+        self.structs: Any = _structs(elf_class, byteorder)
         self.header = self.parse(self.structs.Elf_Ehdr, 0, "header")
 
     def error(self, message: str, **parts: Any) -> SourceError:
@@ -162,8 +171,7 @@ class ElfReader:
         column = np.ndarray((count,), word, table, strides=(entry,))
         found = {}
         for title in titles:
-            places = np.fromiter(_places(names, f"{title}\0".encode()), np.int64)
-            having = np.flatnonzero(np.isin(column, places))
+            having = np.flatnonzero(np.isin(column, places_of(names, f"{title}\0".encode())))
             if len(having):
                 found[title] = self.section(int(having[-1]))
         return found
@@ -216,6 +224,13 @@ def _places(names: bytes, key: bytes) -> Iterator[int]:
     while at >= 0:
         yield at
         at = names.find(key, at + 1)
+
+
+def places_of(names: bytes, key: bytes) -> Any:
+    """What :func:`_places` gives, as an array."""
+    import numpy as np
+
+    return np.fromiter(_places(names, key), np.int64)
 
 
 def read_elf(stream: BinaryIO, size: int, name: str, limit: int | None = None) -> ElfSections:

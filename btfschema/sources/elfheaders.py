@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import field, frozen
+import numpy as np
+from attrs import field, fields, frozen
 from construct import Bytes, Construct, Struct
 
 from btfschema.codec.header import ByteOrder
@@ -127,6 +128,19 @@ class Section:
 
 
 UNUSED = Section()
+FIELDS = tuple(one.name for one in fields(Section))
+
+
+def rows_of(data: bytes, at: int, count: int, elf_class: ElfClass, byteorder: ByteOrder) -> Any:
+    """Section headers as a numpy array of records, whose fields are those of the declared struct.
+
+    An object has 66,000 of them when each function has a section of its own.
+    """
+    order = "<" if byteorder == "little" else ">"
+    struct = SHDR[elf_class]
+    dtype = np.dtype([(one.name, f"{order}u{one.sizeof()}") for one in struct.subcons])
+    found = np.frombuffer(data, dtype, count, at)
+    return found.astype(np.dtype([(name, np.uint64) for name in FIELDS]))
 
 
 @frozen
@@ -139,7 +153,7 @@ class ElfHeaders:
         elf_class: 32 or 64.
         byteorder: of all its words.
         header: the file header's fields.
-        sections: all section headers, the first one, which is none, included.
+        rows: all section headers, the first one, which is none, included, as records of numbers.
         segments: the program header table's place, and those that its segments map.
         names_index: which section holds the sections' names.
     """
@@ -149,20 +163,34 @@ class ElfHeaders:
     elf_class: ElfClass
     byteorder: ByteOrder
     header: Any
-    sections: tuple[Section, ...]
+    rows: Any
     segments: tuple[Extent, ...]
     names_index: int
 
     @property
     def names(self) -> Section:
         """The section that holds the sections' names."""
-        return self.sections[self.names_index]
+        return self.section(self.names_index)
+
+    @property
+    def sections(self) -> Iterator[Section]:
+        """All section headers."""
+        return (Section(*row) for row in self.rows.tolist())
+
+    def section(self, index: int) -> Section:
+        """A section header."""
+        return Section(*self.rows[index].tolist())
+
+    @property
+    def in_file(self) -> Any:
+        """Of each section whether it has a place in the file."""
+        return ~np.isin(self.rows["sh_type"], (SHT_NULL, SHT_NOBITS))
 
     @property
     def section_table(self) -> Extent:
         """The section header table's place."""
         at: int = self.header.e_shoff
-        return at, at + len(self.sections) * SHDR[self.elf_class].sizeof()
+        return at, at + len(self.rows) * SHDR[self.elf_class].sizeof()
 
     def content(self, section: Section) -> bytes:
         """A section's bytes as they are in the file; none for one that is not in it."""
@@ -193,17 +221,18 @@ def read_headers(data: bytes, name: str) -> ElfHeaders:
         )
     reader = _Reader(name, data, byteorder)
     header = reader.parse(EHDR[elf_class], 0, "header")
-    sections = reader.sections(header, SHDR[elf_class])
-    segments = reader.segments(header, PHDR[elf_class], sections[0])
+    rows = reader.sections(header, elf_class)
+    first = Section(*rows[0].tolist())
+    segments = reader.segments(header, PHDR[elf_class], first)
     index = header.e_shstrndx
-    index = sections[0].sh_link if index == SHN_XINDEX else index
-    if not SHN_UNDEF < index < len(sections):
+    index = first.sh_link if index == SHN_XINDEX else index
+    if not SHN_UNDEF < index < len(rows):
         raise SourceError(
-            f"{name}: its section name table is section {index}, it has {len(sections)} sections",
+            f"{name}: its section name table is section {index}, it has {len(rows)} sections",
             got=index,
-            expected=f"1..{len(sections) - 1}",
+            expected=f"1..{len(rows) - 1}",
         )
-    names = sections[index]
+    names = Section(*rows[index].tolist())
     if names.sh_type != SHT_STRTAB or names.sh_flags & (SHF_ALLOC | SHF_COMPRESSED):
         raise SourceError(
             f"{name}: section {index}, the section name table, has type {names.sh_type} and flags "
@@ -211,7 +240,7 @@ def read_headers(data: bytes, name: str) -> ElfHeaders:
             got=(names.sh_type, names.sh_flags),
             expected="type 3, without SHF_ALLOC and SHF_COMPRESSED",
         )
-    return ElfHeaders(name, data, elf_class, byteorder, header, sections, segments, index)
+    return ElfHeaders(name, data, elf_class, byteorder, header, rows, segments, index)
 
 
 @frozen
@@ -237,8 +266,8 @@ class _Reader:
         self.check_inside(what, at, size)
         return struct.parse(self.data[at : at + size], byteorder=self.byteorder)
 
-    def table(self, struct: Any, at: int, count: int, entry: int, what: str) -> Iterator[Any]:
-        """``count`` structs, one after the other."""
+    def check_table(self, struct: Any, at: int, count: int, entry: int, what: str) -> None:
+        """Check that ``count`` structs lie one after the other inside the file."""
         size = struct.sizeof()
         if entry != size:
             raise SourceError(
@@ -247,30 +276,32 @@ class _Reader:
                 expected=f"{size}",
             )
         self.check_inside(f"{what} table", at, count * size)
-        return (self.parse(struct, at + i * size, what) for i in range(count))
 
-    def sections(self, header: Any, struct: Any) -> tuple[Section, ...]:
+    def sections(self, header: Any, elf_class: ElfClass) -> Any:
+        struct = SHDR[elf_class]
         at, entry, what = header.e_shoff, header.e_shentsize, "section header"
         if not at:
             raise SourceError(f"{self.name}: the ELF file has no section table", expected="one")
-        (first,) = self.table(struct, at, 1, entry, what)
+        self.check_table(struct, at, 1, entry, what)
+        first = self.parse(struct, at, what)
         count = header.e_shnum or first.sh_size
         if not count:
             raise SourceError(f"{self.name}: the ELF file has 0 sections", expected="1 or more")
-        rows = self.table(struct, at, count, entry, what)
-        sections = tuple(
-            Section(**{k: v for k, v in row.items() if not k.startswith("_")}) for row in rows
-        )
-        for index, section in enumerate(sections):
-            if section.in_file:
-                self.check_inside(f"section {index}", section.sh_offset, section.sh_size)
-        return sections
+        self.check_table(struct, at, count, entry, what)
+        rows = rows_of(self.data, at, count, elf_class, self.byteorder)
+        starts, sizes, total = rows["sh_offset"], rows["sh_size"], np.uint64(len(self.data))
+        # Not by their sum, which may be too large for a word.
+        outside = (starts > total) | (sizes > total - np.minimum(starts, total))
+        for index in np.flatnonzero(outside & ~np.isin(rows["sh_type"], (SHT_NULL, SHT_NOBITS))):
+            self.check_inside(f"section {index}", int(starts[index]), int(sizes[index]))
+        return rows
 
     def segments(self, header: Any, struct: Any, first: Section) -> tuple[Extent, ...]:
         count = first.sh_info if header.e_phnum == PN_XNUM else header.e_phnum
         if not count:
             return ()
         at, entry = header.e_phoff, header.e_phentsize
-        rows = self.table(struct, at, count, entry, "program header")
+        self.check_table(struct, at, count, entry, "program header")
+        rows = [self.parse(struct, at + i * entry, "program header") for i in range(count)]
         mapped = tuple((row.p_offset, row.p_offset + row.p_filesz) for row in rows)
         return ((at, at + count * entry), *mapped)

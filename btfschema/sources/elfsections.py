@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import asdict, evolve
+import numpy as np
+from attrs import asdict, astuple, evolve
 from construct import Bytes, Struct
 
 from btfschema.codec.engines import run_construct
 from btfschema.errors import EncodeError, SourceError
 from btfschema.schema.roles import U8, U32
+from btfschema.sources.elf import places_of
 from btfschema.sources.elfheaders import (
     EHDR,
     SHDR,
@@ -51,6 +53,7 @@ MODULE_SIGNATURE: Any = Struct(
 )
 SIGNATURE_MAGIC = b"~Module signature appended~\n"
 
+MAX_PLACE = (1 << 64) - 1
 RELOCATIONS = {SHT_REL: "REL", SHT_RELA: "RELA", SHT_CREL: "CREL"}
 
 # Where contents begin: enough for every word of BTF, of which the kernel reads .BTF.base in place.
@@ -131,12 +134,24 @@ class _Rewrite:
 
     def __init__(self, elf: ElfHeaders) -> None:
         self.elf = elf
-        self.headers = list(elf.sections)
+        # All headers as columns, and those that were changed.
+        self.rows = elf.rows.copy()
+        self.changed: dict[int, Section] = {}
         self.names = elf.content(elf.names)
         self.in_place: dict[int, bytes] = {}
         self.appended: dict[int, bytes] = {}
         # Sections whose bytes in the old file are given up.
         self.freed: set[int] = set()
+
+    def _header(self, index: int) -> Section:
+        """A section header as it is by now."""
+        return Section(*self.rows[index].tolist())
+
+    def _change(self, index: int, header: Section) -> None:
+        if index == len(self.rows):
+            self.rows = np.append(self.rows, np.zeros(1, self.rows.dtype))
+        self.rows[index] = astuple(header)
+        self.changed[index] = header
 
     def put(self, title: str, content: bytes | None) -> None:
         """Give a section new content, or remove it with None."""
@@ -145,7 +160,7 @@ class _Rewrite:
             if content is not None:
                 self._add(title, content)
             return
-        old = self.headers[index]
+        old = self._header(index)
         plain = old.in_file and not old.sh_flags & SHF_COMPRESSED
         if plain and self.elf.content(old) == content:
             return
@@ -155,25 +170,21 @@ class _Rewrite:
             self.in_place[old.sh_offset] = content
         elif content is None:
             self.freed.add(index)
-            self.headers[index] = UNUSED
+            self._change(index, UNUSED)
         else:
             self.freed.add(index)
             self.appended[index] = content
-            self.headers[index] = evolve(
-                old,
-                sh_type=SHT_PROGBITS if old.sh_type == SHT_NOBITS else old.sh_type,
-                sh_flags=old.sh_flags & ~SHF_COMPRESSED,
-            )
+            kind = SHT_PROGBITS if old.sh_type == SHT_NOBITS else old.sh_type
+            flags = old.sh_flags & ~SHF_COMPRESSED
+            self._change(index, evolve(old, sh_type=kind, sh_flags=flags))
         self._empty_relocations(title, index)
 
     def _find(self, title: str) -> int | None:
         """The index of the section of this name."""
         key = f"{title}\0".encode()
-        found = [
-            index
-            for index, header in enumerate(self.headers)
-            if index and header.sh_type != SHT_NULL and self.names.startswith(key, header.sh_name)
-        ]
+        having = np.isin(self.rows["sh_name"], places_of(self.names, key))
+        having[0] = False
+        found = np.flatnonzero(having & (self.rows["sh_type"] != SHT_NULL)).tolist()
         if len(found) > 1:
             listed = ", ".join(map(str, found))
             raise EncodeError(
@@ -192,8 +203,9 @@ class _Rewrite:
 
     def _add(self, title: str, content: bytes) -> None:
         """A new section, in a section header that is unused or behind all others."""
-        unused = (i for i, header in enumerate(self.headers) if i and header == UNUSED)
-        index = next(unused, len(self.headers))
+        used = np.any([self.rows[name] != 0 for name in self.rows.dtype.names], axis=0)
+        used[0] = True
+        index = int(next(iter(np.flatnonzero(~used)), len(used)))
         key = f"{title}\0".encode()
         at = self.names.find(key)
         if at < 0:
@@ -203,19 +215,20 @@ class _Rewrite:
             at = len(self.names)
             self.names += key
         header = Section(sh_name=at, sh_type=SHT_PROGBITS, sh_addralign=BTF_ALIGNMENT)
-        self.headers[index : index + 1] = [header]
+        self._change(index, header)
         self.appended[index] = content
 
     def _refuse_names_past_the_end(self) -> None:
         """A name that is added must not become that of a section which points past all names."""
-        for index, header in enumerate(self.headers):
-            if header.sh_type != SHT_NULL and header.sh_name >= len(self.names):
-                raise SourceError(
-                    f"{self.elf.name}: the name of section {index} is at byte {header.sh_name} of "
-                    f"the sections' names, which have {len(self.names)} bytes",
-                    got=header.sh_name,
-                    expected=f"less than {len(self.names)}",
-                )
+        at = self.rows["sh_name"]
+        past = (self.rows["sh_type"] != SHT_NULL) & (at >= len(self.names))
+        for index in np.flatnonzero(past):
+            raise SourceError(
+                f"{self.elf.name}: the name of section {index} is at byte {at[index]} of "
+                f"the sections' names, which have {len(self.names)} bytes",
+                got=int(at[index]),
+                expected=f"less than {len(self.names)}",
+            )
 
     def _loaded_error(self, title: str, old: Section, content: bytes | None) -> EncodeError:
         change = "be removed" if content is None else f"become {len(content)}"
@@ -229,9 +242,10 @@ class _Rewrite:
 
     def _empty_relocations(self, title: str, target: int) -> None:
         """Drop relocations that count from the start of a section that is no more."""
-        for index, header in enumerate(self.headers):
-            if header.sh_type not in RELOCATIONS or header.sh_info != target or not header.sh_size:
-                continue
+        rows = self.rows
+        of_target = np.isin(rows["sh_type"], list(RELOCATIONS)) & (rows["sh_info"] == target)
+        for index in np.flatnonzero(of_target & (rows["sh_size"] != 0)).tolist():
+            header = self._header(index)
             if header.sh_type != SHT_REL:
                 kind = RELOCATIONS[header.sh_type]
                 raise EncodeError(
@@ -241,48 +255,54 @@ class _Rewrite:
                     expected="no relocations with addends",
                 )
             self.freed.add(index)
-            self.headers[index] = evolve(header, sh_size=0)
+            self._change(index, evolve(header, sh_size=0))
 
     def build(self) -> bytes:
         """The new file."""
         elf = self.elf
         if not (self.in_place or self.appended or self.freed):
             return elf.data
-        kept, holes = self._places()
+        kept, holes = self._kept(), self._holes()
         end = self._end(kept, holes)
         if end <= elf.names.sh_offset or len(self.names) > elf.names.sh_size:
             self.appended[elf.names_index] = self.names
             holes.append(elf.names.place)
         else:
-            kept.append(elf.names.place)
+            kept = np.append(kept, [elf.names.place], axis=0)
         out = bytearray(elf.data[:end])
         for at, content in self.in_place.items():
             out[at : at + len(content)] = content
         for start, stop in holes:
             hole = start, min(stop, end)
-            if start < end and not any(_overlap(hole, other) for other in kept):
+            if start < end and not _overlaps(hole, kept):
                 out[slice(*hole)] = bytes(hole[1] - start)
         for index, content in self.appended.items():
             out += bytes(-len(out) % ALIGNMENT)
-            self.headers[index] = evolve(
-                self.headers[index], sh_offset=len(out), sh_size=len(content)
-            )
+            place = {"sh_offset": len(out), "sh_size": len(content)}
+            self._change(index, evolve(self._header(index), **place))
             out += content
         out += bytes(-len(out) % ALIGNMENT)
         return self._with_headers(out, end)
 
-    def _places(self) -> tuple[list[Extent], list[Extent]]:
-        """The extents in the old file that are kept, and those given up; the names in neither."""
+    def _kept(self) -> Any:
+        """The extents in the old file that are kept but for the names, as rows of two."""
         elf = self.elf
-        kept, holes = [(0, EHDR[elf.elf_class].sizeof()), *elf.segments], [elf.section_table]
-        for index, section in enumerate(elf.sections):
-            if section.in_file and index != elf.names_index:
-                (holes if index in self.freed else kept).append(section.place)
-        return kept, holes
+        kept = elf.in_file
+        kept[[*self.freed, elf.names_index]] = False
+        starts, sizes = elf.rows["sh_offset"][kept], elf.rows["sh_size"][kept]
+        header = (0, EHDR[elf.elf_class].sizeof())
+        # Nobody has checked where segments lie.
+        first = np.array([header, *elf.segments], object).clip(0, MAX_PLACE).astype(np.uint64)
+        return np.concatenate([first, np.column_stack([starts, starts + sizes])])
 
-    def _end(self, kept: list[Extent], holes: list[Extent]) -> int:
+    def _holes(self) -> list[Extent]:
+        """The extents in the old file that are given up but for the names."""
+        freed = [self.elf.section(index) for index in sorted(self.freed)]
+        return [self.elf.section_table, *(one.place for one in freed if one.in_file)]
+
+    def _end(self, kept: Any, holes: list[Extent]) -> int:
         """Where the old file is cut: what follows is given up, written anew, or padding."""
-        data, floor = self.elf.data, max(stop for _, stop in kept)
+        data, floor = self.elf.data, int(kept[:, 1].max())
         end = len(data)
         places = sorted((*holes, self.elf.names.place), key=lambda place: place[::-1])
         for start, stop in reversed(places):
@@ -298,14 +318,15 @@ class _Rewrite:
             out: the file up to there.
             end: where the old file was cut.
         """
-        elf, count, headers = self.elf, len(self.headers), self.headers
+        elf, count = self.elf, len(self.rows)
         header = {**elf.header, "e_shoff": len(out), "e_shnum": count}
         if count >= SHN_LORESERVE or not elf.header.e_shnum:
             header["e_shnum"] = 0
-            headers[0] = evolve(headers[0], sh_size=count)
+            self._change(0, evolve(self._header(0), sh_size=count))
         for index in self.freed - self.appended.keys():
             # Emptied relocations may have been at the end.
-            headers[index] = evolve(headers[index], sh_offset=min(headers[index].sh_offset, end))
+            old = self._header(index)
+            self._change(index, evolve(old, sh_offset=min(old.sh_offset, end)))
         out += self._section_table()
         build, where = EHDR[elf.elf_class].build, f"{elf.name}: header"
         start = run_construct(build, header, where, elf.byteorder)
@@ -317,13 +338,14 @@ class _Rewrite:
         elf, struct = self.elf, SHDR[self.elf.elf_class]
         size = struct.sizeof()
         table = bytearray(elf.data[slice(*elf.section_table)])
-        for index, section in enumerate(self.headers):
-            if index >= len(elf.sections) or section is not elf.sections[index]:
-                where = f"{elf.name}: section header {index}"
-                row = run_construct(struct.build, asdict(section), where, elf.byteorder)
-                table[index * size : index * size + size] = row
+        for index, section in sorted(self.changed.items()):
+            where = f"{elf.name}: section header {index}"
+            row = run_construct(struct.build, asdict(section), where, elf.byteorder)
+            table[index * size : index * size + size] = row
         return table
 
 
-def _overlap(one: Extent, other: Extent) -> bool:
-    return max(one[0], other[0]) < min(one[1], other[1])
+def _overlaps(one: Extent, others: Any) -> bool:
+    """Whether an extent has bytes in common with any of some, given as rows of two."""
+    starts, stops = np.maximum(others[:, 0], one[0]), np.minimum(others[:, 1], one[1])
+    return bool(np.any(starts < stops))

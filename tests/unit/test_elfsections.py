@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from btfschema.errors import BtfError, EncodeError, SourceError
+from btfschema.sources import read_source
 from btfschema.sources.elfsections import SIGNATURE_MAGIC, replace_sections, strip_signature
 
 LITTLE = Form()
@@ -196,6 +199,47 @@ def test_extended_numbering_begins_with_section_65280() -> None:
     assert len(after) == section_header(after, 0xFF00)
     at, size = struct.unpack_from("<QQ", after, section_header(after, 0xFF00 - 1) + 24)
     assert after[at : at + size] == b"base"
+
+
+def test_many_sections_are_read_as_columns(tmp_path: Path) -> None:
+    """An object with a section a function costs no call of Python for each of 66,000."""
+    before, count = bytearray(make_object(LITTLE, [Row(".BTF", OLD)])), 66_000
+    before += struct.pack("<IIQQQQIIQQ", 0, PROGBITS, 0, 0, 64, 0, 0, 0, 1, 0) * (count - 3)
+    struct.pack_into("<H", before, 60, 0)
+    struct.pack_into("<Q", before, section_header(before, 0) + 32, count)
+    path = tmp_path / "many.o"
+    path.write_bytes(before)
+    calls = 0
+
+    def called(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    data = path.read_bytes()
+    # Once before, as much is imported only when it is used.
+    read_source(path)
+    replace_sections(data, NEW)
+    sys.setprofile(called)
+    try:
+        assert read_source(path).btf == OLD
+        after = replace_sections(data, NEW)
+    finally:
+        sys.setprofile(None)
+    assert calls < count / 2
+    path.write_bytes(after)
+    assert (read_source(path).btf, read_source(path).base) == (NEW[".BTF"], NEW[".BTF.base"])
+
+
+def test_segments_past_all_places(tmp_path: Path) -> None:
+    """What no address reaches is kept, as nobody knows where it is."""
+    rows = [Row(".text", b"c"), Row(".BTF", OLD)]
+    before = bytearray(make_object(LITTLE, rows, segments=(".text",)))
+    at = struct.unpack_from("<Q", before, 32)[0]
+    struct.pack_into("<QQ", before, at + 8, 1 << 63, 0)
+    struct.pack_into("<QQ", before, at + 32, (1 << 64) - 1, 0)
+    path = tmp_path / "odd.o"
+    path.write_bytes(replace_sections(bytes(before), NEW))
+    assert read_source(path).btf == NEW[".BTF"]
 
 
 @forms
