@@ -68,7 +68,7 @@ class ElfSections:
 
 @lru_cache
 def _structs(elf_class: ElfClass, byteorder: ByteOrder) -> Any:
-    """pyelftools' structs, which take longer to make than to use."""
+    """The structs of pyelftools, which take longer to make than to use."""
     from elftools.elf.structs import ELFStructs
 
     structs: Any = ELFStructs(byteorder == "little", elf_class)
