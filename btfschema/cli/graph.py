@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from btfschema.cli.answers import complain, print_json
@@ -9,6 +13,9 @@ from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo
+
+if TYPE_CHECKING:
+    from btfschema.render.graph import Direction
 
 __all__ = ["graph"]
 
@@ -32,6 +39,13 @@ __all__ = ["graph"]
     "--by-value", is_flag=True, help="Only parts, not what pointers and functions refer to."
 )
 @click.option(
+    "--direction",
+    type=click.Choice(["out", "in", "both"]),
+    default="out",
+    show_default=True,
+    help="What NAME leads to, or what leads to NAME.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1),
     default=300,
@@ -46,26 +60,38 @@ def graph(
     depth: int,
     form: str,
     by_value: bool,
+    direction: Direction,
     limit: int,
     as_json: bool,
     pretty: bool,
 ) -> None:
-    """Draw what the type called NAME leads to; without FILE, in the running kernel.
+    """Draw what the type called NAME leads to, or what leads to it.
 
-    Solid lines lead to parts, dashed ones to what a pointer or a function refers to; they carry the
-    members' names. Numbers are left out. NAME may have "struct", "union", "enum" or another kind
-    before it, in the same argument, or be an id.
+    Without FILE, in the running kernel. Solid lines lead to parts, dashed ones to what a pointer or
+    a function refers to; they carry the members' names. Members of anonymous structs and unions
+    count as their owner's, numbers are left out. NAME may have "struct", "union", "enum" or another
+    kind before it, in the same argument, or be an id.
 
     \b
     Examples:
       btfschema graph list_head --depth 2
+      btfschema graph 'struct file' vmlinux --direction in --by-value
       btfschema graph 'struct file' vmlinux --format svg > file.svg
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.cli.named import one_named
     from btfschema.render.graph import neighbourhood
 
     btf = open_input(file, base_btf)
-    drawn = neighbourhood(btf, one_named(btf, name), depth, limit, by_value=by_value)
+    where = Path(file).name if file is not None else f"Linux {platform.release()}"
+    drawn = neighbourhood(
+        btf,
+        one_named(btf, name),
+        depth,
+        limit,
+        by_value=by_value,
+        direction=direction,
+        where=where,
+    )
     if drawn.left_out:
         complain(f"{drawn.left_out} more types left out (--limit {limit})", None, "warning")
     if as_json:

@@ -240,6 +240,17 @@ class Relations:
         targets = types.words[positions].astype(np.int64)
         return starts, targets
 
+    @cached_property
+    def _referrers(self) -> Edges:
+        """All references, backwards."""
+        starts, targets = self._every
+        sources = np.repeat(np.arange(1, self.count), np.diff(starts))
+        return Edges(sources, targets, self.count)
+
+    def referring(self, type_id: int) -> Index:
+        """The types whose records refer to a type."""
+        return self._referrers.into(np.array([type_id]))
+
     def names_of(self, type_id: int) -> Index:
         """The type and all typedefs, qualifiers and type tags that stand for it."""
         return self._names.reaching([type_id])

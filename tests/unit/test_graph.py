@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from c_cases import CHAR, COMMON, INT
+from hypothesis import given
 from shell import as_text
 from shell import btfschema as run
 
 from btfschema import Btf, Builder, dump
 from btfschema.errors import TypeIdError
 from btfschema.render.graph import Edge, Graph, GraphvizError, neighbourhood
+from btfschema.testing import btfs
 from btfschema.views import (
     Array,
     Const,
@@ -24,10 +26,13 @@ from btfschema.views import (
     Member,
     Param,
     Ptr,
+    Restrict,
     Struct,
     Typedef,
+    TypeTag,
     Var,
     VarSecinfo,
+    Volatile,
 )
 
 
@@ -173,9 +178,9 @@ def file(tmp_path_factory: pytest.TempPathFactory, btf: Btf) -> Path:
 def test_the_command(btf: Btf, file: Path) -> None:
     done = btfschema("user", file, "--depth", "2", "--format", "mermaid")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == neighbourhood(btf, 9, depth=2).mermaid()
+    assert done.stdout == neighbourhood(btf, 9, depth=2, where=file.name).mermaid()
     done = btfschema("struct user", file, "--limit", "2")
-    assert done.stdout == neighbourhood(btf, 9, limit=2).dot()
+    assert done.stdout == neighbourhood(btf, 9, limit=2, where=file.name).dot()
     assert done.stderr == "btfschema: 2 more types left out (--limit 2)\n"
 
 
@@ -194,3 +199,62 @@ def test_a_name_of_several_types(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "2 types are called 'twice': STRUCT \"twice\" [6], TYPEDEF" in done.stderr
     assert btfschema("typedef twice", tmp_path / "twice.btf").returncode == 0
+
+
+def test_what_leads_to_a_type(btf: Btf) -> None:
+    """Each edge into a type is one that its source has outwards."""
+    drawn = neighbourhood(btf, 6, direction="in")
+    assert {(edge.source, edge.by_pointer, edge.names) for edge in drawn.edges} == {
+        (6, True, ("next", "prev")),
+        (9, False, ("nodes",)),
+    }
+    both = neighbourhood(btf, 9, direction="both")
+    outwards, inwards = neighbourhood(btf, 9), neighbourhood(btf, 9, direction="in")
+    assert set(both.edges) == {*outwards.edges, *inwards.edges}
+
+
+STEPS = (Array, Const, FuncProto, Ptr, Restrict, TypeTag, Volatile)
+
+
+@given(btfs())
+def test_in_is_out_backwards(btf: Btf) -> None:
+    outwards = {
+        edge
+        for view in btf
+        for edge in neighbourhood(btf, view.id, limit=1000).edges
+        if edge.source == view.id
+    }
+    for view in btf:
+        drawn = neighbourhood(btf, view.id, limit=1000, direction="in")
+        into = {edge for edge in drawn.edges if edge.target == view.id}
+        assert into <= outwards
+        # But for anonymous structs, which are drawn in their owners, and for what is no node.
+        wanted = {edge for edge in outwards if edge.target == view.id}
+        missing = [btf[edge.source] for edge in wanted - into]
+        assert all(isinstance(one, STEPS) or not getattr(one, "name", "") for one in missing)
+
+
+def test_members_of_anonymous_structs_are_their_owner_s() -> None:
+    builder = Builder()
+    for view in (
+        *COMMON,
+        Struct("leaf", 4, [Member("n", INT)]),
+        Struct("", 8, [Member("one", 6), Member("two", 6, 32)]),
+        Array(7, INT, 2),
+        Struct("owner", 40, [Member("", 7), Member("named", 7, 64), Member("many", 8, 128)]),
+        Ptr(7),
+        Struct("points", 8, [Member("to", 10)]),
+    ):
+        builder.add(view)
+    btf = builder.build()
+    drawn = neighbourhood(btf, 9)
+    assert drawn.edges == (Edge(9, 6, False, ("one", "two")),)
+    assert neighbourhood(btf, 6, direction="in").nodes.keys() == {6, 7, 9}
+    # Behind a pointer it is a type of its own.
+    assert neighbourhood(btf, 11).nodes.keys() == {11, 7}
+
+
+def test_titles_are_escaped() -> None:
+    drawn = Graph({1: "a"}, {1: 4}, (), title='struct "a\\b" in x')
+    assert drawn.dot().startswith('digraph "struct \\"a\\\\b\\" in x" {')
+    assert 'title: "struct \\"a\\\\b\\" in x"' in drawn.mermaid()
