@@ -4,16 +4,19 @@ The rules are facts of ``kernel/bpf/btf.c`` and libbpf's ``btf.c``. Those that a
 kinds stand beside the kinds, in :data:`btfschema.schema.KINDS`; :data:`RULES` lists them all.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from btfschema.verification.kernels import KERNELS, LATEST, Kernel
-from btfschema.verification.program import EXT_RULES, verify_ext
-from btfschema.verification.readers import READERS
-from btfschema.verification.repairs import OBJECT_RULES, Change, Sanitised, as_loaded, sanitise
-from btfschema.verification.rules import RULES
-from btfschema.verification.suspect import Oddity, oddities
-from btfschema.verification.verifier import verify
-from btfschema.verification.violations import Level, Rule, Violation
+from btfschema._doors import door
+
+if TYPE_CHECKING:
+    from btfschema.verification.kernels import KERNELS, LATEST, Kernel
+    from btfschema.verification.program import EXT_RULES, verify_ext
+    from btfschema.verification.readers import READERS
+    from btfschema.verification.repairs import OBJECT_RULES, Change, Sanitised, as_loaded, sanitise
+    from btfschema.verification.rules import RULES
+    from btfschema.verification.suspect import Oddity, oddities
+    from btfschema.verification.verifier import verify
+    from btfschema.verification.violations import Level, Rule, Violation
 
 __all__ = [
     "EXT_RULES",
@@ -35,3 +38,26 @@ __all__ = [
     "verify",
     "verify_ext",
 ]
+
+_HOMES = {
+    "KERNELS": "btfschema.verification.kernels",
+    "LATEST": "btfschema.verification.kernels",
+    "Kernel": "btfschema.verification.kernels",
+    "EXT_RULES": "btfschema.verification.program",
+    "verify_ext": "btfschema.verification.program",
+    "READERS": "btfschema.verification.readers",
+    "OBJECT_RULES": "btfschema.verification.repairs",
+    "Change": "btfschema.verification.repairs",
+    "Sanitised": "btfschema.verification.repairs",
+    "as_loaded": "btfschema.verification.repairs",
+    "sanitise": "btfschema.verification.repairs",
+    "RULES": "btfschema.verification.rules",
+    "Oddity": "btfschema.verification.suspect",
+    "oddities": "btfschema.verification.suspect",
+    "verify": "btfschema.verification.verifier",
+    "Level": "btfschema.verification.violations",
+    "Rule": "btfschema.verification.violations",
+    "Violation": "btfschema.verification.violations",
+}
+
+__getattr__, __dir__ = door(globals(), _HOMES)

@@ -165,15 +165,21 @@ def _structs(btf: Btf, *, unions: bool) -> Iterator[_Placed]:
 
 
 def _rows(found: list[Ints]) -> Ints:
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+    return _distinct(np.concatenate([np.zeros(0, np.int64), *found]))
+
+
+def _distinct(rows: Ints) -> Ints:
+    """Each row once, ascending. Nearly always there is none, and numpy.unique is slow to start."""
+    return np.unique(rows) if len(rows) else rows
 
 
 @_doubt("member-twice", "members have the same name as another one of their struct")
 def _same_names(btf: Btf) -> Ints:
     found = []
-    for placed in _structs(btf, unions=True):
-        names = placed.members.column("name_off").astype(np.int64)
-        keys = np.sort((placed.owners.astype(np.int64) << 32 | names)[names > 0])
+    for kind in sorted(parts_of_plan(btf.types.plan).composites):
+        members = btf.types.elements(kind)
+        names = members.column("name_off").astype(np.int64)
+        keys = np.sort((members.owners.astype(np.int64) << 32 | names)[names > 0])
         found.append(keys[1:][keys[1:] == keys[:-1]] >> 32)
     return _rows(found)
 
@@ -222,7 +228,7 @@ def _not_c(btf: Btf) -> Ints:
     if not owners:
         return np.zeros(0, np.int64)
     found = np.concatenate(offsets).astype(np.int64)
-    return np.unique(np.concatenate(owners)[_wrong_names(btf, found)]).astype(np.int64)
+    return _distinct(np.concatenate(owners)[_wrong_names(btf, found)]).astype(np.int64)
 
 
 def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
@@ -267,7 +273,7 @@ def _are_keywords(data: Ints, at: Ints) -> Mask:
     behind = at[near] + 2
     near = near[KEYWORD_STARTS[1][padded[behind] | padded[behind + 1] << 8]]
     text, places = data.tobytes(), []
-    for place in np.unique(at[near]).tolist():
+    for place in set(at[near].tolist()):
         end = text.find(b"\0", place, place + LONGEST_KEYWORD + 1)
         if end > 0 and text[place:end] in C_KEYWORDS:
             places.append(place)
