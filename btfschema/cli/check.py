@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+# Results are compared with those of the other policy.
+OTHER = {"kernel": "strict", "strict": "kernel"}
+
 
 @click.command()
 @tree_options
@@ -224,10 +227,18 @@ class Check:
         distilled = run_loaded(_pipeline("distill"), list(full.values()), Context())
         for number, result in zip(full, distilled, strict=True):
             btfs[number] = result if isinstance(result, Exception) else result.btf
-        moves = {name: self._moved(btfs, original, name) for name in self.targets}
+        moves = {name: self._moved(btfs, original, name, self.policy) for name in self.targets}
+        asides = {
+            name: _otherwise(
+                self.policy, ends, self._moved(btfs, original, name, OTHER[self.policy])
+            )
+            for name, ends in moves.items()
+        }
         found: list[dict[str, Any] | Failure] = []
         for number, (file, one) in enumerate(zip(files, opened, strict=True)):
             notes = one[1] if isinstance(one, tuple) else []
+            told = [f"{name}: {said[number]}" for name, said in asides.items() if number in said]
+            notes = [*notes, *told]
             ends = {name: results[number] for name, results in moves.items()}
             failed = btfs[number]
             found.append(
@@ -236,17 +247,39 @@ class Check:
         return found
 
     def _moved(
-        self, btfs: Sequence[Btf | Failure], original: Btf | None, name: str
+        self, btfs: Sequence[Btf | Failure], original: Btf | None, name: str, policy: str
     ) -> list[PassResult | Failure]:
-        """What becomes of all on one kernel."""
+        """What becomes of all on one kernel under a policy."""
         from btfschema.framework.files import run_loaded
         from btfschema.framework.passes import Context
 
         inputs = {"target": self.targets[name].open()}
         if original is not None:
             inputs["original"] = original
-        pipeline = _pipeline(f"relocate{{policy={self.policy}}}")
+        pipeline = _pipeline(f"relocate{{policy={policy}}}")
         return run_loaded(pipeline, btfs, Context(inputs))
+
+
+def _otherwise(
+    policy: str, ends: Sequence[PassResult | Failure], others: Sequence[PassResult | Failure]
+) -> dict[int, str]:
+    """What to say of files for which the other policy comes to another end, by number.
+
+    Args:
+        policy: the one that counts.
+        ends: what becomes of each file under it.
+        others: under the other one.
+    """
+    from btfschema.errors import MatchError
+
+    other, found = OTHER[policy], {}
+    for number, (end, aside) in enumerate(zip(ends, others, strict=True)):
+        if isinstance(end, MatchError) and not isinstance(aside, Exception):
+            found[number] = f"--policy {other} finds a partner for every type, {policy} does not"
+        elif isinstance(aside, MatchError) and not isinstance(end, Exception):
+            why = str(aside).partition("\n")[2].strip().partition("\n")[0]
+            found[number] = f"--policy {other} does not find every partner: {why}"
+    return found
 
 
 def _row(

@@ -11,7 +11,7 @@ import pytest
 from file_makers import make_elf
 from shell import btfschema
 
-from btfschema import dumps, load
+from btfschema import Builder, dump, dumps, load, views
 from btfschema.framework.registry import passes
 
 Files = dict[str, Path]
@@ -245,3 +245,32 @@ def test_passes_are_listed_with_options_and_origin() -> None:
     assert "options: policy=strict|kernel [strict]" in text
     rows = json.loads(btfschema("passes", "--json").stdout)
     assert {row["name"] for row in rows} == set(passes())
+
+
+def test_check_says_where_the_policies_differ(tmp_path: Path) -> None:
+    """Of two equal types, strict takes either; kernels refuse the name."""
+    int_ = views.Int("int", 4, views.IntEncoding.SIGNED)
+    base = Builder()
+    base.add(int_)
+    original = base.build()
+    dump(original, tmp_path / "base")
+    split = Builder(original)
+    split.add(views.Struct("mine", 4, [views.Member("a", 1)]))
+    dump(split.build(), tmp_path / "m.btf")
+    for name, count in (("once", 1), ("twice", 2)):
+        b = Builder()
+        for _ in range(count):
+            b.add(int_)
+        dump(b.build(), tmp_path / name)
+    for target, policy, code, words in (
+        ("once", "kernel", 0, ""),
+        ("once", "strict", 0, ""),
+        ("twice", "kernel", 1, "--policy strict finds a partner for every type, kernel does not"),
+        ("twice", "strict", 0, "--policy kernel does not find every partner: int int"),
+    ):
+        options: list[str | Path] = ["-B", tmp_path / "base", "-T", tmp_path / target]
+        done = btfschema("check", tmp_path / "m.btf", *options, "--policy", policy)
+        said = done.stderr.decode()
+        assert done.returncode == code, said
+        assert words in said
+        assert bool(words) == ("--policy" in said)
