@@ -19,6 +19,10 @@ __all__ = ["banner_release", "build_id", "bzimage_release", "module_release", "n
 RELEASE = re.compile(rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}")
 BANNER = re.compile(rb"Linux version (" + RELEASE.pattern + rb") \(")
 KERNEL = re.compile(r"^(?:vmlinu[xz]|[uz]?Image)-")
+ARCHIVE = re.compile(r"\.btf(?:\.tar)?(?:\.(?:gz|xz|zst))?$")
+PACKAGE = re.compile(
+    r"(?:linux-image(?:-unsigned)?-([^_]+)_.*\.deb|kernel(?:-core|-default)?-([^/]+)\.rpm)"
+)
 VERMAGIC = b"vermagic="
 # Where the header of a bzImage says where its version is, less the first sector.
 KERNEL_VERSION_AT, SECTOR = 0x20E, 0x200
@@ -63,8 +67,11 @@ def banner_release(data: bytes | memoryview) -> str | None:
 
 
 def named_release(name: str) -> str | None:
-    """The release that a file is called by, as ``6.12.0.btf`` in BTFHub's archive."""
-    title = KERNEL.sub("", name.rpartition("/")[2]).removesuffix(".btf")
+    """The release that a file is called by, as ``6.12.0.btf`` in BTFHub's archive, or a package."""
+    title = name.rpartition("/")[2]
+    package = PACKAGE.fullmatch(title)
+    title = package[1] or package[2] if package else KERNEL.sub("", title)
+    title = ARCHIVE.sub("", title)
     match = RELEASE.fullmatch(title.encode("utf-8", "replace"))
     return match[0].decode("ascii") if match else None
 

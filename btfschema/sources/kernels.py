@@ -16,10 +16,11 @@ from btfschema.model.container import Btf
 from btfschema.sources import SYSFS, VMLINUX, StrPath, load
 from btfschema.sources.compression import codec_of
 from btfschema.sources.elf import ELF_MAGIC, read_identity
-from btfschema.sources.identity import bzimage_release
+from btfschema.sources.identity import bzimage_release, named_release
 from btfschema.sources.images import (
     BOXES,
     HEAD_SIZE,
+    PACKAGES,
     is_bare_kernel,
     is_bzimage,
     is_zimage,
@@ -120,7 +121,8 @@ def release_of(path: StrPath) -> str | None:
     """The release that a kernel's file says, as far as it does without being unpacked.
 
     Args:
-        path: an x86 boot image, vmlinux or a module; anything else says nothing.
+        path: an x86 boot image, vmlinux or a module; of a package, and of ``RELEASE.btf`` as
+            BTFHub's archive has it, the name counts; anything else says nothing.
 
     Returns:
         The release as ``uname -r`` gives it; None when the file does not say it or can't be read.
@@ -137,7 +139,7 @@ def release_of(path: StrPath) -> str | None:
                 return read_identity(file, size, os.fspath(path))[0]
     except (OSError, SourceError):
         return None
-    return None
+    return named_release(os.fsdecode(path)) if codec_of(head) or head.startswith(PACKAGES) else None
 
 
 def find_kernels(*places: StrPath) -> list[KernelFile]:

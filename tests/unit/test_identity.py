@@ -108,6 +108,25 @@ def test_files_that_say_nothing_are_not_refused(tmp_path: Path) -> None:
     assert release_of(tmp_path) is release_of(tmp_path / "missing") is release_of("-") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "release"),
+    [
+        ("linux-image-6.12.117+deb12-amd64_6.12.117-1_amd64.deb", RELEASE),
+        ("kernel-core-6.11.4-301.fc41.x86_64.rpm", "6.11.4-301.fc41.x86_64"),
+        ("linux-headers-6.12_amd64.deb", None),
+        ("5.4.0-1-amd64.btf.tar.xz", "5.4.0-1-amd64"),
+        ("vmlinux.btf.tar.xz", None),
+    ],
+)
+def test_packages_and_archives_are_called_by_their_names(
+    tmp_path: Path, name: str, release: str | None
+) -> None:
+    path = tmp_path / name
+    starts = {".deb": b"!<arch>\ndebian-binary", ".rpm": b"\xed\xab\xee\xdb"}
+    path.write_bytes(starts.get(path.suffix, COMPRESS["xz"](b"")))
+    assert release_of(path) == release
+
+
 def test_info_says_both(tmp_path: Path) -> None:
     path = tmp_path / "m.ko"
     path.write_bytes(MODULE)

@@ -23,10 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shell import btfschema
 
-from btfschema import Builder, dumps, load
+from btfschema import Builder, dumps, load, loads
 from btfschema.errors import BtfError, NoBtfError, SourceError
-from btfschema.sources import read_source
-from btfschema.views import Int
+from btfschema.sources import compression, read_source
+from btfschema.views import Int, Ptr
 
 RELEASE = "6.12.117+deb12-amd64"
 MODULES = f"lib/modules/{RELEASE}/kernel"
@@ -101,13 +101,13 @@ def test_of_several_modules_it_asks_which(tmp_path: Path, package: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["deb with zstd", "rpm"])
-def test_a_package_is_a_tree(
-    tmp_path: Path, package: str, cloud_bytes: bytes, modules: dict[str, bytes]
-) -> None:
+def test_a_package_is_a_tree(tmp_path: Path, package: str) -> None:
     """Its kernel is the base, and nothing is left behind."""
-    names = ("libiscsi", "nf_nat")
-    files = {f"{MODULES}/{n}.ko": make_elf({".BTF": modules[n]}) for n in names}
-    files |= {"../../escaped.ko": b"x", "boot/vmlinux-6.12": make_elf({".BTF": cloud_bytes})}
+    builder = Builder(loads(KERNEL))
+    builder.add(Ptr(1))
+    module = make_elf({".BTF": dumps(builder.build())})
+    files = {f"{MODULES}/{name}.ko": module for name in ("libiscsi", "nf_nat")}
+    files |= {"../../escaped.ko": b"x", "boot/vmlinuz-6.12": VMLINUZ}
     path = put(tmp_path, PACKAGES[package](files), f"kernel.{package}")
     before = set(Path(tempfile.gettempdir()).glob("btfschema-*"))
     report = tmp_path / "report.jsonl"
@@ -135,6 +135,20 @@ def test_archives_are_not_held(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 12 << 20
+
+
+@pytest.mark.parametrize("package", ["deb with zstd", "rpm", "tar"])
+def test_bombs_in_packages(tmp_path: Path, package: str) -> None:
+    """Twice what the file's size allows, as a buffer doubles, and a part of the unpacked data."""
+    bomb = PACKAGES[package]({"boot/vmlinux": COMPRESS["zstd"](bytes(160 << 20))})
+    path = put(tmp_path, COMPRESS["gzip"](bomb))
+    allowed = compression.proportionate(path.stat().st_size)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match=f"more than the limit of {allowed} bytes"):
+        load(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * allowed + (36 << 20)
 
 
 @pytest.mark.parametrize("kind", ["pax", "name"])
