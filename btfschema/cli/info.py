@@ -15,6 +15,7 @@ from btfschema.cli.table import Table
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.questions.sizes import Sizes
 
 __all__ = ["describe", "info"]
 
@@ -22,11 +23,17 @@ __all__ = ["describe", "info"]
 @click.command()
 @click.argument("file", required=False, type=click.Path(allow_dash=True))
 @base_option
+@click.option(
+    "--sizes",
+    is_flag=True,
+    help="Show what takes the bytes too: by kind, and the names whose types take most.",
+)
 @json_options("the same facts as one object")
-def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) -> None:
+def info(file: str | None, base_btf: str | None, sizes: bool, as_json: bool, pretty: bool) -> None:
     """Show what FILE's BTF holds: header, sections, types by kind, strings, base, layout.
 
-    Without FILE, the running kernel's. Sizes and offsets are in bytes.
+    Without FILE, the running kernel's. Sizes and offsets are in bytes. With --sizes, a string
+    counts for the first type that uses it.
     """
     default = RUNNING_KERNEL if Path(RUNNING_KERNEL).exists() else "(sample)"
     facts: dict[str, Any] = {"file": file or default}
@@ -34,7 +41,7 @@ def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) ->
         facts["source"] = {"format": "raw", "layers": [], "elf_class": None, "blobs": 1}
         release = platform.release() if default == RUNNING_KERNEL else None
         facts |= {"release": release, "build_id": None}
-        facts |= describe(open_input(file, base_btf))
+        btf = open_input(file, base_btf)
     else:
         from btfschema.sources import read_source
 
@@ -48,11 +55,18 @@ def info(file: str | None, base_btf: str | None, as_json: bool, pretty: bool) ->
         facts["release"], facts["build_id"] = source.release, source.build_id
         btf, notes = load_over(source, base_btf)
         warn(file, notes)
-        facts |= describe(btf)
+    facts |= describe(btf)
+    taken = None
+    if sizes:
+        from btfschema.questions.sizes import sizes_of
+
+        taken = sizes_of(btf)
+        facts["sizes"] = taken.as_dict()
     if as_json:
         echo(json_text(facts, pretty=pretty))
     else:
-        for number, table in enumerate(_tables(facts)):
+        tables = [*_tables(facts), *(_sizes(taken) if taken is not None else ())]
+        for number, table in enumerate(tables):
             if number:
                 echo()
             table.show()
@@ -147,6 +161,29 @@ def _tables(facts: dict[str, Any]) -> list[Table]:
         sizes = [(row["kind"], *(str(row[head]) for head in heads)) for row in facts["layout"]]
         found.append(Table(("layout", *heads), sizes, {1, 2, 3}, least={0: 16}, gap=" "))
     return found
+
+
+def _sizes(taken: Sizes) -> list[Table]:
+    """What takes the bytes, by kind and by name."""
+
+    def line(name: str, *numbers: int | None) -> tuple[str, ...]:
+        total = numbers[-1] or 0
+        cells = ["" if number is None else f"{number:,}" for number in numbers]
+        return name, *cells, f"{100 * total / max(1, taken.total):.1f}%"
+
+    rows = [line(one.kind, one.types, one.records, one.strings, one.total) for one in taken.kinds]
+    rows.append(line("unused strings", None, None, taken.unused, taken.unused))
+    rows.append(line("header and rest", None, None, None, taken.rest))
+    rows.append(line("all", None, None, None, taken.total))
+    by_kind = Table(
+        ("bytes", "types", "records", "strings", "total", "share"), rows, {1, 2, 3, 4, 5}, {0: 16}
+    )
+    names = [
+        (one.kind, one.name, f"{one.types:,}", f"{one.records:,}", f"{one.strings:,}")
+        for one in taken.names
+    ]
+    by_name = Table(("kind", "name", "types", "records", "strings"), names, {2, 3, 4}, {0: 16})
+    return [by_kind, by_name] if names else [by_kind]
 
 
 def _identity(facts: dict[str, Any]) -> list[tuple[str, str]]:
