@@ -37,7 +37,7 @@ NAMES = "vmlinux-6.12-cloud.btf", "vmlinux-6.12-generic.btf"
 DATA = "vmlinux-cloud.btf.xz", "vmlinux-generic.btf.xz"
 CHECK = ["check", "--all", "modules", "-B", NAMES[0], "-T", NAMES[1], "-T", NAMES[0]]
 DISTILL = ["distill", "--all", "modules", "-B", NAMES[0], "--out-dir", "distilled"]
-COLUMNS = 92
+COLUMNS = 100
 
 TERMINAL = """<!DOCTYPE html><meta charset="utf-8"><style>
 body { margin: 0; background: #14181e; color: #d7dce2 }

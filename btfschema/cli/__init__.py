@@ -302,6 +302,7 @@ def main(args: list[str] | None = None) -> Any:
     from btfschema.cli.answers import as_object, asks_for_json, worded
     from btfschema.cli.outputs import echo, json_text
     from btfschema.errors import BtfError, RegistryError, SpecError
+    from btfschema.escapes import printable
 
     if args is None:
         _spare_the_process()
@@ -320,6 +321,9 @@ def main(args: list[str] | None = None) -> Any:
                 sys.stdout.flush()
         sys.exit(ended if isinstance(ended, int) else 0)
     except click.ClickException as error:
+        for word in filter(None, words):
+            # Names of files are words of the command line, where a shell expands a pattern.
+            vars(error)["message"] = error.message.replace(word, printable(word))
         if not asks_for_json(words):
             error.show()
             sys.exit(error.exit_code)

@@ -14,7 +14,7 @@ from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
 from btfschema.cli.inputs import base_option, load_over, odd, warn
 from btfschema.cli.options import json_options
-from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, write_output
+from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, one_line, write_output
 
 if TYPE_CHECKING:
     from btfschema.errors import BtfError
@@ -226,7 +226,7 @@ def _show(
         if not found:
             return
         echo(f"== {title}")
-    echo("\n".join(lines(found, full=full)))
+    echo("\n".join(map(one_line, lines(found, full=full))))
 
 
 def _files(

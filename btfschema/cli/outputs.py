@@ -27,7 +27,9 @@ __all__ = [
     "foot",
     "guard",
     "json_text",
+    "one_line",
     "output_stream",
+    "print_csv",
     "ready",
     "stdout",
     "write_output",
@@ -91,6 +93,25 @@ def stdout() -> BinaryIO:
     sys.stdout.flush()
     raw: BinaryIO = sys.stdout.buffer
     return io.BufferedWriter(_Escaping(raw), 1 << 16) if is_terminal(sys.stdout) else raw
+
+
+def one_line(text: str) -> str:
+    """Text with names in it, of one line whatever they are."""
+    return on_terminal(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def print_csv(text: str) -> None:
+    """Print CSV; on a terminal without the newlines and control characters that names brought."""
+    if is_terminal(sys.stdout):
+        import csv
+
+        escaped = io.StringIO()
+        rows = csv.reader(io.StringIO(text, newline=""))
+        csv.writer(escaped, lineterminator="\n").writerows(map(printable, row) for row in rows)
+        text = escaped.getvalue()
+    out = stdout()
+    out.write(text.encode("utf-8", "surrogateescape"))
+    out.flush()
 
 
 class _Escaping(io.RawIOBase):

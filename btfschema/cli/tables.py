@@ -11,7 +11,7 @@ import click
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.inputs import base_option, load_files
 from btfschema.cli.options import json_options
-from btfschema.cli.outputs import guard, write_output
+from btfschema.cli.outputs import DASH, guard, print_csv, write_output
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -204,4 +204,7 @@ def _write_table(
         write_output(output, parquet_bytes(whole.unify_dictionaries()))
         return
     data = b"".join(csv_bytes(part, header=not number) for number, part in enumerate(parts))
-    write_output(output, data)
+    if output == DASH:
+        print_csv(data.decode("utf-8", "surrogateescape"))
+    else:
+        write_output(output, data)

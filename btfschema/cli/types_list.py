@@ -12,7 +12,7 @@ from attrs import frozen
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
-from btfschema.cli.outputs import echo, json_text
+from btfschema.cli.outputs import echo, json_text, one_line, print_csv
 from btfschema.cli.table import Table
 from btfschema.cli.tree import gather, tree_options
 
@@ -171,7 +171,7 @@ def list_(
         found = Listed([row.values(shown) for row in rows])
     if prototypes or only_names:
         end = ";" if prototypes else ""
-        echo("".join(f"{text}{end}\n" for (text,) in found.rows if text), nl=False)
+        echo("".join(f"{one_line(text)}{end}\n" for (text,) in found.rows if text), nl=False)
     elif as_json:
         echo(json_text([dict(zip(shown, row, strict=True)) for row in found.rows], pretty=pretty))
     elif as_csv:
@@ -215,4 +215,4 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    echo(text.getvalue(), nl=False)
+    print_csv(text.getvalue())

@@ -23,12 +23,14 @@ from btfschema.schema.roles import Bits, Role
 from btfschema.tables.strings import StringTable
 from btfschema.tables.types import Index
 
-__all__ = ["COLUMNS", "Cells", "Column", "Escape", "Shape", "shape_of"]
+__all__ = ["COLUMNS", "CONTROLS", "Cells", "Column", "Escape", "Shape", "shape_of"]
 
 ANONYMOUS = "(anon)"
 INVALID = "(invalid)"
 VOID = "UNKNOWN"
 
+# Bytes that a terminal acts on: C0 and DEL, without the NUL that ends a name.
+CONTROLS = bytes([*range(1, 0x20), 0x7F])
 Escape = Callable[[str], str]
 
 
@@ -244,7 +246,8 @@ def _section_variable(cells: Cells) -> list[str]:
             owner = btf.owner(type_id)
             row = type_id - owner.first_id
             kind = owner.types.plan.name(int(owner.types.kinds[row]))
-            (name,) = strings_at(owner.strings, owner.types.name_offs[row : row + 1])
+            offsets = owner.types.name_offs[row : row + 1]
+            (name,) = strings_at(owner.strings, offsets, cells.escape)
         found.append(f" ({kind} '{name}')")
     return found
 

@@ -9,19 +9,18 @@ from typing import BinaryIO
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.render.dump import Dump, Fields, Items, Style
-from btfschema.render.notation import Escape
+from btfschema.render.notation import CONTROLS, Escape
 
 __all__ = ["TEXT", "format_type", "write_raw"]
 
-# What a terminal acts on: C0, DEL and C1, the last as UTF-8 has it.
-_CONTROLS = bytes([*range(1, 0x20), 0x7F])
+# The same and C1, as UTF-8 has it.
 _C1 = re.compile("[\x01-\x1f\x7f-\x9f]")
 
 
 def _escape(btf: Btf) -> Escape | None:
     """Escape names only when one of the chain calls for it, since nearly none ever does."""
     tables = [each.strings.data for each in btf.chain]
-    if all(data.isascii() and data.translate(None, _CONTROLS) == data for data in tables):
+    if all(data.isascii() and data.translate(None, CONTROLS) == data for data in tables):
         return None
     return lambda text: printable(text) if _C1.search(text) else text
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from btfschema.errors import DecodeError
+from btfschema.escapes import printable
 from btfschema.values.layout import Layout, Record, Series
 
 __all__ = ["Data", "require", "view_of"]
@@ -75,7 +76,7 @@ def _first_missing(layout: Layout, at: int, have: int, path: str) -> tuple[str, 
             if not beyond:
                 return path, at, part.size
             offset, size, field = min(beyond, key=lambda place: place[0])
-            path, at = f"{path}.{field.name}", at + offset
+            path, at = f"{path}.{printable(field.name)}", at + offset
             if field.bits:
                 return path, at, size
             part = field.layout

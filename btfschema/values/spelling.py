@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from btfschema.errors import UnresolvedError
+from btfschema.escapes import printable
 from btfschema.model.views import TypeView
 from btfschema.schema.constraints import Graph, NameRule
 from btfschema.values.layouts import Layouts
@@ -95,5 +96,5 @@ def _word(layouts: Layouts, view: Any) -> str:
     if hasattr(view, "values"):
         word = "enum"
     elif not hasattr(view, "members") and not hasattr(view, "fwd_kind"):
-        return str(view.name)
-    return f"{word} {view.name}" if view.name else word
+        return printable(view.name)
+    return f"{word} {printable(view.name)}" if view.name else word

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from btfschema.escapes import printable
 from btfschema.model.views import Linkage
 from btfschema.values.layout import Bits, Form, Layout, Member, Record, Scalar, Series, fold
 from btfschema.values.layouts import Layouts
@@ -115,11 +116,11 @@ class ValueWriter:
         self._out.append(WORDS.get(linkage, ""))
         (target,) = view.references
         name = self._layouts.name_of(type_id)
-        self._out.append(f"{cast_of(self._layouts, target)} {name} = ")
+        self._out.append(f"{cast_of(self._layouts, target)} {printable(name)} = ")
         return target
 
     def _section(self, section: Record, at: int) -> None:
-        self._out.append(f'SEC("{self._layouts.name_of(section.id)}") ')
+        self._out.append(f'SEC("{printable(self._layouts.name_of(section.id))}") ')
         for member in section.members:
             self._value(member.type_id, member.layout, at + member.offset, None, 0, False)
             self._out.append(";")
@@ -133,7 +134,7 @@ class ValueWriter:
                 continue
             self._indent(depth + 1)
             if self._options.names and member.name:
-                self._out.append(f".{member.name} = ")
+                self._out.append(f".{printable(member.name)} = ")
             self._value(member.type_id, member.layout, where, member.bits, depth + 1, in_array)
         self._indent(depth)
         self._out.append("}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from btfschema.errors import DecodeError, UnresolvedError
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.paths import steps_of
 from btfschema.model.views import TypeView
@@ -175,7 +176,7 @@ class Value:
         if field is None:
             what = layouts.btf.describe(self._type_id)
             field = field_of(layout, step, self._path, what)
-        path = f"{self._path}.{step}"
+        path = f"{self._path}.{printable(str(step))}"
         at = self._at if field.bits is not None else self._at + field.offset
         return Value(layouts, field.type_id, field.layout, self._view, at, path, field.bits)
 
@@ -246,7 +247,9 @@ def read(
     type_id = layouts.id_of(type_)
     layout = layouts.of(type_id)
     view = view_of(data)
-    path = type_ if isinstance(type_, str) else layouts.name_of(type_id) or f"[{type_id}]"
+    path = printable(
+        type_ if isinstance(type_, str) else layouts.name_of(type_id) or f"[{type_id}]"
+    )
     if not 0 <= offset <= len(view):
         raise DecodeError(
             f"{path}: offset {offset} lies outside the data, which has {len(view)} bytes",

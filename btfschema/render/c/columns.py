@@ -14,10 +14,12 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema.errors import TypeIdError, UnresolvedError
+from btfschema.escapes import printable
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
 from btfschema.model.following import follow
 from btfschema.model.memo import remembered
+from btfschema.render.notation import CONTROLS
 from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
@@ -97,6 +99,7 @@ class TypeColumns:
 
     def __init__(self, btf: Btf) -> None:
         self.strings = btf.strings
+        self._chain = btf.chain
         self._schema = btf.kinds
         self.table = table = btf.all_types
         self.count = len(table) + 1
@@ -105,7 +108,7 @@ class TypeColumns:
         self.kinds: Ints = self._by_id(table.kinds)
         self.vlens: Ints = self._by_id(table.vlens)
         self.flags: Ints = self._by_id(infos >> KIND_FLAG_SHIFT)
-        self.names: list[str] = ["", *self.strings.names(table.name_offs)]
+        self.names: list[str] = ["", *self._shown(table.name_offs)]
         self.pointer_size: int = btf.pointer_size
         refers = self._kinds_with_third(lambda third: third.role is Role.TYPE_ID)
         sized = self._kinds_with_third(lambda third: third.name == "size")
@@ -182,10 +185,21 @@ class TypeColumns:
         self._firsts[rows] = np.cumsum(elements.counts) - elements.counts
         return elements
 
+    def _shown(self, offsets: npt.NDArray[Any]) -> list[str]:
+        """Names as C has them; where they can't be C, at least nothing acts on a terminal."""
+        names = self.strings.names(offsets)
+        return names if self._is_plain else list(map(printable, names))
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether no name has a control character, as in all BTF that a compiler wrote."""
+        tables = [each.strings.data for each in self._chain]
+        return all(data.translate(None, CONTROLS) == data for data in tables)
+
     def _members(self) -> Members:
         elements = self._elements(Kind.STRUCT, Kind.UNION)
         offsets, widths = self.table.member_offsets(elements)
-        names = self.strings.names(elements.column("name_off"))
+        names = self._shown(elements.column("name_off"))
         types = self._past(elements.column("type_id")).tolist()
         self._member_elements = elements
         return Members(names, types, offsets.tolist(), widths.tolist())
@@ -240,7 +254,7 @@ class TypeColumns:
     @cached_property
     def params(self) -> tuple[list[str], Ints]:
         """Names and types of all parameters."""
-        names = self.strings.names(self._params.column("name_off"))
+        names = self._shown(self._params.column("name_off"))
         return names, self._past(self._params.column("type_id")).tolist()
 
     def parts(self, proto: int) -> Ints:
@@ -251,13 +265,13 @@ class TypeColumns:
     @cached_property
     def values(self) -> tuple[list[str], Ints]:
         """Names and values of all 32-bit enumerators, as signed numbers."""
-        names = self.strings.names(self._values.column("name_off"))
+        names = self._shown(self._values.column("name_off"))
         return names, self._values.column("value").tolist()
 
     @cached_property
     def values64(self) -> tuple[list[str], Ints]:
         """Names and values of all 64-bit enumerators, as unsigned numbers."""
-        names = self.strings.names(self._values64.column("name_off"))
+        names = self._shown(self._values64.column("name_off"))
         low = self._values64.column("value_lo32").astype(np.uint64)
         high = self._values64.column("value_hi32").astype(np.uint64)
         return names, (low | high << np.uint64(32)).tolist()

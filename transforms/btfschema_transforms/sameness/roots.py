@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from btfschema import Btf
+from btfschema.escapes import printable
 from btfschema.views import TypeView
 from btfschema_transforms.relocation.cnames import c_name
 from btfschema_transforms.relocation.memberdiff import UNNAMED, member_diff
@@ -131,7 +132,7 @@ class Roots:
         if names[0] == names[1]:
             names = self._described(first), self._described(second)
         members = getattr(one, "members", None)
-        what = f"member {members[number].name or UNNAMED}" if members else "it"
+        what = f"member {printable(members[number].name) or UNNAMED}" if members else "it"
         return f"{what} is {names[0]} in [{pair[0]}], {names[1]} in [{pair[1]}]"
 
     def _signature(self, type_id: int) -> str:
@@ -168,7 +169,7 @@ class Roots:
         changes = member_diff(self.btf, pair[0], self.btf, pair[1]).changes
         found = []
         for one in changes:
-            name = one.name or UNNAMED
+            name = printable(one.name) or UNNAMED
             if one.change == "added":
                 found.append(f"only [{pair[1]}] has {name} ({one.after})")
             elif one.change == "removed":
@@ -177,7 +178,7 @@ class Roots:
                 found.append(f"{name} is {one.before} in [{pair[0]}], {one.after} in [{pair[1]}]")
         moved = [one for one in changes if one.change == "moved"]
         if moved and not found:
-            name = moved[0].name or UNNAMED
+            name = printable(moved[0].name) or UNNAMED
             found.append(
                 f"{name} is {moved[0].before} in [{pair[0]}], {moved[0].after} in [{pair[1]}]"
             )
@@ -188,7 +189,7 @@ class Roots:
 def _values(one: TypeView, other: TypeView, pair: Pair) -> list[str]:
     """The enumerators that differ."""
     # Only enums come here.
-    olds, news = ({v.name: v.value for v in view.values} for view in (one, other))  # type: ignore[attr-defined]
+    olds, news = ({printable(v.name): v.value for v in view.values} for view in (one, other))  # type: ignore[attr-defined]
     found = []
     for name in [*olds, *(name for name in news if name not in olds)]:
         if name not in news:
