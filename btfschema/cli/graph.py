@@ -10,7 +10,7 @@ import click
 
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.completion import complete_names
-from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.inputs import base_option, open_input, pointer_option
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo
 
@@ -24,6 +24,7 @@ __all__ = ["graph"]
 @click.argument("name", shell_complete=complete_names)
 @click.argument("file", required=False, type=click.Path(allow_dash=True))
 @base_option
+@pointer_option
 @click.option(
     "--depth", type=click.IntRange(1), default=1, show_default=True, help="Steps from NAME."
 )

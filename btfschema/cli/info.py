@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.inputs import RUNNING_KERNEL, base_option, load_over, open_input, warn
+from btfschema.cli.inputs import (
+    RUNNING_KERNEL,
+    base_option,
+    load_over,
+    open_input,
+    pointer_option,
+    warn,
+    with_pointers_asked_for,
+)
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
@@ -28,6 +36,7 @@ __all__ = ["describe", "info"]
     is_flag=True,
     help="Show what takes the bytes too: by kind, and the names whose types take most.",
 )
+@pointer_option
 @json_options("the same facts as one object")
 def info(file: str | None, base_btf: str | None, sizes: bool, as_json: bool, pretty: bool) -> None:
     """Show what FILE's BTF holds: header, sections, types by kind, strings, base, layout.
@@ -54,6 +63,7 @@ def info(file: str | None, base_btf: str | None, sizes: bool, as_json: bool, pre
         }
         facts["release"], facts["build_id"] = source.release, source.build_id
         btf, notes = load_over(source, base_btf)
+        btf = with_pointers_asked_for(btf)
         warn(file, notes)
     facts |= describe(btf)
     taken = None

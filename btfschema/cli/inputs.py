@@ -29,12 +29,14 @@ __all__ = [
     "odd",
     "open_input",
     "original_option",
+    "pointer_option",
     "policy_option",
     "probably_another",
     "running_kernel",
     "saying",
     "warn",
     "warn_of_kfuncs",
+    "with_pointers_asked_for",
 ]
 
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
@@ -71,12 +73,37 @@ policy_option: Decorator = click.option(
 )
 
 
+POINTER_SIZE = "btfschema.pointer_size"
+
+
+def _keep(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    ctx.meta[POINTER_SIZE] = value
+
+
+pointer_option: Decorator = click.option(
+    "--pointer-size",
+    type=click.Choice(["4", "8"]),
+    callback=_keep,
+    expose_value=False,
+    help="Bytes of a pointer, where FILE doesn't tell: raw BTF without a C long.",
+)
+
+
+def with_pointers_asked_for(btf: Btf) -> Btf:
+    """The container with pointers as large as ``--pointer-size`` says."""
+    from btfschema.sources import with_pointers_of
+
+    size = click.get_current_context().meta.get(POINTER_SIZE)
+    return with_pointers_of(btf, int(size)) if size else btf
+
+
 def open_input(file: str | None, base_btf: str | None) -> Btf:
     """Load FILE over its base; without FILE the running kernel, or a sample where it has no BTF."""
     from btfschema.sources import load, read_source
 
     if file is not None:
         btf, notes = load_over(read_source(file), base_btf)
+        btf = with_pointers_asked_for(btf)
         warn(file, [*notes, *odd(btf, printed=True)])
         return btf
     if base_btf is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from btfschema.cli.completion import complete_names
-from btfschema.cli.inputs import base_option, open_input, warn_of_kfuncs
+from btfschema.cli.inputs import base_option, open_input, pointer_option, warn_of_kfuncs
 from btfschema.cli.named import split_arguments, wanted
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
@@ -26,6 +26,7 @@ START, END = {style: f"\0{style[0]}" for style in COLOURS}, "\0."
     "arguments", metavar="NAME... [FILE]", nargs=-1, required=True, shell_complete=complete_names
 )
 @base_option
+@pointer_option
 @click.option("--expand", is_flag=True, help="Show the members of structs inside of structs.")
 @json_options("the same facts, an array of types and members")
 def show(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from btfschema.cli.completion import complete_names
-from btfschema.cli.inputs import base_option, open_input
+from btfschema.cli.inputs import base_option, open_input, pointer_option
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
 
@@ -33,6 +33,7 @@ def number(text: str) -> int:
 @click.argument("type_", metavar="TYPE", shell_complete=complete_names)
 @click.argument("file", required=False, type=click.Path(allow_dash=False))
 @base_option
+@pointer_option
 @click.option(
     "--data",
     metavar="FILE",

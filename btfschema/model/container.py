@@ -50,7 +50,8 @@ class Btf(Lookups):
         image: header, type table, strings and layout as decoded or built.
         base: the BTF that this one is split over, or None.
         ext: what ``.BTF.ext`` says about the same program, or None.
-        address_size: bytes of an address in the ELF file that it was read from, or None.
+        address_size: bytes of an address in the ELF file that it was read from, or what the reader
+            was told, or None.
         inline: what ``.BTF.inline`` says about inlined calls in the same file, or None: split BTF
             whose base is this container's BTF.
         object_file: sections and symbols of the BPF object that it was read from, or None.
@@ -260,9 +261,10 @@ class Btf(Lookups):
 
     @cached_property
     def pointer_size(self) -> int:
-        """Bytes of a pointer, told as libbpf does.
+        """Bytes of a pointer, told as libbpf does, and further where libbpf guesses 8.
 
-        Those of an address in the ELF file; else those of C's ``long`` when the BTF has it; else 8.
+        Those of an address in the ELF file, or what :func:`btfschema.load` was told; else those of
+        C's ``long`` when the BTF has it; else 4 where members leave no room for 8; else 8.
         """
         return pointer_size_of(self)
 

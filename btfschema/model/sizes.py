@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from btfschema.errors import UnresolvedError
+from btfschema.model.following import follow
 from btfschema.schema.parts import parts_of_plan
+from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -30,6 +35,8 @@ LONG_NAMES = frozenset(
     ]
 )
 DEFAULT_POINTER_SIZE = 8
+# What pointers have on other machines, in bytes.
+SMALL = 4
 
 
 def pointer_size_of(btf: Btf) -> int:
@@ -42,7 +49,53 @@ def pointer_size_of(btf: Btf) -> int:
             size = int(types.thirds[row])
             if size in (4, 8) and part.strings[int(types.name_offs[row])] in LONG_NAMES:
                 return size
-    return DEFAULT_POINTER_SIZE
+    return SMALL if _must_be_small(btf) else DEFAULT_POINTER_SIZE
+
+
+def _must_be_small(btf: Btf) -> bool:
+    """Whether pointers of 8 bytes have no room in a struct, and such of 4 bytes do in all."""
+    types = btf.all_types
+    parts = parts_of_plan(types.plan)
+    counts = _pointer_counts(types)
+    found = False
+    for kind in parts.composites - parts.unions:
+        members = types.elements(kind)
+        offsets, _ = types.member_offsets(members)
+        owners = members.owners.astype(np.int64)
+        order = np.lexsort((offsets, owners))
+        owners, offsets = owners[order], offsets[order]
+        ids = members.column("type_id").astype(np.int64)[order]
+        room = 8 * types.thirds[owners].astype(np.int64)
+        inner = np.flatnonzero(owners[1:] == owners[:-1])
+        room[inner] = offsets[inner + 1]
+        room -= offsets
+        needed = 8 * SMALL * counts[np.where(ids < len(counts), ids, 0)]
+        if (room < needed).any():
+            return False
+        found |= bool((room < 2 * needed).any())
+    return found
+
+
+def _pointer_counts(types: TypeTable) -> npt.NDArray[np.int64]:
+    """How many pointers a value of each type is: of a pointer 1, of an array of them its length."""
+    parts = parts_of_plan(types.plan)
+    size = len(types) + 1
+
+    def targets(ids: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        return np.where(ids < size, ids, 0).astype(np.int64)
+
+    mask = np.append(False, np.isin(types.kinds, list(parts.modifiers)))
+    ends = follow(targets(np.append(0, types.thirds)), mask)
+    is_pointer = np.append(False, np.isin(types.kinds, list(parts.pointers)))
+    counts = is_pointer.astype(np.int64)
+    for kind in parts.arrays:
+        words = {field.name: field.word for field in types.plan.kinds[kind].fixed}
+        rows = types.rows_of(kind)
+        elements = targets(types.words[types.starts[rows] + words["type_id"]])
+        lengths = types.words[types.starts[rows] + words["nelems"]].astype(np.int64)
+        counts[rows + 1] = np.where(is_pointer[ends[elements]], lengths, 0)
+    found: npt.NDArray[np.int64] = counts[ends]
+    return found
 
 
 def size_of(btf: Btf, type_id: int | TypeView) -> int:

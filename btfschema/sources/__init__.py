@@ -53,6 +53,7 @@ def load(
     kinds: Kinds = KINDS,
     check: bool = True,
     scan: bool = False,
+    pointer_size: int | None = None,
 ) -> Btf:
     """Read BTF from a file.
 
@@ -72,8 +73,11 @@ def load(
         kinds: the schema to read it with.
         check: whether every type id and string offset must exist.
         scan: take the largest BTF that lies anywhere in the file, whatever it is.
+        pointer_size: bytes of a pointer, 4 or 8, where the file does not tell: raw BTF without
+            ``long``.
 
     Raises:
+        ValueError: ``pointer_size`` is something else.
         OSError: the file can't be read.
         SourceError: it is none of the above, or damaged; or ``base`` was given for a file that
             brings its own.
@@ -86,6 +90,8 @@ def load(
     """
     source = read_source(path, scan=scan)
     btf = load_source(source, base, decoder=decoder, kinds=kinds, check=check)
+    if pointer_size is not None:
+        btf = with_pointers_of(btf, pointer_size)
     if base is not None and check:
         warn_of_base(btf, f"{source.name}: ")
     return btf
@@ -138,6 +144,18 @@ def _refuse_two_bases(source: Source, base: Btf | StrPath) -> None:
 def _is_file(base: Btf | StrPath, path: Path) -> bool:
     """Whether a base was given by the path of this file."""
     return not isinstance(base, Btf) and os.fspath(base) != STDIN and path.samefile(base)
+
+
+def with_pointers_of(btf: Btf, size: int) -> Btf:
+    """The same container, with pointers of so many bytes.
+
+    Raises:
+        ValueError: these are not 4 or 8.
+    """
+    if size not in (4, 8):
+        message = f"pointer size {size} is not known, expected 4 or 8"
+        raise ValueError(message)
+    return evolve(btf, address_size=size)
 
 
 def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool = True) -> Btf:

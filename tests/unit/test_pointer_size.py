@@ -1,0 +1,81 @@
+"""How large pointers are: told by the file, by the user, or proved by where members are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from shell import btfschema
+
+from btfschema import Btf, Builder, dump, load
+from btfschema.render.structs import struct_layout
+from btfschema.views import Array, Const, Int, Member, Ptr, Struct, Typedef, TypeView, Union
+
+# Types from id 3 on.
+COMMON: tuple[TypeView, ...] = (Int("int", 4), Ptr(0))
+
+
+def built(*views: TypeView, base: Btf | None = None) -> Btf:
+    builder = Builder(base)
+    for view in (*(() if base else COMMON), *views):
+        builder.add(view)
+    return builder.build()
+
+
+# As clang describes it for a 32-bit machine, without a C long (cilium/ebpf#963).
+ARM = (Struct("l", 20, [Member("n", 2), Member("a", 4, 32), Member("c", 1, 128)]), Array(2, 1, 3))
+
+SIZES: dict[str, tuple[tuple[TypeView, ...], int]] = {
+    "a member follows after 4": (ARM, 4),
+    "the end follows after 4": ((Struct("s", 8, [Member("i", 1), Member("p", 2, 32)]),), 4),
+    "named and qualified": (
+        (Typedef("t", 4), Const(2), Struct("s", 8, [Member("p", 3), Member("i", 1, 32)])),
+        4,
+    ),
+    "an array of them": ((Array(2, 1, 2), Struct("s", 8, [Member("a", 3)])), 4),
+    "out of order": ((Struct("s", 8, [Member("i", 1, 32), Member("p", 2)]),), 4),
+    "room for 8": ((Struct("s", 16, [Member("p", 2), Member("i", 1, 64)]),), 8),
+    "room for neither": (
+        (*ARM, Struct("s", 4, [Member("p", 2), Member("i", 1, 16)])),
+        8,
+    ),
+    "a union": ((Union("u", 4, [Member("p", 2), Member("i", 1)]),), 8),
+    "no pointers": ((Struct("s", 4, [Member("i", 1)]),), 8),
+    "a long says otherwise": ((Int("long int", 8), Struct("s", 4, [Member("p", 2)])), 8),
+    "a long says so": ((Int("unsigned long", 4),), 4),
+}
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_what_proves_it(case: str) -> None:
+    views, size = SIZES[case]
+    assert built(*views).pointer_size == size
+
+
+def test_a_split_counts_with_its_base() -> None:
+    assert built(ARM[1], base=built(ARM[0], ARM[1])).pointer_size == 4
+    base = built(Ptr(1))
+    assert built(Struct("s", 8, [Member("p", 3), Member("i", 1, 32)]), base=base).pointer_size == 4
+
+
+def test_layouts_follow() -> None:
+    layout = struct_layout(built(*ARM), 3)
+    assert [place.size for place in layout.members] == [4, 12, 4]
+    assert (layout.holes, layout.overlapping, layout.excess) == ([], 0, 0)
+
+
+def test_it_can_be_given(tmp_path: Path) -> None:
+    file = tmp_path / "two.btf"
+    dump(built(Struct("s", 16, [Member("p", 2), Member("i", 1, 64)])), file)
+    assert load(file).pointer_size == 8
+    assert load(file, pointer_size=4).sizeof(2) == 4
+    with pytest.raises(ValueError, match="pointer size 5 is not known, expected 4 or 8"):
+        load(file, pointer_size=5)
+    sizes = []
+    for option in ((), ("--pointer-size", "4")):
+        info = json.loads(btfschema("info", file, *option, "--json").stdout)
+        (shown,) = json.loads(btfschema("show", "s", file, *option, "--json").stdout)
+        sizes.append((info["pointer_size"], shown["members"][0]["size"], shown["sum_holes"]))
+    assert sizes == [(8, 8, 0), (4, 4, 4)]
+    assert btfschema("show", "s", file, "--pointer-size", "5").returncode == 2
