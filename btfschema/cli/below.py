@@ -43,16 +43,20 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
     """The files with one of these suffixes, in order; links to directories are not followed.
 
     A directory whose ``vmlinux`` is raw BTF is taken for a copy of ``/sys/kernel/btf``, where
-    modules have no suffix: what begins as BTF does belongs to it, and ``vmlinux`` is the base.
+    modules have no suffix: what begins as BTF does belongs to it, and ``vmlinux`` is the base. It
+    is a file like others when it is alone.
     """
     for folder, below, names in os.walk(root):
         below.sort()
-        base = _base_of(folder, names)
+        base, found = _base_of(folder, names), list[str]()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118
             known = name.endswith(suffixes)
             if known or (base is not None and path != base and _is_raw(path)):
-                yield Below(path, os.path.relpath(_unpacked(path), root), base)
+                found.append(path)
+        if base is not None and not found:
+            found, base = [base], None
+        yield from (Below(one, os.path.relpath(_unpacked(one), root), base) for one in found)
 
 
 @contextmanager

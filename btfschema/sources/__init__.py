@@ -58,8 +58,10 @@ def load(
     """Read BTF from a file.
 
     Taken are raw BTF, also from ``/sys/kernel/btf``; ELF objects and executables with ``.BTF``;
-    kernel modules, also ``.ko.gz``, ``.ko.xz`` and ``.ko.zst``; and kernel boot images (x86
-    bzImage, arm64 and RISC-V Image, EFI zboot). Where the base is not given, it is looked for:
+    kernel modules, also ``.ko.gz``, ``.ko.xz`` and ``.ko.zst``; kernel boot images (x86 bzImage,
+    arm64 and RISC-V Image, arm zImage, EFI zboot, Android's, U-Boot's uImage and FIT); and the
+    kernel in a Debian or RPM package, or a tar or cpio archive. Where the
+    base is not given, it is looked for:
 
     - ``.BTF.base`` in the file, or ``FILE.base`` beside a raw ``FILE`` (the detached form ``X.btf``
       and ``X.btf.base``) is the base, as its type ids count from there. Giving another is an error,

@@ -189,7 +189,10 @@ def unpacked_zimage(data: bytes, name: str, limit: int) -> tuple[Codec, io.Bytes
         window = Window(io.BytesIO(data), match.start(), len(data) - match.start())
         try:
             unpacked = decompress(codec, window, name, one=True, limit=limit)
-        except SourceError:
+        except SourceError as error:
+            # Of damaged data it is a library's words.
+            if isinstance(error.got, int):
+                raise
             continue
         if unpacked.tell() >= LEAST_KERNEL:
             return codec, unpacked

@@ -83,6 +83,12 @@ def test_a_copy_of_sysfs_is_distilled(copy: Path, tmp_path: Path) -> None:
     assert made == {name + end for name in MODULES for end in ("", ".base")}
 
 
+def test_a_vmlinux_alone_is_a_file(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "vmlinux").symlink_to(copy / "vmlinux")
+    names = out("list", "--all", tmp_path, "--quiet", "--name", "task_struct", "--names")
+    assert names.split() == ["task_struct"]
+
+
 def test_the_base_that_is_named_wins(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes((copy / "nf_nat").read_bytes())
     done = btfschema("verify", "--all", copy, "-B", tmp_path / "other", "--quiet")

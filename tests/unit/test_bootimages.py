@@ -161,6 +161,12 @@ def test_trees_that_never_end_and_nodes_that_nest(tmp_path: Path) -> None:
             load(put(tmp_path, head + block))
 
 
+def test_bomb_in_a_zimage(tmp_path: Path) -> None:
+    path = put(tmp_path, make_zimage(COMPRESS["zstd"](bytes(64 << 20))))
+    with pytest.raises(SourceError, match="more than the limit of"):
+        load(path)
+
+
 @pytest.mark.parametrize("box", ["FIT"])
 def test_bombs_in_boot_images(tmp_path: Path, box: str) -> None:
     """A kernel out of proportion to the image is refused before it is unpacked."""
