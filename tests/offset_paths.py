@@ -79,7 +79,7 @@ def relocated(kernel: Btf, line: str) -> Answer:
     (question,) = parse_questions(line)
     for text, (what, name, path) in zip(question.texts, question.alternatives, strict=True):
         plain = name.split()[-1]
-        found: tuple[int] | Field | None
+        found: Field | None
         if what == "sizeof":
             found = type_size(kernel, plain)
         elif name.startswith("enum "):
@@ -92,17 +92,17 @@ def relocated(kernel: Btf, line: str) -> Answer:
     return Answer(line, question.texts[0], 0) if only_exists else Answer(line)
 
 
-def type_size(kernel: Btf, name: str) -> tuple[int] | None:
+def type_size(kernel: Btf, name: str) -> Field | None:
     builder = Builder()
     local = builder.add(views.Struct(name, 0, []))
     built = builder.build()
     if not value_of(kernel, built, local, "0", Kind.TYPE_EXISTS):
         return None
     size = value_of(kernel, built, local, "0", Kind.TYPE_SIZE)
-    return (size,) if size else None
+    return (size, None, 0, 0) if size else None
 
 
-def enum_value(kernel: Btf, name: str, value: str, *, exists: bool) -> tuple[int] | None:
+def enum_value(kernel: Btf, name: str, value: str, *, exists: bool) -> Field | None:
     builder = Builder()
     local = builder.add(views.Enum(name, 4, [views.Enumerator(value, 0)]))
     built = builder.build()
@@ -110,10 +110,10 @@ def enum_value(kernel: Btf, name: str, value: str, *, exists: bool) -> tuple[int
         return None
     found = value_of(kernel, built, local, "0", Kind.ENUMVAL_VALUE)
     assert found is not None
-    return (1,) if exists else (found if found < 1 << 63 else found - (1 << 64),)
+    return 1 if exists else (found if found < 1 << 63 else found - (1 << 64)), None, 0, 0
 
 
-def field(kernel: Btf, name: str, path: str, *, exists: bool) -> tuple[int] | Field | None:
+def field(kernel: Btf, name: str, path: str, *, exists: bool) -> Field | None:
     for leaf in leaves():
         local, root, access = program(name, path, leaf, kernel.byteorder)
 
@@ -123,7 +123,7 @@ def field(kernel: Btf, name: str, path: str, *, exists: bool) -> tuple[int] | Fi
         if not ask(Kind.FIELD_EXISTS):
             continue
         if exists:
-            return (1,)
+            return 1, None, 0, 0
         offset, size = ask(Kind.FIELD_BYTE_OFFSET), ask(Kind.FIELD_BYTE_SIZE)
         assert offset is not None
         assert size is not None

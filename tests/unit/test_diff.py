@@ -295,3 +295,50 @@ def test_a_member_of_an_empty_anonymous_struct_counts() -> None:
     old = build(empty, struct("s", 4, ("a", 1, 0)))
     new = build(empty, struct("s", 4, ("empty", 2, 0), ("a", 1, 0)))
     assert told(change(diff(old, new), "s")) == [("added", "empty")]
+
+
+def outline(btf: Btf, type_id: int, seen: tuple[int, ...] = ()) -> Any:
+    """What a type says without offsets and sizes, which follow from what it is made of."""
+    view: Any = btf[type_id]
+    if type_id in seen or not type_id:
+        return "again" if type_id else "void"
+    name = getattr(view, "name", "")
+    if seen and isinstance(view, views.Fwd):
+        return ("UNION" if view.is_union else "STRUCT"), name
+    if seen and name:
+        return view.kind.name, name
+    inside = (*seen, type_id)
+    if isinstance(view, views.Struct | views.Union):
+        return [
+            view.kind.name,
+            [(m.name, outline(btf, m.type_id, inside), m.bitfield_size) for m in view.members],
+        ]
+    if isinstance(view, views.FuncProto):
+        params = [(p.name, outline(btf, p.type_id, inside)) for p in view.params]
+        return [outline(btf, view.type_id, inside), params]
+    if isinstance(view, views.Enum | views.Enum64):
+        return [(e.name, e.value) for e in view.values]
+    lengths = getattr(view, "nelems", None)
+    return [view.kind.name, lengths, [outline(btf, one, inside) for one in view.references[:1]]]
+
+
+def test_causes_and_consequences_as_a_naive_comparison_has_them(kernels: Diff) -> None:
+    """A struct is a consequence when it says the same but for offsets and sizes."""
+    both = {"STRUCT", "UNION"}
+    changes = [
+        one
+        for one in kernels.changes.values()
+        if one.old.kind == one.new.kind and one.new.kind in both
+    ]
+    assert len(changes) > 100
+    naive = {
+        one.key
+        for one in changes
+        if outline(kernels.old, one.old.id) == outline(kernels.new, one.new.id)
+    }
+    assert naive == {one.key for one in kernels.consequences}
+    # Each of them holds one that changed, and none that is told of has changed by itself.
+    assert len(naive) == 72
+    for one in kernels.consequences:
+        assert one.causes
+        assert set(one.causes) <= kernels.changes.keys()

@@ -8,6 +8,7 @@ import json
 import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +316,29 @@ class TestCommand:
         kernel = str(tree / "kernels" / "generic.btf")
         assert self.run(tree, kernel, "-o", kernel).exit_code == 2
         assert self.run(tree, kernel, "-o", str(tree / "paths")).exit_code == 2
+
+
+PEAK = """\
+import resource, sys
+from btfschema.cli import cli
+cli(sys.argv[1:], standalone_mode=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_many_kernels_take_the_memory_of_a_few(cloud_bytes: bytes, tmp_path: Path) -> None:
+    (tmp_path / "paths").write_text("task_struct.pid\nsizeof(struct page)\n")
+    peaks = []
+    for count in (3, 120):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        (folder / "0.btf").write_bytes(cloud_bytes)
+        for number in range(1, count):
+            (folder / f"{number}.btf").hardlink_to(folder / "0.btf")
+        args = ["offsets", str(tmp_path / "paths"), "--all", str(folder), "--quiet", "-o"]
+        command = [sys.executable, "-c", PEAK, *args, str(tmp_path / f"{count}.csv")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stderr.split()[-1]))
+        assert len((tmp_path / f"{count}.csv").read_text().splitlines()) == 1 + 2 * count
+    assert peaks[1] < 1.15 * peaks[0]
