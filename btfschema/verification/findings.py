@@ -75,6 +75,7 @@ class Findings:
         got: Got,
         expected: Expected,
         word: int,
+        fix: str = "",
     ) -> None:
         """Repeated structs whose word ``word`` is wrong.
 
@@ -85,6 +86,7 @@ class Findings:
             got: one value for each of them all, or a function of their number.
             expected: in words, or a function of their number.
             word: of the repeated struct.
+            fix: what to do about it; by default what the rule says.
         """
         numbers = np.flatnonzero(which)
         if not len(numbers):
@@ -96,7 +98,7 @@ class Findings:
             numbers.tolist(), rows.tolist(), places.tolist(), strict=True
         ):
             found = got(number) if callable(got) else got[number]
-            self.place(rule, (row, place, word), found, _worded(expected, number))
+            self.place(rule, (row, place, word), found, _worded(expected, number), fix)
 
     def place(self, rule: str, place: Place, got: Any, expected: str, fix: str = "") -> None:
         """One word of a row, or of one of its repeated structs."""

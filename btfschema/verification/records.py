@@ -33,7 +33,7 @@ NO_SIZE: dict[int, str] = {
     Kind.DATASEC: "compilers leave it to libbpf, which sets it when it loads the object",
 }
 EXTERN = 2
-EXTERN_FUNC = "libbpf makes it global when it loads the object"
+BECOMES_GLOBAL = "libbpf makes it global when it loads the object"
 
 
 def check_kinds(findings: Findings, types: TypeTable, kernel: Kernel) -> None:
@@ -110,7 +110,7 @@ def _check_common_words(
         expected = f"at most {wants.max_vlen}" if wants.max_vlen else "0"
         is_func = plan.number == Kind.FUNC
         for which, fix in (
-            (bad & (vlens == EXTERN), EXTERN_FUNC if is_func else ""),
+            (bad & (vlens == EXTERN), BECOMES_GLOBAL if is_func else ""),
             (bad & (vlens != EXTERN), ""),
         ):
             findings.rows("record.vlen", rows[which], vlens[which], expected, INFO_WORD.word, fix)
@@ -138,7 +138,12 @@ def _check_common_words(
             allowed = wants.values[field.name]
             bad = ~_are(values, allowed)
             expected = f"one of {', '.join(map(str, allowed))}"
-            findings.rows("record.value", rows[bad], values[bad], expected, field.word)
+            is_variable = plan.number == Kind.VAR
+            for which, fix in (
+                (bad & (values == EXTERN), BECOMES_GLOBAL if is_variable else ""),
+                (bad & (values != EXTERN), ""),
+            ):
+                findings.rows("record.value", rows[which], values[which], expected, field.word, fix)
 
 
 def _are(values: Ints, allowed: Sequence[int]) -> Mask:

@@ -37,6 +37,9 @@ from btfschema.verification.resolution import (
 
 __all__ = ["References", "check_existence", "check_prototypes"]
 
+# What libbpf makes of a program's ksyms (bpf_object__collect_externs).
+UNTYPED = "libbpf makes it an int when it loads the object"
+LISTED_FUNC = "libbpf lists a variable of its own instead when it loads the object"
 TAGGED = (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.VAR, Kind.FUNC)
 
 
@@ -125,13 +128,16 @@ class References:
                 continue
             ids = types.words[types.starts[rows] + word].astype(np.int64)
             bad = self._wrong(ids, target)
-            self.findings.rows(
-                "reference.target",
-                rows[bad],
-                _described(self.btf, ids[bad]),
-                target.value,
-                word,
-            )
+            untyped = (ids == 0) & (plan.number == Kind.VAR)
+            for which, fix in ((bad & untyped, UNTYPED), (bad & ~untyped, "")):
+                self.findings.rows(
+                    "reference.target",
+                    rows[which],
+                    _described(self.btf, ids[which]),
+                    target.value,
+                    word,
+                    fix,
+                )
         if wants.element_target is None:
             return
         elements = types.elements(plan.number, rows)
@@ -140,14 +146,18 @@ class References:
         wrong = self._wrong(ids, wants.element_target)
         if plan.number == Kind.FUNC_PROTO:
             wrong &= ~is_last_of_void(elements)
-        self.findings.elements(
-            "reference.target",
-            elements,
-            wrong,
-            _described(self.btf, ids),
-            wants.element_target.value,
-            word,
-        )
+        listed = self.resolved.kinds_of(ids) == Kind.FUNC
+        listed &= plan.number == Kind.DATASEC
+        for which, fix in ((wrong & listed, LISTED_FUNC), (wrong & ~listed, "")):
+            self.findings.elements(
+                "reference.target",
+                elements,
+                which,
+                _described(self.btf, ids),
+                wants.element_target.value,
+                word,
+                fix,
+            )
 
     def _wrong(self, ids: Ints, target: Target) -> Mask:
         """Which ids lead where they may not; ids that lead nowhere are said elsewhere."""

@@ -11,7 +11,7 @@ from attrs import frozen
 from building import built
 from ext_sections import with_ext
 
-from btfschema import Btf, Context, Pipeline, dumps, views
+from btfschema import Btf, Builder, Context, Pipeline, dumps, views
 from btfschema.errors import MatchError, PassError, RequirementError
 from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
@@ -441,3 +441,22 @@ class TestExplanation:
         assert said["shared"] == "the target has one, [1], for several distilled types"
         assert said["encoding"] == "another encoding in the target"
         assert said["kind"] == "the target has only forward declaration [1]"
+
+
+def test_an_integer_that_the_target_has_twice_alike() -> None:
+    """The kernel refuses several candidates; to ``strict`` it does not matter which it is."""
+    b = Builder()
+    b.add(views.Int("int", 4))
+    module = Builder(b.build())
+    module.add(views.Struct("s", 4, [views.Member("a", 1)]))
+    split, _ = distill(module.build())
+    twice = Builder()
+    for view in (views.Int("int", 4), views.Int("int", 4), views.Int("long", 8)):
+        twice.add(view)
+    target = twice.build()
+    moved, _ = relocate(split, target, policy="strict")
+    (struct,) = moved
+    assert isinstance(struct, views.Struct)
+    assert struct.members[0].type_id in (1, 2)
+    with pytest.raises(MatchError, match="ambiguous among int \\[1\\] of 4 bytes, int \\[2\\]"):
+        relocate(split, target, policy="kernel")

@@ -155,6 +155,29 @@ def test_what_compilers_leave_to_libbpf_gets_advice() -> None:
     ]
 
 
+def test_what_libbpf_makes_of_externs_gets_advice() -> None:
+    """Variables from elsewhere, untyped ksyms, and functions that a section lists."""
+    b = Builder()
+    b.add(views.Int("int", 4))
+    b.add(views.Var("typed", 1, views.Linkage.EXTERN))
+    b.add(views.Var("untyped", 0, views.Linkage.EXTERN))
+    b.add(views.FuncProto(0, ()))
+    b.add(views.Func("kfunc", 4, views.Linkage.EXTERN))
+    entries = [views.VarSecinfo(2, 0, 4), views.VarSecinfo(3, 4, 4), views.VarSecinfo(5, 8, 4)]
+    b.add(views.Datasec(".ksyms", 12, entries))
+    found = verify(b.build())
+    assert [(one.type_id, one.rule.id) for one in found] == [
+        (2, "record.value"),
+        (3, "reference.target"),
+        (3, "record.value"),
+        (5, "record.vlen"),
+        (6, "reference.target"),
+    ]
+    assert all(one.fix.startswith("libbpf ") for one in found)
+    (void,) = verify(types(variable(0)))
+    assert void.fix == "libbpf makes it an int when it loads the object"
+
+
 def with_layout() -> bytes:
     builder = Builder(layout=True)
     builder.add(views.Ptr(0))
