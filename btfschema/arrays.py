@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Index",
+    "Mask",
+    "Words",
     "bounds_of",
     "joined_arrays",
     "parts_of",
@@ -24,6 +27,11 @@ __all__ = [
 ]
 
 Index = npt.NDArray[np.int64]
+"""An array of rows, ids or places."""
+Mask = npt.NDArray[np.bool_]
+"""An array that says of each row whether it is meant."""
+Words = npt.NDArray[np.uint32]
+"""An array of the words of records."""
 
 
 def bounds_of(counts: npt.ArrayLike) -> Index:

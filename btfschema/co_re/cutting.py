@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
+from btfschema.arrays import Index
 from btfschema.co_re.needs import Marks
 from btfschema.errors import PassError
 from btfschema.model.container import Btf
@@ -25,8 +25,6 @@ from btfschema.tables.strings import StringTableBuilder
 from btfschema.tables.types import TypeTable
 
 __all__ = ["Minimal", "minimal"]
-
-Index = npt.NDArray[np.int64]
 
 
 @frozen(eq=False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import bounds_of, joined_arrays
+from btfschema.arrays import Words, bounds_of, joined_arrays
 from btfschema.codec.walking import index_records, sizes_of
 from btfschema.errors import DecodeError
 from btfschema.schema.plan import HEADER_WORDS, INFO_WORD, Plan
@@ -16,9 +14,6 @@ from btfschema.tables.joined import Joined
 from btfschema.tables.types import TypeTable, split_info
 
 __all__ = ["Section", "index_sections", "raise_record_error"]
-
-Words = npt.NDArray[np.uint32]
-Index = npt.NDArray[np.int64]
 
 
 @frozen(eq=False)

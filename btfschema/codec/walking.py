@@ -16,15 +16,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from attrs import field, frozen
 
+from btfschema.arrays import Index, Words
 from btfschema.schema.plan import ENDLESS, HEADER_WORDS, INFO_WORD, KIND_SHIFT, VLEN_MASK, Plan
 
 __all__ = ["index_records", "sizes_of"]
 
-Words = npt.NDArray[np.uint32]
-Index = npt.NDArray[np.int64]
 
 # Words between walkers, and steps that all take before those that arrived are told apart.
 DISTANCE = 2048

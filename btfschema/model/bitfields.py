@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from btfschema.arrays import Index
 from btfschema.model.following import follow
 from btfschema.schema.kinds import INT_DATA
 from btfschema.schema.parts import parts_of_plan
-from btfschema.tables.types import Elements, Index, TypeTable
+from btfschema.tables.types import Elements, TypeTable
 
 __all__ = ["member_places", "narrow_integers"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import field, frozen
 
+from btfschema.arrays import Index
 from btfschema.codec.engines import Image
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import DecodeError, TypeIdError
@@ -19,7 +20,7 @@ from btfschema.schema.kinds import Kinds
 from btfschema.tables.joined import Joined
 from btfschema.tables.names import are_sorted, rows_between
 from btfschema.tables.strings import StringTable
-from btfschema.tables.types import Index, TypeTable
+from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
     import pyarrow

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from attrs import evolve, field, frozen
 from construct import Bytes, Struct
 
-from btfschema.arrays import read_only
+from btfschema.arrays import Index, Words, read_only
 from btfschema.codec.engines import Engine, run_construct
 from btfschema.codec.header import ByteOrder, byteorder_of, check_bounds, word_dtype
 from btfschema.errors import BtfError, DecodeError, EncodeError
@@ -37,7 +37,6 @@ from btfschema.schema.kinds import (
 )
 from btfschema.schema.plan import Field, fields_of
 from btfschema.schema.roles import U32, Role
-from btfschema.tables.types import Index, Words
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf

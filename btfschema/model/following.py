@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from btfschema.tables.types import Index
+from btfschema.arrays import Index
 
 __all__ = ["follow"]
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve
 
+from btfschema.arrays import Index
 from btfschema.errors import PassError
 from btfschema.model.container import Btf
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema.tables.strings import StringTableBuilder
-from btfschema.tables.types import Index
 
 __all__ = ["carry_inline", "inline_references"]
 

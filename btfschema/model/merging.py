@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
+from btfschema.arrays import Index, Words
 from btfschema.errors import EncodeError, PassError, RequirementError
 from btfschema.model.container import Btf
 from btfschema.tables.compaction import sections_of
 from btfschema.tables.ids import IdMap
 from btfschema.tables.joined import Joined
 from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
-from btfschema.tables.types import Index, Words
 
 __all__ = ["MergeResult", "merge"]
 

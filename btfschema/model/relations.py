@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import ranges
+from btfschema.arrays import Index, ranges
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
-from btfschema.tables.types import Index, TypeTable
+from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf

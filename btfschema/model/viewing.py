@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from btfschema.arrays import Index
 from btfschema.errors import TypeIdError
 from btfschema.model.views import Void, view_class
 from btfschema.model.views.base import attached
@@ -29,7 +30,6 @@ from btfschema.schema.plan import (
     KindPlan,
 )
 from btfschema.schema.roles import Role
-from btfschema.tables.types import Index
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from btfschema.arrays import Index, Mask
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.questions.spelling import Declarator, Speller, joined
@@ -20,12 +21,11 @@ from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.parts import Parts, parts_of_plan
 from btfschema.schema.plan import KindPlan, Plan
 from btfschema.schema.roles import Role
-from btfschema.tables.types import Elements, Index
+from btfschema.tables.types import Elements
 
 __all__ = ["NO_SIZE", "Catalog", "Members", "catalog_of"]
 
 Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 # The size of what has none.
 NO_SIZE = -1

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs import Factory, field, frozen
 
+from btfschema.arrays import Index, Mask
 from btfschema.errors import BtfError
 from btfschema.questions.catalog import Catalog
-from btfschema.tables.types import Index
 
 __all__ = [
     "Column",
@@ -27,8 +27,6 @@ __all__ = [
     "Table",
     "arrow",
 ]
-
-Mask = npt.NDArray[np.bool_]
 
 
 def arrow() -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from attrs import Factory, define, field, frozen
 
+from btfschema.arrays import Index
 from btfschema.model.container import Btf
 from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
@@ -25,7 +26,6 @@ from btfschema.questions.changes import (
     compare_values,
 )
 from btfschema.questions.signatures import signatures_of
-from btfschema.tables.types import Index
 
 __all__ = ["Change", "Diff", "Entry", "Key", "body_of", "diff"]
 

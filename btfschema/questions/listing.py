@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import Factory, field, frozen
 
+from btfschema.arrays import Mask
 from btfschema.errors import UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.finding import ids_named
@@ -25,7 +26,6 @@ from btfschema.render.structs import StructLayout, struct_layout
 
 __all__ = ["COLUMNS", "SORTS", "Conditions", "Row", "list_types", "prototype"]
 
-Mask = npt.NDArray[np.bool_]
 
 SORTS = ("id", "size", "name", "holes", "members", "users")
 COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", "c")

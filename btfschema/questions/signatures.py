@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from btfschema.arrays import Index
 from btfschema.questions.catalog import Catalog
 from btfschema.schema.parts import Parts
-from btfschema.tables.types import Index
 
 __all__ = ["Signatures", "families", "signatures_of"]
 

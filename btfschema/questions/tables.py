@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from btfschema.arrays import Index
 from btfschema.model.container import Btf
 from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
@@ -21,7 +22,7 @@ from btfschema.questions.columns import Column, Constant, Labels, Names, Numbers
 from btfschema.schema.kinds import BTF_ENUM, BTF_ENUM64
 from btfschema.schema.plan import HEADER_WORDS, Field, KindPlan, Plan
 from btfschema.schema.roles import Role
-from btfschema.tables.types import Elements, Index
+from btfschema.tables.types import Elements
 
 __all__ = ["TABLES", "arrow_tables", "element_tables", "fixed_columns", "tables_of"]
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from attrs import Factory, field, frozen
 
+from btfschema.arrays import Index
 from btfschema.model.container import Btf
 from btfschema.render.notation import (
     ANONYMOUS,
@@ -26,7 +27,6 @@ from btfschema.render.notation import (
     Shape,
     shape_of,
 )
-from btfschema.tables.types import Index
 
 __all__ = ["Dump", "Fields", "Items", "Style"]
 

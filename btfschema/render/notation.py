@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from btfschema.arrays import Index
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import KINDS, MEMBER_BITFIELD, Kind
 from btfschema.schema.plan import HEADER_WORDS, NAME_OFF, Field, KindPlan
 from btfschema.schema.roles import Bits, Role
 from btfschema.tables.strings import StringTable
-from btfschema.tables.types import Index
 
 __all__ = ["COLUMNS", "CONTROLS", "Cells", "Column", "Escape", "Shape", "shape_of"]
 

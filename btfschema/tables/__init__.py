@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from btfschema.tables.joined import WORDS_TOGETHER, Joined, portions
     from btfschema.tables.names import name_ranks
     from btfschema.tables.strings import StringTable
-    from btfschema.tables.types import Elements, TypeTable, Words
+    from btfschema.tables.types import Elements, TypeTable
 
 __all__ = [
     "DROPPED",
@@ -21,7 +21,6 @@ __all__ = [
     "Joined",
     "StringTable",
     "TypeTable",
-    "Words",
     "first_places",
     "kept_strings",
     "name_ranks",
@@ -44,7 +43,6 @@ _HOMES = {
     "StringTable": "btfschema.tables.strings",
     "Elements": "btfschema.tables.types",
     "TypeTable": "btfschema.tables.types",
-    "Words": "btfschema.tables.types",
 }
 
 __getattr__, __dir__ = door(globals(), _HOMES)

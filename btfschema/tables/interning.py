@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import bounds_of, parts_of, spread
+from btfschema.arrays import Index, bounds_of, parts_of, spread
 from btfschema.errors import EncodeError
 from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
 
 __all__ = ["Picked", "pick", "pick_many", "same_texts"]
 
-Index = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
 
 # By the length of a text, up to 8: the bits of a little-endian number that belong to it.

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import bounds_of, parts_of, sizes_of, woven
+from btfschema.arrays import Index, bounds_of, parts_of, sizes_of, woven
 from btfschema.tables.types import TypeTable
 
 __all__ = ["WORDS_TOGETHER", "Joined", "portions"]
 
-Index = npt.NDArray[np.int64]
 One = TypeVar("One")
 
 # Enough containers for the calls to cost little, few enough for the words to stay in the cache.

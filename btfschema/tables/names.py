@@ -12,11 +12,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from btfschema.arrays import Index
 from btfschema.tables.strings import StringTable
 
 __all__ = ["are_sorted", "name_ranks", "rows_between"]
 
-Index = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 
 # Names whose order is looked at before that of all.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import ranges, read_only
+from btfschema.arrays import Index, Words, ranges, read_only
 from btfschema.errors import TypeIdError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
@@ -35,10 +35,7 @@ from btfschema.schema.plan import (
 from btfschema.schema.roles import Role
 from btfschema.tables.strings import StringTable
 
-__all__ = ["Elements", "TypeTable", "Words", "field_value", "split_info"]
-
-Words = npt.NDArray[np.uint32]
-Index = npt.NDArray[np.int64]
+__all__ = ["Elements", "Index", "TypeTable", "Words", "field_value", "split_info"]
 
 
 @frozen(eq=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from attrs import field, frozen
 
+from btfschema.arrays import Mask
 from btfschema.tables.types import Elements
-from btfschema.verification.findings import Ints, Mask, Place
+from btfschema.verification.findings import Ints, Place
 
 __all__ = ["Doubts"]
 

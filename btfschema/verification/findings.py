@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from btfschema.arrays import Mask
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
 from btfschema.schema.parts import parts_of_plan
@@ -21,7 +22,6 @@ from btfschema.verification.violations import Rule, Violation
 __all__ = ["Findings", "Ints", "Mask", "Place"]
 
 Ints = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 Expected = str | Callable[[int], str]
 Got = Sequence[Any] | Ints | Callable[[int], Any]
 Place = tuple[int, int | None, int]

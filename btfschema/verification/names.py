@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from attrs import frozen
 
+from btfschema.arrays import Mask
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container
 from btfschema.schema.constraints import NameRule
-from btfschema.verification.findings import Ints, Mask
+from btfschema.verification.findings import Ints
 from btfschema.verification.kernels import Kernel
 
 __all__ = ["NameClasses", "name_classes"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from btfschema.arrays import Mask
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.verification.doubts import Doubts
-from btfschema.verification.findings import Findings, Ints, Mask
+from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.resolution import (
     MISSING,
     U32_MAX,

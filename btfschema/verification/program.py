@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from btfschema.arrays import Mask
 from btfschema.model.container import Btf
 from btfschema.model.ext import BtfExt, ExtInfo
 from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
-from btfschema.verification.findings import Ints, Mask
+from btfschema.verification.findings import Ints
 from btfschema.verification.kernels import LATEST, Kernel, kernel_of
 from btfschema.verification.resolution import MISSING, resolution
 from btfschema.verification.violations import Rule, Violation

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from btfschema.arrays import Mask
 from btfschema.schema.constraints import Constraints, FlagRule, NameRule
 from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.plan import INFO_WORD, THIRD, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
-from btfschema.verification.findings import Findings, Ints, Mask
+from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.names import NameClasses, name_classes
 from btfschema.verification.resolution import U32_MAX

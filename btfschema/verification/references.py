@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from btfschema.arrays import Mask
 from btfschema.model.container import Btf
 from btfschema.schema.constraints import Constraints, Graph, Target
 from btfschema.schema.kinds import Kind
@@ -18,7 +19,7 @@ from btfschema.schema.plan import THIRD, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
 from btfschema.verification.doubts import Doubts
-from btfschema.verification.findings import Findings, Ints, Mask
+from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.placement import check_members
 from btfschema.verification.records import is_last_of_void

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from attrs import frozen
 
+from btfschema.arrays import Mask
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container
@@ -20,7 +21,7 @@ from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD
 from btfschema.tables.types import TypeTable
-from btfschema.verification.findings import Ints, Mask
+from btfschema.verification.findings import Ints
 
 __all__ = [
     "BROKEN",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from btfschema.arrays import Mask
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container, remembered
@@ -20,7 +21,7 @@ from btfschema.schema.constraints import NameRule
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
-from btfschema.verification.findings import Ints, Mask
+from btfschema.verification.findings import Ints
 from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution
 
 __all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]

@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from fnmatch import translate
 
 import numpy as np
-import numpy.typing as npt
 
 from btfschema import Btf
+from btfschema.arrays import Mask
 from btfschema.errors import SpecError
 
 __all__ = ["rows_named", "rows_of_kinds"]
-
-Mask = npt.NDArray[np.bool_]
 
 
 def rows_of_kinds(btf: Btf, kinds: Iterable[str]) -> Mask:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import bounds_of, ranges, sizes_of, spread, woven
+from btfschema.arrays import Index, Mask, bounds_of, ranges, sizes_of, spread, woven
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
@@ -27,8 +27,6 @@ from btfschema_transforms.relocation.rebasing import Offsets, require_base
 
 __all__ = ["Distill", "distill", "distill_many"]
 
-Index = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Sharing = Literal["whole", "suffix"]
 
 NO_OFFSETS = np.zeros(0, np.uint32)

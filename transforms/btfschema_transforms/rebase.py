@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
@@ -27,8 +26,6 @@ from btfschema_transforms.relocation.rebasing import (
 from btfschema_transforms.sameness.identity import identity
 
 __all__ = ["Rebase", "rebase"]
-
-Index = npt.NDArray[np.int64]
 
 
 def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
+from btfschema.arrays import Index
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
 from btfschema.model import inline_references
@@ -26,8 +26,6 @@ __all__ = [
     "references",
     "refuse_opaque",
 ]
-
-Index = npt.NDArray[np.int64]
 
 
 def refuse_opaque(btf: Btf) -> None:

@@ -8,11 +8,10 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import bounds_of, sizes_of, spread
+from btfschema.arrays import Index, Mask, bounds_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
@@ -32,9 +31,7 @@ from btfschema_transforms.sameness.matching import Policy, WantedTypes, target_o
 
 __all__ = ["Relocate", "Relocated", "relocate", "relocate_many"]
 
-Index = npt.NDArray[np.int64]
 
-Mask = npt.NDArray[np.bool_]
 Relocated = tuple[Btf, IdMap]
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import bounds_of, ranges
+from btfschema.arrays import Index, bounds_of, ranges
 from btfschema.errors import PassError
 from btfschema.framework import BaseState, Context, Pass, PassResult
 from btfschema.model import carry_inline
@@ -19,8 +19,6 @@ from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.sameness.rebuilding import rebuilt
 
 __all__ = ["SplitOff", "split_off"]
-
-Index = npt.NDArray[np.int64]
 
 
 def split_off(

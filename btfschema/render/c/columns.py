@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
+from btfschema.arrays import Index
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.escapes import printable
 from btfschema.model.bitfields import member_places
@@ -24,7 +25,7 @@ from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
 from btfschema.schema.roles import Role
-from btfschema.tables.types import Elements, Index
+from btfschema.tables.types import Elements
 
 __all__ = [
     "CHAINED",

@@ -13,14 +13,12 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import bounds_of, ranges
+from btfschema.arrays import Index, Mask, bounds_of, ranges
 from btfschema.model import per_container
 from btfschema.schema import kind_mask, parts_of_plan
 
 __all__ = ["Closures", "Graph", "graph_of", "named"]
 
-Index = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 # From so many types on, numpy finds what they refer to in less time than a loop.
 FEW = 32

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from attrs import evolve
 
 from btfschema import Btf
+from btfschema.arrays import Index
 from btfschema.errors import RequirementError
 from btfschema.tables import IdMap
 
@@ -21,7 +22,6 @@ __all__ = [
     "require_same_byteorder",
 ]
 
-Index = npt.NDArray[np.int64]
 Offsets = Callable[[npt.NDArray[np.uint32]], npt.NDArray[np.int64]]
 
 

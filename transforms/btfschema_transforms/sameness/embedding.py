@@ -9,11 +9,10 @@ from itertools import starmap
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import bounds_of, spread
+from btfschema.arrays import Index, Mask, bounds_of, spread
 from btfschema.escapes import printable
 from btfschema.schema import (
     INFO_WORD,
@@ -30,9 +29,6 @@ from btfschema.tables import Joined
 from btfschema_transforms.sameness.matching import Policy
 
 __all__ = ["Embedding", "Embeddings", "User", "embedding"]
-
-Index = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 def holders(plan: Plan, policy: Policy) -> KindMask:

@@ -6,16 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import bounds_of, ranges
-from btfschema_transforms.sameness.hashing import Hashes, Index, order_of
+from btfschema.arrays import Index, Mask, bounds_of, ranges
+from btfschema_transforms.sameness.hashing import Hashes, order_of
 from btfschema_transforms.sameness.partition import Graph, Partition
 
-__all__ = ["Evidence", "Mask", "Names", "Ways"]
+__all__ = ["Evidence", "Names", "Ways"]
 
-Mask = npt.NDArray[np.bool_]
 
 # So many steps for each node may be spent on comparing types that differ by a declaration.
 STEPS_A_NODE = 4

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from attrs import frozen
 
-from btfschema_transforms.sameness.evidence import Evidence, Mask, Names, Ways
-from btfschema_transforms.sameness.hashing import Index
+from btfschema.arrays import Index, Mask
+from btfschema_transforms.sameness.evidence import Evidence, Names, Ways
 from btfschema_transforms.sameness.partition import Graph, Partition
 
 __all__ = ["Settled", "settle"]

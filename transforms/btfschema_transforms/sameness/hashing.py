@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Hashes", "Index", "grouped", "mix", "mixed", "order_of", "salted", "sums"]
+from btfschema.arrays import Index
 
-Index = npt.NDArray[np.int64]
+__all__ = ["Hashes", "grouped", "mix", "mixed", "order_of", "salted", "sums"]
+
 Hashes = npt.NDArray[np.uint64]
 
 # A large odd number: no two words of 41 bits differ by a small multiple of it.

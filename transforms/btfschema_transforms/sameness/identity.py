@@ -12,17 +12,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.arrays import Index
 from btfschema.model import remembered
 from btfschema.tables import DROPPED, IdMap
 from btfschema_transforms.sameness.records import Records
 
 __all__ = ["Identity", "identity"]
-
-Index = npt.NDArray[np.int64]
 
 
 @frozen(eq=False, slots=False)

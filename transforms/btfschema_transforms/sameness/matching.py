@@ -14,7 +14,7 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from btfschema import Btf, Kind
-from btfschema.arrays import spread
+from btfschema.arrays import Index, Mask, spread
 from btfschema.model import per_container
 from btfschema.render import LISTED
 from btfschema.schema import Parts, kind_mask, parts_of_plan
@@ -34,9 +34,7 @@ __all__ = [
 ]
 
 Policy = Literal["strict", "kernel"]
-Mask = npt.NDArray[np.bool_]
 
-Index = npt.NDArray[np.int64]
 
 # A large odd number, so that different things seldom share a hash.
 FACTOR = np.uint64(0x9E3779B97F4A7C15)

@@ -8,6 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from btfschema import Btf
+from btfschema.arrays import Index, Mask
 from btfschema_transforms.sameness.declared import (
     ENUM_SPACE,
     SPACES,
@@ -15,9 +16,8 @@ from btfschema_transforms.sameness.declared import (
     of_its_own,
     says_itself,
 )
-from btfschema_transforms.sameness.evidence import Mask, Names
+from btfschema_transforms.sameness.evidence import Names
 from btfschema_transforms.sameness.forwards import Settled, settle
-from btfschema_transforms.sameness.hashing import Index
 from btfschema_transforms.sameness.partition import Graph, Partition
 from btfschema_transforms.sameness.records import Records
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import bounds_of, ranges
-from btfschema_transforms.sameness.hashing import Hashes, Index, grouped, mix, mixed, order_of, sums
+from btfschema.arrays import Index, bounds_of, ranges
+from btfschema_transforms.sameness.hashing import Hashes, grouped, mix, mixed, order_of, sums
 
 __all__ = ["Graph", "Partition"]
 

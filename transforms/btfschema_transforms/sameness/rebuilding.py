@@ -9,8 +9,8 @@ import numpy.typing as npt
 from attrs import evolve
 
 from btfschema import Btf
+from btfschema.arrays import Index
 from btfschema.tables import IdMap, sections_of
-from btfschema_transforms.sameness.hashing import Index
 
 __all__ = ["rebuilt"]
 

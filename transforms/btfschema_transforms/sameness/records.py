@@ -9,9 +9,9 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import joined_arrays, ranges
-from btfschema.tables import TypeTable, Words, first_places
-from btfschema_transforms.sameness.hashing import Index, mix, mixed, salted, sums
+from btfschema.arrays import Index, Words, joined_arrays, ranges
+from btfschema.tables import TypeTable, first_places
+from btfschema_transforms.sameness.hashing import mix, mixed, salted, sums
 from btfschema_transforms.sameness.partition import Graph, Partition
 
 __all__ = ["Records"]

@@ -8,12 +8,13 @@ from typing import Any
 from attrs import frozen
 
 from btfschema import Btf
+from btfschema.arrays import Index
 from btfschema.escapes import printable
 from btfschema.views import TypeView
 from btfschema_transforms.relocation.cnames import c_name
 from btfschema_transforms.relocation.memberdiff import UNNAMED, member_diff
 from btfschema_transforms.sameness.declared import Declared
-from btfschema_transforms.sameness.hashing import Hashes, Index
+from btfschema_transforms.sameness.hashing import Hashes
 
 __all__ = ["Root", "Roots"]
 
