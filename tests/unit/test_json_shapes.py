@@ -27,6 +27,7 @@ LINES = [
     ("dump {object} --ext -j", "dump --ext"),
     ("info {split} -B {base} -j", "info"),
     ("info {object} -j", "info"),
+    ("info {object} --sizes -j", "info"),
     ("show -j list_head enum pid_type schedule 5 pid_t list_lru {base}", "show"),
     ("show -j task_struct.se.avg task_struct.sched_reset_on_fork page --expand {base}", "show"),
     ("value -j list_head {base} --data {base}", "value"),
