@@ -307,12 +307,9 @@ class Btf(Lookups):
         row = type_id - owner.first_id
         kind = self.kinds.name(int(owner.types.kinds[row]))
         try:
-            name = owner.strings[int(owner.types.name_offs[row])]
+            name = owner.strings.beginning(int(owner.types.name_offs[row]), LONGEST_NAME)
         except DecodeError:
             name = ""
-        if len(name) > LONGEST_NAME:
-            # The names of n types can overlap in one string, and all of them take n^2 characters.
-            name = f"{name[:LONGEST_NAME]}..."
         return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"
 
     def replaced(self, views: Mapping[int, TypeView]) -> Btf:

@@ -145,6 +145,23 @@ class StringTable:
         table = self.holder(offset)
         return _bytes_at(table.data, table.start, offset)
 
+    def beginning(self, offset: int, length: int) -> str:
+        """A string for a message: up to so many characters, and ``...`` where there are more.
+
+        Strings may overlap. The tails of one long string in full would be more than any memory, and
+        even to look for the end of each would take time by its square.
+
+        Raises:
+            DecodeError: as for one.
+        """
+        table = self.holder(offset)
+        at = offset - table.start
+        if not 0 <= at < len(table.data):
+            return _decode(_bytes_at(table.data, table.start, offset))
+        # UTF-8 takes four bytes for a character at most.
+        text = _decode(table.data[at : at + 4 * length + 1].partition(b"\0")[0])
+        return text if len(text) <= length else f"{text[:length]}..."
+
     def __contains__(self, text: object) -> bool:
         return isinstance(text, str) and bool(self.find(text))
 

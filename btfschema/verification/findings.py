@@ -147,17 +147,13 @@ class Findings:
         return self.name(int(owner.types.name_offs[type_id - owner.first_id]))
 
     def name(self, offset: int) -> str:
-        """The string at an offset, empty when there is none; the start of one that is very long.
-
-        Strings may overlap: the tails of one long string in full would be more than any memory.
-        """
+        """The string at an offset, empty when there is none; the start of one that is very long."""
         if self.btf is None:
             return ""
         try:
-            text = self.btf.strings[offset]
+            return self.btf.strings.beginning(offset, LONGEST_NAME)
         except DecodeError:
             return ""
-        return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
 def _worded(expected: Expected, number: int) -> str:

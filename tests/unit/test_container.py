@@ -14,6 +14,7 @@ from btfschema import Btf, Builder, Kind, dumps, loads, views
 from btfschema.errors import (
     AmbiguousNameError,
     BtfError,
+    DecodeError,
     TypeIdError,
     UnknownNameError,
     UnresolvedError,
@@ -268,6 +269,19 @@ class TestChains:
         btf = builder.build()
         assert len(btf.describe(1)) < 600
         assert btf.describe(1).endswith('x..." [1]')
+
+    @pytest.mark.parametrize(
+        "text", ["", "x", "\u20ac" * 7, "\u20ac" * 8, "\U0001f600" * 9, "a\udcff"]
+    )
+    def test_the_beginning_of_a_string(self, text: str) -> None:
+        builder = Builder()
+        builder.add(views.Int(text, 4))
+        btf = builder.build()
+        offset = int(btf.types.name_offs[0])
+        shown = text if len(text) <= 7 else text[:7] + "..."
+        assert btf.strings.beginning(offset, 7) == shown
+        with pytest.raises(DecodeError):
+            btf.strings.beginning(btf.strings.end, 7)
 
     def test_repr_says_what_it_is(self) -> None:
         assert repr(tiny(tiny())) == "<Btf 3 types (ids 4..6) over 3, little-endian>"
