@@ -78,7 +78,9 @@ class Shown(Declarations):
 class Unpadded(Layout):
     """A layout that leaves the padding out, which a reader takes for members."""
 
-    def padding(self, at: int, to: int, next_alignment: int, in_bitfield: bool) -> list[str]:
+    def gap(
+        self, at: int, to: int, next_alignment: int, in_bitfield: bool, *, packed: bool = False
+    ) -> list[str]:
         """None."""
         return []
 

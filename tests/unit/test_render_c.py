@@ -295,7 +295,7 @@ def test_elements_have_the_qualifiers_of_arrays() -> None:
         Ptr(INT),
         Array(12, INT, 2),
         Volatile(13),
-        Struct("s", 52, [Member("grid", 8), Member("row", 11, 192), Member("to", 14, 320)]),
+        Struct("s", 56, [Member("grid", 8), Member("row", 11, 192), Member("to", 14, 320)]),
     )
     text = format_c(btf, like="none")
     assert "\tconst int grid[2][3];\n\tconst int row[3];\n" in text
@@ -378,19 +378,52 @@ CIRCLES: dict[str, list[TypeView]] = {
 @pytest.mark.parametrize("name", CIRCLES)
 def test_types_that_need_themselves_are_refused(name: str, sort: bool) -> None:
     with pytest.raises(UnresolvedError, match="no C declaration"):
-        format_c(built(*CIRCLES[name]), sort=sort)
+        format_c(built(*CIRCLES[name]), sort=sort, like="7.8")
+
+
+# What a header that loses nothing has of them, and what it says of the rest.
+CUT = {
+    "struct in itself": (
+        'struct s {\n\t/* left out: s at bit 0, which needs what it is in: STRUCT "s" [6] */\n',
+        "s at bit 0, which needs what it is in",
+    ),
+    "struct in another": ("struct a {\n\tstruct b b;\n};", "a at bit 0, which needs what it is in"),
+    "typedef": ("", "it stands for what C can't declare"),
+    "pointer": ("", ""),
+    "qualifier": ("", 'TYPEDEF "t" [8]'),
+    "array": ("\tlong: 64;\n};", "an array of what has no size"),
+    "function": ("", ""),
+    "anonymous": ("typedef struct {\n\tvoid *p;\n} t;", ""),
+}
+
+
+@pytest.mark.parametrize("sort", [True, False])
+@pytest.mark.parametrize("name", CIRCLES)
+def test_a_header_that_loses_nothing_cuts_circles(name: str, sort: bool) -> None:
+    header = c_header(built(*CIRCLES[name]), sort=sort)
+    declared, said = CUT[name]
+    assert declared in header.text
+    assert bool(said) == bool(header.left_out)
+    assert said in " ".join(header.left_out)
 
 
 def test_a_type_that_nothing_can_be_of_is_refused() -> None:
     btf = built(FuncProto(0), Func("f", 6), Struct("s", 8, [Member("f", 7)]), Var("v", INT), Ptr(9))
     with pytest.raises(UnresolvedError, match=r'FUNC "f" \[7\] has no C declaration') as caught:
-        format_c(btf)
+        format_c(btf, like="7.8")
     assert caught.value.type_id == 7
+    header = c_header(btf)
+    assert header.left_out == ('STRUCT "s" [8]: f at bit 0, whose type has no size: FUNC "f" [7]',)
+    assert '\t/* left out: f at bit 0, whose type has no size: FUNC "f" [7] */\n' in header.text
 
 
-def test_a_gap_of_gigabytes_is_refused() -> None:
+def test_a_gap_of_gigabytes_is_an_array() -> None:
+    btf = built(Struct("s", 0xFFFFFFFC, [Member("i", INT)]))
     with pytest.raises(EncodeError, match="a gap of 4294967288 bytes"):
-        format_c(built(Struct("s", 0xFFFFFFFC, [Member("i", INT)])))
+        format_c(btf, like="7.8")
+    header = c_header(btf)
+    assert "struct s {\n\tint i;\n\tchar __gap_1[4294967288];\n};\n" in header.text
+    assert header.left_out == ()
 
 
 EXPLOSIONS: dict[str, list[TypeView]] = {
@@ -417,11 +450,18 @@ def test_text_that_doubles_with_each_type_is_refused(
     btf = built(*EXPLOSIONS[name])
     monkeypatch.setattr("btfschema.render.c.declare.Declarations.MOST_TEXT", 1 << 16)
     with pytest.raises(EncodeError, match="repeated inside of declarations"):
-        format_c(btf)
+        format_c(btf, like="7.8")
     with pytest.raises(EncodeError, match="repeated inside of declarations"):
         Viewer(btf).text(btf.end_id - 1)
     with pytest.raises(EncodeError, match="repeated inside of declarations"):
         Viewer(btf).data(btf.end_id - 1)
+
+
+@pytest.mark.parametrize("name", EXPLOSIONS)
+def test_text_that_doubles_with_each_type_is_left_out(name: str) -> None:
+    header = c_header(built(*EXPLOSIONS[name]))
+    assert len(header.text) < 1 << 22
+    assert header.left_out != ()
 
 
 def test_an_unknown_id_is_refused() -> None:
@@ -432,14 +472,16 @@ def test_an_unknown_id_is_refused() -> None:
 def test_nothing_is_written_when_it_fails() -> None:
     out = io.BytesIO()
     with pytest.raises(UnresolvedError):
-        write_c(built(Struct("s", 4, [Member("s", 6)])), out)
+        write_c(built(Struct("s", 4, [Member("s", 6)])), out, like="7.8")
     assert out.getvalue() == b""
 
 
 def test_names_that_are_no_text_come_through() -> None:
     out = io.BytesIO()
-    write_c(built(Struct("caf\udce9", 4, [Member("i", INT)])), out)
+    btf = built(Struct("caf\udce9", 4, [Member("i", INT)]))
+    write_c(btf, out, like="7.8")
     assert b"struct caf\xe9 {" in out.getvalue()
+    assert '/* STRUCT "caf\\xe9" [6] */\nstruct caf_ {' in format_c(btf)
 
 
 @given(btf=btfs())

@@ -7,14 +7,17 @@ from typing import BinaryIO
 
 from attrs import frozen
 
+from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
-from btfschema.render.c.chosen import left_out
+from btfschema.model.memo import remembered
+from btfschema.render.c.chosen import left_out, objects_of
 from btfschema.render.c.columns import TypeColumns
-from btfschema.render.c.dialect import DIALECTS, Like
+from btfschema.render.c.dialect import DIALECTS, Dialect, Like
 from btfschema.render.c.emit import Emitter
-from btfschema.render.c.kfuncs import declare_kfuncs
+from btfschema.render.c.faults import has_faults
+from btfschema.render.c.kfuncs import kfuncs
+from btfschema.render.c.repair import repaired
 from btfschema.render.c.sort import sorted_ids
-from btfschema.render.c.trampoline import run
 
 __all__ = ["Header", "Like", "c_header", "format_c", "write_c"]
 
@@ -54,6 +57,8 @@ TAIL = """\
 
 #endif /* __VMLINUX_H__ */
 """
+# Characters of any header.
+PLENTY = 1 << 22
 
 
 @frozen
@@ -86,6 +91,11 @@ def c_header(
     of a name in its name space is called ``name___n``. Structs get explicit padding where a
     compiler would place members elsewhere, and are packed where that is the only way.
 
+    What C can't say is changed until it can: names that are none become names, with the real one
+    in a comment; members come in order; members that overlap become a union's; members without a
+    name that are of a named struct are spelled out. What can't be said at all is left out, and
+    named in a comment where it would be.
+
     Args:
         btf: the container; of split BTF its bases' types are written too, since C needs them.
         ids: what to write, in this order, with all that it needs: types, functions, variables.
@@ -99,35 +109,60 @@ def c_header(
 
     Raises:
         TypeIdError: an id does not exist.
-        UnresolvedError: something can't be written as C, such as a struct that holds itself.
-        EncodeError: a struct has a gap of more than 16 MiB, which would become millions of lines,
-            or types without a name hold each other so often that the text would never end.
+        UnresolvedError: with a bpftool's text, something can't be written as C, such as a struct
+            that holds itself.
+        EncodeError: with a bpftool's text, a struct has a gap of more than 16 MiB, which would
+            become millions of lines; or types without a name hold each other so often that the
+            text would be longer than 128 MiB.
     """
     dialect = DIALECTS[like]
     types = TypeColumns.of(btf)
-    chosen: list[int] = []
-    emitter = Emitter(types, dialect, asserts=asserts)
+    chosen: list[int] | None
+    chosen = None if ids is None else [btf[type_id].id for type_id in ids]
+    if not dialect.exact:
+        return _header(types, chosen, dialect, sort, asserts)
+    if not has_faults(types, chosen or ()):
+        try:
+            # Real types need much less text than this; others are found out early.
+            return _header(types, chosen, dialect, sort, asserts, PLENTY + 100 * types.count)
+        except (UnresolvedError, EncodeError):
+            # Only a walk over all types finds some faults; most BTF has none.
+            pass
+    return _header(remembered(types, repaired, repaired), chosen, dialect, sort, asserts)
+
+
+def _header(
+    types: TypeColumns,
+    chosen: list[int] | None,
+    dialect: Dialect,
+    sort: bool,
+    asserts: bool,
+    most_text: int = 0,
+) -> Header:
+    objects = kfuncs(types) if chosen is None else objects_of(types, chosen)
+    emitter = Emitter(types, dialect, asserts=asserts, objects=objects)
+    if most_text:
+        emitter.declarations.most_text = min(most_text, emitter.declarations.most_text)
     emitter.out.append(HEAD + KFUNC_MACROS * dialect.kfuncs + FASTCALL_MACRO * dialect.fastcall)
-    if ids is not None:
-        chosen = [btf[type_id].id for type_id in ids]
+    if chosen is not None:
         roots: Iterable[int] = chosen
     elif sort and dialect.sorts:
         roots = sorted_ids(types, every=dialect.exact)
     else:
         roots = range(1, types.count)
-    write = emitter.write_chosen if chosen and dialect.exact else emitter.write
+    write = emitter.write_chosen if chosen is not None and dialect.exact else emitter.write
     for root in roots:
         write(root)
     if dialect.exact:
-        emitter.write_unnamed_enums(chosen or range(1, types.count))
-    if dialect.kfuncs and ids is None:
-        kfuncs = declare_kfuncs(types, emitter.declarations, emitter.out, fastcall=dialect.fastcall)
-        run(kfuncs)
+        emitter.write_unnamed_enums(range(1, types.count) if chosen is None else chosen)
+    if dialect.kfuncs and chosen is None:
+        emitter.declare_kfuncs()
     emitter.out.append(TAIL)
-    absent = left_out(types, chosen, emitter.declarations.in_place, objects=dialect.exact)
-    return Header(
-        "".join(emitter.out), tuple(absent), bool(chosen) and len(absent) == len(set(chosen))
-    )
+    absent = left_out(types, chosen or (), emitter.declarations.in_place, objects=dialect.exact)
+    is_empty = bool(chosen) and len(absent) == len({*(chosen or ())})
+    if chosen is None:
+        absent = list(types.lost.values())
+    return Header("".join(emitter.out), (*absent, *emitter.remarked()), is_empty)
 
 
 def format_c(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from btfschema.render.c.columns import COMPOSITE, QUALIFIERS, TypeColumns
+from btfschema.render.c.words import plain_name
 from btfschema.schema.kinds import Kind
 
 __all__ = ["assertions"]
@@ -19,7 +20,7 @@ def assertions(types: TypeColumns, type_id: int, name: str) -> list[str]:
         name: how C calls it.
     """
     lines = [_assert(f"sizeof({name})", types.sizes[type_id], name)]
-    members = types.members
+    members = types.exact_members
     # A struct, how C calls the one that holds it, the way to it from there, and its bit offset.
     todo = [(type_id, name, "", 0)]
     while todo:
@@ -27,7 +28,7 @@ def assertions(types: TypeColumns, type_id: int, name: str) -> list[str]:
         first = types.firsts[struct]
         inner = []
         for at in range(first, first + types.vlens[struct]):
-            member, offset = members.names[at], start + members.offsets[at]
+            member, offset = plain_name(members.names[at]), start + members.offsets[at]
             path = way + member
             if member and not members.widths[at] and not offset % 8:
                 expression = f"__builtin_offsetof({outer}, {path})"

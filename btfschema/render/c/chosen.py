@@ -7,10 +7,15 @@ from collections.abc import Iterable, Set
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, TypeColumns
 from btfschema.schema.kinds import Kind
 
-__all__ = ["OBJECTS", "left_out"]
+__all__ = ["OBJECTS", "left_out", "objects_of"]
 
 # What C declares by ``extern``: functions and variables.
 OBJECTS = KNOWN.functions | KNOWN.variables
+
+
+def objects_of(types: TypeColumns, ids: Iterable[int]) -> list[int]:
+    """The functions and variables among some types."""
+    return [type_id for type_id in ids if types.kinds[type_id] in OBJECTS]
 
 
 def left_out(
@@ -27,7 +32,9 @@ def left_out(
     found = []
     for type_id in dict.fromkeys(ids):
         why = _why_not(types, type_id, in_place, objects)
-        if why:
+        if type_id in types.lost:
+            found.append(types.lost[type_id])
+        elif why:
             found.append(f"{types.describe(type_id)}: {why}")
     return found
 

@@ -6,6 +6,7 @@ an array. The lists are cut from the arrays, whose columns the schema declares.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +22,7 @@ from btfschema.model.container import Btf
 from btfschema.model.following import follow
 from btfschema.model.memo import remembered
 from btfschema.render.notation import CONTROLS
-from btfschema.schema.kinds import Kind
+from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
 from btfschema.schema.roles import Role
@@ -52,6 +53,9 @@ CHAINED = KNOWN.chained | KNOWN.pointers
 
 # A declaration tag's component_idx when it is about the type and not about a part of it.
 WHOLE = -1
+
+# What is worked out from the columns of types and members when it is asked for.
+DERIVED = ("exact_members", "ends", "end_ids", "full_sizes", "analyses")
 
 U32_MAX = 0xFFFFFFFF
 
@@ -96,9 +100,15 @@ class TypeColumns:
         pointer_size: bytes of a pointer.
         members: the members of all structs and unions, bit fields as libbpf tells them.
         outside: the kinds of the container's schema that the shipped one does not declare.
+        real_names: of types that C can't call by their names, these names.
+        remarks: what the definition of a type has to say of what it leaves out.
+        lost: types that have no C declaration, and why.
     """
 
     def __init__(self, btf: Btf) -> None:
+        self.real_names: dict[int, str] = {}
+        self.remarks: dict[int, list[str]] = {}
+        self.lost: dict[int, str] = {}
         self.strings = btf.strings
         self._chain = btf.chain
         self._schema = btf.kinds
@@ -135,6 +145,22 @@ class TypeColumns:
     def of(cls, btf: Btf) -> TypeColumns:
         """Those of a container, worked out once and kept with it."""
         return remembered(btf, cls, cls)
+
+    def copy(self) -> TypeColumns:
+        """The same types, to be changed: without what was worked out from them."""
+        made = copy(self)
+        for derived in DERIVED:
+            vars(made).pop(derived, None)
+        for column in ("kinds", "names", "targets", "sizes", "vlens", "flags", "firsts", "counts"):
+            setattr(made, column, list(getattr(self, column)))
+        made.real_names, made.remarks, made.lost = {}, {}, {}
+        made.referenced = list(self.referenced)
+        return made
+
+    def int_encoding(self, type_id: int) -> int:
+        """The encoding bits of an integer."""
+        rows = np.array([type_id - 1])
+        return int(INT_DATA.part(self._fixed(Kind.INT, rows, "int_data"), "encoding")[0])
 
     def require(self, type_id: int) -> int:
         """The id, which there must be.

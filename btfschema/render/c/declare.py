@@ -7,12 +7,15 @@ end to its start, and what stands to the right of the name is put off until the 
 
 from __future__ import annotations
 
+import re
+
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, QUALIFIERS, TypeColumns
 from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.trampoline import Step
+from btfschema.render.c.words import BUILT_IN, c_string, comment
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Declarations"]
@@ -20,7 +23,8 @@ __all__ = ["Declarations"]
 # Kinds that stand between what is declared and the type at the end of its chain.
 DECLARATORS = (CHAINED - KNOWN.typedefs) | KNOWN.prototypes
 WORDS: dict[int, str] = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "restrict"}
-BUILT_IN = "__builtin_va_list"
+# Attributes that change nothing but what a pointer leads to.
+ATTRIBUTE = re.compile(r"address_space\(\d{1,6}\)|noderef", re.ASCII)
 # Characters of declarations. Real kernels need a few million; what is defined in place inside of
 # what is defined in place can double with each level, so that a small file would never end.
 MAX_TEXT = 1 << 27
@@ -49,6 +53,8 @@ class Declarations:
 
     Attributes:
         in_place: the types that were defined inside of others.
+        remarked: those whose definitions say what they leave out.
+        most_text: characters at most, roughly.
     """
 
     MOST_TEXT = MAX_TEXT
@@ -60,11 +66,14 @@ class Declarations:
         self._names = names
         self._layout = layout
         self._dialect = dialect
+        self._members = types.exact_members if dialect.exact else types.members
         self._out = out
         # What stands before and after the name, with and without one, for each type that is
         # written the same everywhere: that is, without a definition in place.
         self._around: tuple[dict[int, tuple[str, str]], ...] = ({}, {})
         self.in_place: set[int] = set()
+        self.remarked: dict[int, None] = {}
+        self.most_text = self.MOST_TEXT
         self._in_place = 0
         self._written = 0
         self._open: set[int] = set()
@@ -115,8 +124,8 @@ class Declarations:
 
     def _count(self, type_id: int, characters: int) -> None:
         self._written += characters
-        if self._written > self.MOST_TEXT:
-            most = self.MOST_TEXT >> 10
+        if self._written > self.most_text:
+            most = self.most_text >> 10
             size = f"{most >> 10} MiB" if most >= 1 << 10 else f"{most} KiB"
             raise EncodeError(
                 f"{self._types.describe(type_id)}: declarations are repeated inside of "
@@ -136,7 +145,7 @@ class Declarations:
             if steps > types.count:
                 raise types.circle(start)
         if self._dialect.exact:
-            chain = self._qualify_elements(chain)
+            chain = self._applicable(self._qualify_elements(chain))
         return [*chain, type_id]
 
     def _qualify_elements(self, chain: list[int]) -> list[int]:
@@ -153,6 +162,45 @@ class Declarations:
                 passed = {}
             found.append(type_id)
         return [*found, *passed.values()]
+
+    def _applicable(self, chain: list[int]) -> list[int]:
+        """The chain without qualifiers and attributes where C has none of them.
+
+        Only pointers to data can be ``restrict``, and only what a pointer leads to has an address
+        space.
+        """
+        types = self._types
+        if not any(types.kinds[i] in (Kind.RESTRICT, Kind.TYPE_TAG) for i in chain):
+            return chain
+        found: list[int] = []
+        behind_ptr = spaced = False
+        for type_id in chain:
+            kind = types.kinds[type_id]
+            if kind == Kind.RESTRICT and not self._leads_to_data(type_id):
+                continue
+            if kind == Kind.TYPE_TAG and types.flags[type_id]:
+                if spaced or not behind_ptr:
+                    continue
+                spaced = True
+            elif kind != Kind.TYPE_TAG and kind not in QUALIFIERS:
+                behind_ptr, spaced = kind == Kind.PTR, False
+            found.append(type_id)
+        return found
+
+    def _leads_to_data(self, type_id: int) -> bool:
+        """Whether a type is a pointer, by whatever name, and not one to a function."""
+        types = self._types
+        for is_target in (False, True):
+            for _ in range(types.count):
+                if types.kinds[type_id] not in KNOWN.modifiers:
+                    break
+                type_id = types.targets[type_id]
+            if types.kinds[type_id] != Kind.PTR:
+                return is_target and types.kinds[type_id] not in KNOWN.prototypes
+            if is_target:
+                return True
+            type_id = types.targets[type_id]
+        return True
 
     def looks_through(self, type_id: int) -> bool:
         """Whether declarations say what a typedef stands for, and not its name."""
@@ -237,9 +285,15 @@ class Declarations:
         return space
 
     def _type_tag(self, type_id: int) -> str:
-        text = self._types.names[type_id]
-        if not (self._types.flags[type_id] and self._dialect.attributes):
-            text = f'btf_type_tag("{text}")'
+        text, is_attribute = self._types.names[type_id], self._types.flags[type_id]
+        if not self._dialect.exact:
+            if not (is_attribute and self._dialect.attributes):
+                text = f'btf_type_tag("{text}")'
+            return f" __attribute__(({text}))"
+        if is_attribute and not ATTRIBUTE.fullmatch(text):
+            return f" {comment(text)}"
+        if not is_attribute:
+            text = f'btf_type_tag("{c_string(text)}")'
         return f" __attribute__(({text}))"
 
     def _params(self, proto: int, level: int) -> Step:
@@ -272,7 +326,7 @@ class Declarations:
             EncodeError: a gap between members is too large to write, or the text is.
         """
         types, layout, out = self._types, self._layout, self._out
-        members, sizes, around = types.members, types.full_sizes, self._around
+        members, sizes, around = self._members, types.full_sizes, self._around
         packed = layout.is_packed(type_id)
         out.append(self.tag(type_id) + " {")
         line = "\n" + indent(level + 1)
@@ -280,12 +334,18 @@ class Declarations:
         first = types.firsts[type_id]
         last = first + types.vlens[type_id]
         self._count(type_id, LINE * (last - first))
+        remarks = types.remarks.get(type_id, ())
+        if remarks:
+            out.extend(line + comment(f"left out: {text}") for text in remarks)
+            self.remarked[type_id] = None
         for i in range(first, last):
             name, member = members.names[i], members.types[i]
             offset, width = members.offsets[i], members.widths[i]
             if offset > at:
-                alignment = 1 if packed else layout.alignment(member)
-                gap = layout.padding(at, offset, alignment, in_bitfield and width > 0)
+                # A bit field does not begin where its type would.
+                loose = packed or (width and self._dialect.exact)
+                alignment = 1 if loose else layout.alignment(member)
+                gap = layout.gap(at, offset, alignment, in_bitfield and width > 0, packed=packed)
                 out.extend(line + text for text in gap)
             known = around[bool(name)].get(member)
             if known is not None:
@@ -302,11 +362,11 @@ class Declarations:
             in_bitfield = width > 0
         size = types.sizes[type_id]
         if types.kinds[type_id] == Kind.STRUCT:
-            gap = layout.padding(at, 8 * size, layout.alignment(type_id), False)
+            gap = layout.gap(at, 8 * size, layout.alignment(type_id), False, packed=packed)
         else:
             gap = layout.union_padding(type_id)
         out.extend(line + text for text in gap)
-        out.append("\n" + indent(level) + "}" if size or last > first else "}")
+        out.append("\n" + indent(level) + "}" if size or last > first or remarks else "}")
         if packed:
             out.append(" __attribute__((packed))")
 
@@ -328,7 +388,7 @@ class Declarations:
         ):
             text = self._names.enumerator(name)
             if wide and signed:
-                out.append(f"{line}{text} = {value - (value >> 63 << 64)}LL,")
+                out.append(f"{line}{text} = {self._signed(value)},")
             elif wide:
                 out.append(f"{line}{text} = {value}ULL,")
             else:
@@ -337,6 +397,12 @@ class Declarations:
         mode = self._mode(type_id)
         if mode:
             out.append(f" __attribute__((mode({mode})))")
+
+    def _signed(self, value: int) -> str:
+        """A 64-bit value; C has no word for the smallest one."""
+        value -= value >> 63 << 64
+        smallest = self._dialect.exact and value == -1 << 63
+        return f"({value + 1}LL - 1)" if smallest else f"{value}LL"
 
     def _mode(self, type_id: int) -> str:
         """The machine mode that gives an enum its size, when its values alone would not."""
@@ -348,6 +414,8 @@ class Declarations:
             return "byte"
         if size == 2 and dialect.exact:
             return "HI"
+        if dialect.exact:
+            return ("word" if types.pointer_size == 8 else "DI") * self._is_short(type_id)
         if size == 8 and types.pointer_size == 8:
             first = types.firsts[type_id]
             last = first + types.vlens[type_id]
@@ -355,6 +423,20 @@ class Declarations:
             if not wide or not any(value >> 32 for value in types.values64[1][first:last]):
                 return "word"
         return ""
+
+    def _is_short(self, type_id: int) -> bool:
+        """Whether an enum of 8 bytes has values for which C takes 4."""
+        types = self._types
+        if types.sizes[type_id] != 8:
+            return False
+        if types.kinds[type_id] not in KNOWN.wide_enums:
+            return True
+        first = types.firsts[type_id]
+        values = types.values64[1][first : first + types.vlens[type_id]]
+        if types.flags[type_id]:
+            values = [value - (value >> 63 << 64) for value in values]
+        low, high = min(values), max(values)
+        return low >= -(1 << 31) and high < (1 << 31 if low < 0 else 1 << 32)
 
     def define_typedef(self, type_id: int) -> Step:
         """Define a typedef."""

@@ -10,11 +10,12 @@ from btfschema.render.c.chosen import OBJECTS
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.declare import Declarations
 from btfschema.render.c.dialect import Dialect
-from btfschema.render.c.kfuncs import FASTCALL, KFUNC, tagged
+from btfschema.render.c.kfuncs import FASTCALL, KFUNC, kfuncs, tagged
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.order import Order
 from btfschema.render.c.trampoline import Step, run
+from btfschema.render.c.words import comment
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Emitter"]
@@ -42,20 +43,31 @@ class Emitter:
         types: the types.
         dialect: what to write.
         asserts: whether to assert the size and the members' offsets of every struct and union.
+        objects: the functions and variables that will be declared, whose names are not given away.
 
     Attributes:
         out: the text so far, as pieces.
         declarations: what writes single declarations.
     """
 
-    def __init__(self, types: TypeColumns, dialect: Dialect, *, asserts: bool = False) -> None:
+    def __init__(
+        self,
+        types: TypeColumns,
+        dialect: Dialect,
+        *,
+        asserts: bool = False,
+        objects: Iterable[int] = (),
+    ) -> None:
         self._types = types
         self._order = Order(types)
-        self._names = Names(types)
+        taken = [types.names[type_id] for type_id in objects] if dialect.exact else ()
+        self._names = Names(types, exact=dialect.exact, taken=taken)
+        self._declared_objects: set[str] = set()
         self.out: list[str] = []
         layout = Layout(types, exact=dialect.exact)
         self.declarations = Declarations(types, self._names, layout, dialect, self.out)
         self._asserts = asserts
+        self._dialect = dialect
         self._states = [NEW] * types.count
         self._states[0] = WRITTEN
         self._declared: set[int] = set()
@@ -70,6 +82,8 @@ class Emitter:
             UnresolvedError: something can't be written as C.
             EncodeError: a gap between members is too large to write.
         """
+        if root in self._types.lost:
+            self._leave_out(root)
         if self._types.kinds[root] in SILENT:
             return
         if self._types.kinds[root] in self._types.outside:
@@ -79,6 +93,18 @@ class Emitter:
         for type_id in self._order.needed_for(root):
             if self._states[type_id] != WRITTEN:
                 run(self._define(type_id))
+
+    def _leave_out(self, root: int) -> None:
+        """Say that a type is left out."""
+        if self._states[root] != WRITTEN:
+            self._states[root] = WRITTEN
+            self.out.append(comment(f"left out: {self._types.lost[root]}") + "\n\n")
+
+    def _real_name(self, type_id: int) -> None:
+        """Say what a type is really called, before it is declared by another name."""
+        real = self._types.real_names.get(type_id)
+        if real is not None:
+            self.out.append(comment(real) + "\n")
 
     def write_chosen(self, root: int) -> None:
         """Write what a person chose: a type as :meth:`write` does, a function, a variable.
@@ -91,12 +117,37 @@ class Emitter:
             self.write(root)
         elif self._states[root] != WRITTEN:
             self._states[root] = WRITTEN
-            target = self._types.targets[root]
-            self.prepare(target)
-            callable_ = root in self._kfuncs
-            self.out.append("extern __bpf_fastcall " if root in self._fast else "extern ")
-            run(self.declarations.declare(target, self._types.names[root]))
-            self.out.append(" __weak __ksym;\n\n" if callable_ else ";\n\n")
+            self.prepare(self._types.targets[root])
+            self._real_name(root)
+            self.declare_object(root)
+            self.out.append("\n")
+
+    def declare_object(self, root: int) -> None:
+        """Declare a function or a variable, for which all that it needs is there.
+
+        Raises:
+            UnresolvedError: it can't be written as C.
+        """
+        types, dialect = self._types, self._dialect
+        name = types.names[root]
+        if dialect.exact:
+            name = self._names.object(root, self._declared_objects)
+        fast = dialect.fastcall and root in self._fast
+        self.out.append("extern __bpf_fastcall " if fast else "extern ")
+        run(self.declarations.declare(types.targets[root], name))
+        self.out.append(" __weak __ksym;\n" if root in self._kfuncs else ";\n")
+
+    def declare_kfuncs(self) -> None:
+        """Declare every function that BPF programs may call.
+
+        Raises:
+            UnresolvedError: one can't be written as C.
+        """
+        self.out.append("\n/* BPF kfuncs */\n#ifndef BPF_NO_KFUNC_PROTOTYPES\n")
+        found = kfuncs(self._types)
+        for root in dict.fromkeys(found) if self._dialect.exact else found:
+            self.declare_object(root)
+        self.out.append("#endif\n\n")
 
     def write_unnamed_enums(self, roots: Iterable[int]) -> None:
         """Write those enums without a name that something refers to, but nothing in the text."""
@@ -134,16 +185,35 @@ class Emitter:
         elif kind in COMPOSITE:
             self._states[type_id] = OPEN
             yield self._prepare_members(type_id, type_id)
+            self._real_name(type_id)
             yield self.declarations.define_struct(type_id)
             self.out.append(";\n\n")
             self._assert(type_id, self.declarations.tag(type_id))
         elif kind in ENUMS:
+            self._real_name(type_id)
+            self._remarks(type_id)
             self.declarations.define_enum(type_id)
             self.out.append(";\n\n")
         else:
+            self._real_name(type_id)
             self.out.append(self.declarations.tag(type_id) + ";\n\n")
         self._states[type_id] = WRITTEN
         self._settled[type_id] = True
+
+    def _remarks(self, type_id: int) -> None:
+        """Say what an enum leaves out."""
+        for text in self._types.remarks.get(type_id, ()):
+            self.out.append(comment(f"left out: {text}") + "\n")
+            self.declarations.remarked[type_id] = None
+
+    def remarked(self) -> list[str]:
+        """What the definitions that were written leave out."""
+        types = self._types
+        return [
+            f"{types.real_names.get(type_id) or types.describe(type_id)}: {text}"
+            for type_id in self.declarations.remarked
+            for text in types.remarks[type_id]
+        ]
 
     def _prepare(self, head: int, container: int) -> Step:
         """Write the forward declarations without which a type can't be used in ``container``."""
@@ -172,6 +242,7 @@ class Emitter:
             if name in MISSING_TYPES:
                 self.out.append(f"typedef {MISSING_TYPES[name]} {name};\n\n")
         elif kind == Kind.FWD:
+            self._real_name(type_id)
             self.out.append(self.declarations.tag(type_id) + ";\n\n")
         self._states[type_id] = WRITTEN
         self._settled[type_id] = True
@@ -196,6 +267,7 @@ class Emitter:
             members = types.members.types[first : first + types.vlens[type_id]]
             self._settled[type_id] = all(self._settled[member] for member in members)
         elif type_id != container:
+            self._real_name(type_id)
             self.out.append(self.declarations.tag(type_id) + ";\n\n")
             self._declared.add(type_id)
             self._settled[type_id] = True
@@ -208,6 +280,7 @@ class Emitter:
         if type_id not in self._declared:
             self._declared.add(type_id)
             if not self.declarations.is_built_in(type_id):
+                self._real_name(type_id)
                 yield self.declarations.define_typedef(type_id)
                 self.out.append(";\n\n")
                 self._assert_typedef(type_id)

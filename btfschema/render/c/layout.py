@@ -6,7 +6,7 @@ import numpy as np
 
 from btfschema.errors import EncodeError
 from btfschema.model.memo import remembered
-from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Members, TypeColumns
+from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 
@@ -23,6 +23,8 @@ UNKNOWN = -1
 # More padding than any real type has. Every few bytes of it are a line, so that a struct of a few
 # bytes in a damaged file would become gigabytes of text.
 MAX_PADDING_BITS = 1 << 27
+# Unnamed bit fields of a larger gap would be a thousand lines.
+MOST_BIT_FIELDS = 1 << 16
 
 
 def round_up(value: int, unit: int) -> int:
@@ -38,7 +40,7 @@ def _own_alignments(types: TypeColumns, exact: bool) -> list[int]:
     sizes = np.array(types.sizes)
     own[measured] = np.minimum(sizes[measured], types.pointer_size)
     if exact:
-        own[(kinds == Kind.INT) & (sizes == WIDE)] = WIDE
+        own[measured & (sizes == WIDE)] = WIDE
     own[kinds == Kind.PTR] = types.pointer_size
     own[np.isin(kinds, list(COMPOSITE))] = UNKNOWN
     found: list[int] = own[ends].tolist()
@@ -61,6 +63,8 @@ class Layout:
         self._alignments = own.copy()
         self._ends = types.end_ids
         self._packed: set[int] = set()
+        self._gaps = 0
+        self._members = types.exact_members if exact else types.members
         self._open: set[int] = set()
         long = 8 * types.pointer_size
         self._pads = (("long", long), ("int", 32), ("short", 16), ("char", 8))
@@ -87,7 +91,7 @@ class Layout:
             raise types.circle(type_id)
         self._open.add(type_id)
         alignments = self._alignments
-        members = types.exact_members if self._exact else types.members
+        members = self._members
         largest, unsized = 1, False
         first = types.firsts[type_id]
         for at in range(first, first + types.vlens[type_id]):
@@ -101,7 +105,7 @@ class Layout:
                 alignments[member] = alignment
             if not alignment:
                 unsized = True
-            elif self._is_off(members, at, alignment):
+            elif self._is_displaced(at, member, alignment):
                 self._packed.add(type_id)
                 break
             if alignment > largest:
@@ -115,14 +119,41 @@ class Layout:
             alignments[type_id] = found = 0
         return found
 
-    def _is_off(self, members: Members, at: int, alignment: int) -> bool:
-        """Whether a member is where it can only be in a packed struct."""
+    def _is_displaced(self, at: int, member: int, alignment: int) -> bool:
+        """Whether a member is where a compiler puts none of its type."""
+        members = self._members
         offset, width = members.offsets[at], members.widths[at]
         if not width:
             return bool(offset % (8 * alignment))
-        unit = 8 * self._types.full_sizes[members.types[at]]
-        # A bit field that spans two units; libbpf doesn't ask.
-        return self._exact and 0 < unit < offset % unit + width
+        # A bit field does not cross the bounds of its type.
+        unit = 8 * alignment
+        return self._exact and offset // unit != (offset + width - 1) // unit
+
+    def gap(
+        self, at: int, to: int, next_alignment: int, in_bitfield: bool, *, packed: bool = False
+    ) -> list[str]:
+        """:meth:`padding`, but where bpftool need not be copied.
+
+        There a large gap is an array, and a packed struct has just the bits of the gap: its
+        unnamed bit fields begin anywhere.
+        """
+        first = round_up(at, 8)
+        if self._exact and packed and 0 < to - at < MOST_BIT_FIELDS:
+            name, unit = self._pads[0]
+            whole, rest = divmod(to - at, unit)
+            found = [f"{name}: {unit};"] * whole
+            if rest:
+                name = next(pad for pad, bits in reversed(self._pads) if bits >= rest)
+                found.append(f"{name}: {rest};")
+            return found
+        if not self._exact or to - first < MOST_BIT_FIELDS:
+            return self.padding(at, to, next_alignment, in_bitfield)
+        self._gaps += 1
+        count, rest = divmod(to - first, 8)
+        found = self.gap(at, first, 1, in_bitfield, packed=packed)
+        # A member that aligns must not be moved behind the array's end by the compiler.
+        found.append(f"char __gap_{self._gaps}[{count}];")
+        return [*found, *self.gap(to - rest, to, 1, False, packed=packed)]
 
     def padding(self, at: int, to: int, next_alignment: int, in_bitfield: bool) -> list[str]:
         """The unnamed bit fields that lead from one bit offset to another.
@@ -169,16 +200,20 @@ class Layout:
 
     def union_padding(self, type_id: int) -> list[str]:
         """An unnamed member that makes a union as large as it is, when no other one does."""
-        types, members = self._types, self._types.members
+        types, members = self._types, self._members
         size, first = types.sizes[type_id], types.firsts[type_id]
-        ids = members.types[first : first + types.vlens[type_id]]
-        largest = max([types.full_sizes[member] for member in ids], default=0)
-        alignment = 1 if self.is_packed(type_id) else max(self.alignment(type_id), 1)
+        span = range(first, first + types.vlens[type_id])
+        sizes = [-(-members.widths[at] // 8) or types.full_sizes[members.types[at]] for at in span]
+        largest = max(sizes, default=0)
+        packed = self.is_packed(type_id)
+        alignment = 1 if packed else max(self.alignment(type_id), 1)
         if not self._exact or round_up(largest, alignment) >= size:
             return []
-        pads = self.padding(0, 8 * size, alignment, False)
+        pads = self.gap(0, 8 * size, alignment, False, packed=packed)
         if len(pads) == 1:
             return pads
+        if packed:
+            return [f"struct {{ {' '.join(pads)} }} __attribute__((packed));"]
         if size <= WIDE:
             return [f"__int128: {8 * size};"]
         return [f"struct {{ {' '.join(pads)} }};"]

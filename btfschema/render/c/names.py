@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+
 from btfschema.render.c.columns import ENUMS, TypeColumns
+from btfschema.render.c.words import plain_name
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Names"]
@@ -15,12 +19,17 @@ class Names:
 
     Args:
         types: the types.
+        exact: never give a name that something else is called, as bpftool does.
+        taken: names of functions and variables, which typedefs and enumerators can't have.
     """
 
-    def __init__(self, types: TypeColumns) -> None:
+    def __init__(
+        self, types: TypeColumns, *, exact: bool = False, taken: Iterable[str] = ()
+    ) -> None:
         self._types = types
+        self._exact = exact
         self._tags: dict[str, int] = {}
-        self._identifiers: dict[str, int] = {}
+        self._identifiers: dict[str, int] = dict.fromkeys(taken, 1)
         self._given: dict[int, str] = {}
 
     def tag(self, type_id: int) -> str:
@@ -32,8 +41,17 @@ class Names:
         return self._given.get(type_id) or self._give(type_id, self._identifiers)
 
     def enumerator(self, name: str) -> str:
-        """A name for one more enumerator called so."""
-        return self._next(name, self._identifiers)
+        """A name for one more enumerator called so, with the comment that follows it."""
+        plain = plain_name(name)
+        return self._next(plain, self._identifiers) + name[len(plain) :]
+
+    def object(self, type_id: int, declared: set[str]) -> str:
+        """A name for a function or a variable, when one of its name is declared or not."""
+        name = self._types.names[type_id]
+        if name in declared:
+            return self._next(name, self._identifiers)
+        declared.add(name)
+        return name
 
     def _give(self, type_id: int, taken: dict[str, int]) -> str:
         types = self._types
@@ -46,7 +64,15 @@ class Names:
             self._given[type_id] = name
         return name
 
-    @staticmethod
-    def _next(name: str, taken: dict[str, int]) -> str:
+    def _next(self, name: str, taken: dict[str, int]) -> str:
         number = taken[name] = taken.get(name, 0) + 1
-        return name if number == 1 else f"{name}___{number}"
+        if number == 1:
+            return name
+        while self._exact and f"{name}___{number}" in self._all:
+            number = taken[name] = number + 1
+        return f"{name}___{number}"
+
+    @cached_property
+    def _all(self) -> set[str]:
+        types = self._types
+        return {*types.names, *map(plain_name, (*types.values[0], *types.values64[0]))}

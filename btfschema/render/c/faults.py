@@ -1,0 +1,194 @@
+"""Whether C can declare types as they are: a quick look at all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from btfschema.model.memo import remembered
+from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Array, TypeColumns
+from btfschema.render.c.numbers import is_spelled, used_numbers
+from btfschema.render.c.repair import is_forward, tag_word
+from btfschema.render.c.words import BUILT_IN, are_identifiers
+from btfschema.schema.kinds import Kind
+
+__all__ = ["has_faults"]
+
+TYPES = KNOWN.chained | KNOWN.pointers | KNOWN.prototypes
+# What a member, an element or a variable can't be of.
+SIZELESS = KNOWN.unrepeatable | KNOWN.prototypes | KNOWN.declarations | {int(Kind.VOID)}
+
+
+def has_faults(types: TypeColumns, chosen: Iterable[int] = ()) -> bool:
+    """Whether C can't declare some type as it is.
+
+    What only a walk over the types finds, such as structs that hold themselves, is not looked for.
+
+    Args:
+        types: the types.
+        chosen: functions and variables to be declared.
+    """
+    return remembered(types, has_faults, _have_faults) or not are_identifiers(
+        types.names[type_id] for type_id in chosen if types.kinds[type_id] in KNOWN.unrepeatable
+    )
+
+
+def _have_faults(types: TypeColumns) -> bool:
+    look = _Look(types)
+    return look.names() or look.references() or look.members() or look.enums() or look.tags()
+
+
+class _Look:
+    def __init__(self, types: TypeColumns) -> None:
+        self._types = types
+        self._kinds = np.array(types.kinds)
+        self._sizes = np.array(types.sizes)
+        self._vlens = np.array(types.vlens)
+        self._named = np.array([bool(name) for name in types.names])
+
+    def _of(self, kinds: Iterable[int]) -> Array:
+        return np.isin(self._kinds, list(kinds))
+
+    def names(self) -> bool:
+        """Names that C doesn't take, or that are missing."""
+        types = self._types
+        needed = self._of(KNOWN.declarations | KNOWN.typedefs)
+        if (needed & ~self._named).any() or "" in types.values[0] or "" in types.values64[0]:
+            return True
+        tags = np.flatnonzero(needed | (self._of(COMPOSITE | ENUMS) & self._named))
+        kfuncs = [types.names[types.targets[tag]] for tag in types.whole_tags("bpf_kfunc")]
+        names = {types.names[type_id] for type_id in tags.tolist()}
+        names.update(
+            types.members.names, types.params[0], types.values[0], types.values64[0], kfuncs
+        )
+        names.discard("")
+        if not are_identifiers(names, {BUILT_IN}):
+            return True
+        return not all(is_spelled(types, type_id) for type_id in used_numbers(types))
+
+    def references(self) -> bool:
+        """References to what nothing can be of."""
+        types = self._types
+        kinds, targets = self._kinds, np.array(types.targets)
+        ends = kinds[types.ends]
+        if np.isin(kinds[targets[self._of(TYPES)]], list(KNOWN.unrepeatable)).any():
+            return True
+        arrays = self._of(KNOWN.arrays)
+        elements = targets[arrays]
+        large = (np.array(types.counts)[arrays] > 0) & (np.array(types.full_sizes)[elements] > 0)
+        if (large & (np.array(types.full_sizes)[arrays] == 0)).any():
+            return True
+        if np.isin(ends[elements], list(SIZELESS)).any():
+            return True
+        results = targets[self._of(KNOWN.prototypes)]
+        return bool(np.isin(ends[results], list(KNOWN.prototypes)).any()) or self._params()
+
+    def _params(self) -> bool:
+        types = self._types
+        ids = np.array(types.params[1], np.int64)
+        ends = self._kinds[types.ends[ids]] if len(ids) else ids
+        if np.isin(ends, list(KNOWN.unrepeatable)).any():
+            return True
+        protos = np.flatnonzero(self._of(KNOWN.prototypes) & (self._vlens > 0))
+        lasts = np.zeros(len(ids), np.bool_)
+        lasts[np.array(types.firsts)[protos] + self._vlens[protos] - 1] = True
+        return bool(((ends == Kind.VOID) & ~(lasts & (ids == 0))).any())
+
+    def members(self) -> bool:
+        """Members that are not one after the other, have no size or no name, or one name."""
+        types, members = self._types, self._types.exact_members
+        structs = np.flatnonzero(self._of(COMPOSITE) & (self._vlens > 0))
+        if not len(structs):
+            return False
+        structs = structs[np.argsort(np.array(types.firsts)[structs], kind="stable")]
+        owners = np.repeat(structs, self._vlens[structs])
+        ids, offsets = np.array(members.types), np.array(members.offsets)
+        widths, sizes = np.array(members.widths), np.array(types.full_sizes)[ids]
+        ends = types.ends[ids]
+        end_kinds = self._kinds[ends]
+        declared = self._of(ENUMS)[ends] & (self._vlens[ends] == 0)
+        if np.isin(end_kinds, list(SIZELESS)).any() or declared.any():
+            return True
+        after = offsets + np.where(widths > 0, widths, 8 * sizes)
+        if (after > 8 * self._sizes[owners]).any() or ((widths == 0) & (offsets % 8 > 0)).any():
+            return True
+        unions = np.isin(self._kinds[owners], list(KNOWN.unions))
+        same = (owners[1:] == owners[:-1]) & ~unions[1:]
+        if (offsets[unions] > 0).any() or (same & (offsets[1:] < after[:-1])).any():
+            return True
+        narrow = widths > 0
+        numbers = np.isin(end_kinds, list(KNOWN.integers | ENUMS)) & (sizes == self._sizes[ends])
+        booleans = np.array([name == "_Bool" for name in types.names])[ends]
+        if (narrow & (~numbers | (widths > np.where(booleans, 1, 8 * sizes)))).any():
+            return True
+        return self._member_names(owners, ids, end_kinds, narrow)
+
+    def _member_names(self, owners: Array, ids: Array, end_kinds: Array, narrow: Array) -> bool:
+        types = self._types
+        unnamed = np.array([not name for name in types.members.names])
+        in_place = np.isin(self._kinds[ids], list(COMPOSITE | KNOWN.qualifiers))
+        in_place &= np.isin(end_kinds, list(COMPOSITE)) & ~self._named[types.ends[ids]]
+        if (unnamed & (narrow | ~in_place)).any():
+            return True
+        return _repeats(types, owners.tolist(), ids.tolist())
+
+    def enums(self) -> bool:
+        """Enums of odd sizes, or with values that their sizes do not hold."""
+        types = self._types
+        small = self._of(ENUMS) & (self._vlens > 0) & ~np.isin(self._sizes, [4, 8])
+        short = self._of(KNOWN.wide_enums) & (self._vlens > 0) & (self._sizes != 8)
+        if (small & ~np.isin(self._sizes, [1, 2])).any() or short.any():
+            return True
+        for type_id in np.flatnonzero(small).tolist():
+            bits, first = 8 * types.sizes[type_id], types.firsts[type_id]
+            values = types.values[1][first : first + types.vlens[type_id]]
+            signed = bool(types.flags[type_id])
+            low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+            if not all(low <= value < high for value in values):
+                return True
+        empty = self._of(ENUMS) & (self._vlens == 0) & ~self._named
+        return bool(empty.any())
+
+    def tags(self) -> bool:
+        """Forward declarations of one thing where the name is another's."""
+        types = self._types
+        forwards = [i for i in self._forwards() if is_forward(types, i)]
+        wanted = {types.names[type_id]: tag_word(types, type_id) for type_id in forwards}
+        if any(wanted[types.names[i]] != tag_word(types, i) for i in forwards):
+            return True
+        tags = np.flatnonzero(self._of(COMPOSITE | ENUMS) & self._named).tolist()
+        return any(wanted.get(types.names[i]) not in (None, tag_word(types, i)) for i in tags)
+
+    def _forwards(self) -> list[int]:
+        found: list[int] = np.flatnonzero(
+            self._of(ENUMS | KNOWN.declarations) & self._named
+        ).tolist()
+        return found
+
+
+def _repeats(types: TypeColumns, owners: list[int], ids: list[int]) -> bool:
+    """Whether a struct has two members of one name, those of members without a name included."""
+    by_owner: dict[int, list[str]] = {}
+    inner: dict[int, list[int]] = {}
+    for owner, name, type_id in zip(owners, types.members.names, ids, strict=True):
+        if name:
+            by_owner.setdefault(owner, []).append(name)
+        else:
+            inner.setdefault(owner, []).append(type_id)
+    for owner, names in by_owner.items():
+        if owner not in inner and len({*names}) < len(names):
+            return True
+    for owner in inner:
+        found: list[str] = []
+        todo, seen = [owner], 0
+        while todo:
+            struct = int(types.ends[todo.pop()])
+            found += by_owner.get(struct, ())
+            todo += inner.get(struct, ())
+            seen += 1
+            if seen > len(owners):
+                return True
+        if len({*found}) < len(found):
+            return True
+    return False
