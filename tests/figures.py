@@ -1,6 +1,6 @@
 """Draws the docs' screenshots anew: run it by hand.
 
-``PYTHONPATH=.:transforms:tests:tests/unit python tests/figures.py docs/figures`` needs Chromium,
+``PYTHONPATH=.:transforms:tests python tests/figures.py docs/figures`` needs Chromium,
 and takes the kernels and modules of tests/data. Pages are drawn light and dark, and one as wide as
 a telephone.
 """
@@ -8,6 +8,7 @@ a telephone.
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import re
 import sys
@@ -18,17 +19,16 @@ from contextlib import chdir, contextmanager
 from html import escape
 from pathlib import Path
 
+from browser import browse
 from rich.console import Console
 from rich.text import Text
 from screen import in_terminal
 from shell import btfschema
-from test_cli_check import browse
 
 from btfschema import loads
 from btfschema.cli.diff_page import DiffPage
 from btfschema.questions import diff
 from btfschema.render.html import Foot
-from conftest import unxz
 
 __all__ = ["draw"]
 
@@ -38,6 +38,7 @@ DATA = "vmlinux-cloud.btf.xz", "vmlinux-generic.btf.xz"
 CHECK = ["check", "--all", "modules", "-B", NAMES[0], "-T", NAMES[1], "-T", NAMES[0]]
 DISTILL = ["distill", "--all", "modules", "-B", NAMES[0], "--out-dir", "distilled"]
 COLUMNS = 100
+HERE = Path(__file__).parent / "data"
 
 TERMINAL = """<!DOCTYPE html><meta charset="utf-8"><style>
 body { margin: 0; background: #14181e; color: #d7dce2 }
@@ -62,13 +63,17 @@ def draw(folder: Path) -> None:
     _diff(folder)
 
 
+def _unxz(name: str) -> bytes:
+    return lzma.decompress((HERE / name).read_bytes())
+
+
 @contextmanager
 def _kernels() -> Iterator[None]:
     """A directory with two kernels and the modules of one; one module is damaged."""
     with tempfile.TemporaryDirectory() as scratch, chdir(scratch):
         for name, data in zip(NAMES, DATA, strict=True):
-            Path(name).write_bytes(unxz(data))
-        with tarfile.open(fileobj=io.BytesIO(unxz("modules-cloud.tar.xz"))) as archive:
+            Path(name).write_bytes(_unxz(data))
+        with tarfile.open(fileobj=io.BytesIO(_unxz("modules-cloud.tar.xz"))) as archive:
             archive.extractall("modules", filter="data")
         yield
 
@@ -108,7 +113,7 @@ def _settled(text: str) -> str:
 def _diff(folder: Path) -> None:
     """Write ``diff.png`` and ``diff-dark.png``, with struct device opened."""
     page = DiffPage(*NAMES)
-    page.add("", diff(*(loads(unxz(name)) for name in DATA)))
+    page.add("", diff(*(loads(_unxz(name)) for name in DATA)))
     made = _opened(page.made([], Foot("btfschema diff")), "device")
     _picture(made, folder / "diff.png", 1000, 700)
     _picture(made, folder / "diff-dark.png", 1000, 700, *DARK)

@@ -144,10 +144,11 @@ def _target(name: str, kernel: Shared | Kept) -> Shared | Kept:
 
     *_, newest = KERNELS
     if found := refused_base(kernel.open(), newest):
-        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+        first, *others = found
+        more = f" and {len(others):,} more" if others else ""
         raise BtfError(
             f"no module loads over {printable(name)}, which Linux {newest} refuses itself: "
-            f"{found[0]}{more}"
+            f"{first}{more}"
         )
     return kernel
 

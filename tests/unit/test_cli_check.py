@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import browse
 from shell import btfschema
 
 from btfschema import Builder, dumps
@@ -183,25 +183,3 @@ def test_a_browser_shows_the_page(
     browse(folder / "report.html", f"--screenshot={picture}", "--window-size=1200,1000")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000
-
-
-def browse(page: Path, *options: str) -> bytes:
-    quiet = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
-    quiet += " disable-component-update disable-sync"
-    flags = [f"--{flag}" for flag in quiet.split()]
-    with tempfile.TemporaryDirectory() as profile:
-        flags.append(f"--user-data-dir={profile}")
-        done = subprocess.run(
-            [
-                "chromium",
-                "--headless",
-                *flags,
-                f"--user-data-dir={profile}",
-                *options,
-                page.as_uri(),
-            ],
-            capture_output=True,
-            check=True,
-            timeout=120,
-        )
-    return done.stdout

@@ -7,10 +7,10 @@ from html import escape, unescape
 from pathlib import Path
 
 import pytest
+from browser import browse
 from click.testing import CliRunner
 from figures import draw
 from hypothesis import given
-from test_cli_check import browse
 from test_pages import FOOT, HOSTILE, WIDE, Page
 
 from btfschema import Btf, Builder, dump, views

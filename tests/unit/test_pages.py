@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import browse
 from hypothesis import given
 from hypothesis import strategies as st
 from shell import btfschema
-from test_cli_check import browse
 
 from btfschema.cli.core_page import core_page
 from btfschema.cli.matrix import Matrix
