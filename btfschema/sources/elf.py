@@ -154,6 +154,12 @@ class ElfReader:
             index = self.section(0).sh_link
         return self.data(self.section(index), "section name table") if index != SHN_UNDEF else b""
 
+    def table(self) -> bytes:
+        """All section headers, which :meth:`count` has found inside the file."""
+        length = self.count() * self.header.e_shentsize
+        self.stream.seek(self.header.e_shoff)
+        return self.stream.read(length)
+
     def last(self, titles: Sequence[str]) -> dict[str, Any]:
         """Of each of these names the last section that has it; those that none has are left out.
 
@@ -163,12 +169,8 @@ class ElfReader:
         import numpy as np
 
         count, names, entry = self.count(), self.names(), self.header.e_shentsize
-        self.stream.seek(self.header.e_shoff)
-        table, word = (
-            self.stream.read(count * entry),
-            "<u4" if self.byteorder == "little" else ">u4",
-        )
-        column = np.ndarray((count,), word, table, strides=(entry,))
+        word = "<u4" if self.byteorder == "little" else ">u4"
+        column = np.ndarray((count,), word, self.table(), strides=(entry,))
         found = {}
         for title in titles:
             having = np.flatnonzero(np.isin(column, places_of(names, f"{title}\0".encode())))

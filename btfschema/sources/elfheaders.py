@@ -24,7 +24,7 @@ from btfschema.sources.elf import (
     ElfClass,
 )
 
-__all__ = ["EHDR", "SHDR", "UNUSED", "ElfHeaders", "Extent", "Section", "read_headers"]
+__all__ = ["EHDR", "SHDR", "UNUSED", "ElfHeaders", "Extent", "Section", "read_headers", "rows_of"]
 
 U64 = UInt(8)
 
@@ -131,15 +131,25 @@ UNUSED = Section()
 FIELDS = tuple(one.name for one in fields(Section))
 
 
-def rows_of(data: bytes, at: int, count: int, elf_class: ElfClass, byteorder: ByteOrder) -> Any:
+def rows_of(
+    data: bytes, at: int, count: int, entry: int, elf_class: ElfClass, byteorder: ByteOrder
+) -> Any:
     """Section headers as a numpy array of records, whose fields are those of the declared struct.
 
     An object has 66,000 of them when each function has a section of its own.
+
+    Args:
+        data: the file, or its table of section headers.
+        at: where the first one is.
+        count: how many there are.
+        entry: from the start of one to that of the next, in bytes.
+        elf_class: 32 or 64.
+        byteorder: of all words.
     """
     order = "<" if byteorder == "little" else ">"
     struct = SHDR[elf_class]
     dtype = np.dtype([(one.name, f"{order}u{one.sizeof()}") for one in struct.subcons])
-    found = np.frombuffer(data, dtype, count, at)
+    found = np.ndarray((count,), dtype, data, at, (entry,))
     return found.astype(np.dtype([(name, np.uint64) for name in FIELDS]))
 
 
@@ -288,7 +298,7 @@ class _Reader:
         if not count:
             raise SourceError(f"{self.name}: the ELF file has 0 sections", expected="1 or more")
         self.check_table(struct, at, count, entry, what)
-        rows = rows_of(self.data, at, count, elf_class, self.byteorder)
+        rows = rows_of(self.data, at, count, entry, elf_class, self.byteorder)
         starts, sizes, total = rows["sh_offset"], rows["sh_size"], np.uint64(len(self.data))
         # Not by their sum, which may be too large for a word.
         outside = (starts > total) | (sizes > total - np.minimum(starts, total))

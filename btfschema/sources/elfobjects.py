@@ -12,7 +12,7 @@ __all__ = ["read_object"]
 
 # Older pyelftools give the number.
 BPF = ("EM_BPF", 247)
-RELOCATABLE = "ET_REL"
+RELOCATABLE, SHT_SYMTAB = "ET_REL", 2
 TYPES: dict[str, SymbolType] = {
     "STT_NOTYPE": "none",
     "STT_OBJECT": "object",
@@ -21,6 +21,8 @@ TYPES: dict[str, SymbolType] = {
 HIDDEN = ("STV_HIDDEN", "STV_INTERNAL")
 # BPF objects have thousands of symbols at most; a file that says more is no such object.
 MOST_SYMBOLS = 1 << 20
+# Names share their bytes, so that a small file could have any number of long ones.
+LONGEST_NAME = 1024
 
 
 def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
@@ -39,31 +41,34 @@ def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
         elf = ElfReader(stream, size, name)
         if elf.header.e_machine not in BPF or elf.header.e_type != RELOCATABLE:
             return None
-        sections = [elf.section(index) for index in range(elf.count())]
-        names = elf.names()
-        titles = [_text(names, section.sh_name) for section in sections]
-        sizes = {title: section.sh_size for title, section in zip(titles, sections, strict=True)}
+        # Construct's declarations take time to import, which modules need not.
+        from btfschema.sources.elfheaders import rows_of
+
+        count, entry = elf.count(), elf.header.e_shentsize
+        names = elf.names() if count else b""
+        rows = rows_of(elf.table(), 0, count, entry, elf.elf_class, elf.byteorder)
+        titles = [_text(names, at) for at in rows["sh_name"].tolist()]
+        sizes = dict(zip(titles, rows["sh_size"].tolist(), strict=True))
         symbols: list[Symbol] = []
-        for section in sections:
-            if section.sh_type == "SHT_SYMTAB":
-                symbols = _symbols(elf, section, sections, titles)
+        for index in (rows["sh_type"] == SHT_SYMTAB).nonzero()[0].tolist()[-1:]:
+            symbols = _symbols(elf, elf.section(index), titles)
     except SourceError:
         return None
     return ObjectFile(sizes, tuple(symbols))
 
 
-def _symbols(elf: ElfReader, table: Any, sections: list[Any], titles: list[str]) -> list[Symbol]:
+def _symbols(elf: ElfReader, table: Any, titles: list[str]) -> list[Symbol]:
     struct = elf.structs.Elf_Sym
     entry = struct.sizeof()
     elf.check_inside("symbol table", table.sh_offset, table.sh_size)
     count = table.sh_size // entry
-    if count > MOST_SYMBOLS or table.sh_link >= len(sections):
+    if count > MOST_SYMBOLS or table.sh_link >= len(titles):
         raise elf.error(
             f"symbol table of {count} symbols with names in section {table.sh_link}",
             got=count,
-            expected=f"at most {MOST_SYMBOLS}, names in a section before {len(sections)}",
+            expected=f"at most {MOST_SYMBOLS}, names in a section before {len(titles)}",
         )
-    names = elf.data(sections[table.sh_link], "symbol name table")
+    names = elf.data(elf.section(table.sh_link), "symbol name table")
     found = []
     for number in range(count):
         at = table.sh_offset + number * entry
@@ -85,5 +90,6 @@ def _symbols(elf: ElfReader, table: Any, sections: list[Any], titles: list[str])
 
 def _text(names: bytes, at: int) -> str:
     """The name that starts at a byte of a section of names; empty when it is not there."""
-    end = names.find(b"\0", at)
-    return names[at : end if end >= 0 else len(names)].decode("utf-8", "surrogateescape")
+    most = min(at + LONGEST_NAME, len(names))
+    end = names.find(b"\0", at, most)
+    return names[at : end if end >= 0 else most].decode("utf-8", "surrogateescape")

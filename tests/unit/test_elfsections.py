@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ from elf_objects import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from btfschema import Builder, dumps
 from btfschema.errors import BtfError, EncodeError, SourceError
 from btfschema.sources import read_source
 from btfschema.sources.elfsections import SIGNATURE_MAGIC, replace_sections, strip_signature
 
 LITTLE = Form()
+BTF = dumps(Builder().build())
 OLD = b"old BTF " * 25
 NEW: dict[str, bytes | None] = {".BTF": b"new " * 100, ".BTF.base": b"base"}
 CONTENTS = st.dictionaries(
@@ -228,6 +231,32 @@ def test_many_sections_are_read_as_columns(tmp_path: Path) -> None:
     assert calls < count / 2
     path.write_bytes(after)
     assert (read_source(path).btf, read_source(path).base) == (NEW[".BTF"], NEW[".BTF.base"])
+
+
+def test_names_without_end_cost_no_more_than_their_file(tmp_path: Path) -> None:
+    """Of a BPF object all sections' names are kept: here each would be all of the names."""
+    names = b"\0.BTF\0.shstrtab\0" + b"n" * (4 << 20)
+    count, order = 2_000, "<IIQQQQIIQQ"
+    contents = names + BTF
+    at = 64 + len(contents)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", *(1, 247, 1, 0, 0, at, 0, 64, 0, 0, 64), count, 2
+    )
+    rows = [struct.pack(order, *([0] * 10))]
+    rows.append(struct.pack(order, 1, PROGBITS, 0, 0, 64 + len(names), len(BTF), 0, 0, 1, 0))
+    rows.append(struct.pack(order, 6, STRTAB, 0, 0, 64, len(names), 0, 0, 1, 0))
+    rows += [
+        struct.pack(order, 20 + n, PROGBITS, 0, 0, 64, 0, 0, 0, 1, 0) for n in range(count - 3)
+    ]
+    path = tmp_path / "bpf.o"
+    path.write_bytes(header + contents + b"".join(rows))
+    tracemalloc.start()
+    source = read_source(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert source.object_file is not None
+    assert source.btf == BTF
+    assert peak < 4 * path.stat().st_size
 
 
 def test_segments_past_all_places(tmp_path: Path) -> None:
