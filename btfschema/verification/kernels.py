@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -17,8 +18,9 @@ from btfschema.verification.rules import FIELDS_SINCE
 __all__ = ["KERNELS", "LATEST", "Kernel", "kernel_of"]
 
 
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d+", version)]
+@lru_cache(maxsize=256)
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 @frozen

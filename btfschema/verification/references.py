@@ -8,6 +8,7 @@ array, and whether it looks at a variable's size at all. Violations of these are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -75,10 +76,11 @@ def check_prototypes(findings: Findings, btf: Btf) -> None:
 
 def _described(btf: Btf, ids: Ints) -> Callable[[int], str]:
     """Types by their number in ``ids``, in words, with what names and qualifiers lead to."""
+    # Of all at once, and only when one is asked for: one by one they cost many times more.
+    ends = cache(lambda: resolution(btf).finals_of(ids).tolist())
 
     def described(number: int) -> str:
-        type_id = int(ids[number])
-        (end,) = resolution(btf).finals_of(np.array([type_id])).tolist()
+        type_id, end = int(ids[number]), ends()[number]
         leads = f", which leads to {btf.describe(end)}" if end not in (type_id, BROKEN) else ""
         return btf.describe(type_id) + leads
 
