@@ -269,15 +269,18 @@ class Btf(Lookups):
         """
         return pointer_size_of(self)
 
-    def sizeof(self, type_id: int | TypeView) -> int:
+    def sizeof(self, type_id: TypeView | int | str) -> int:
         """Bytes of a type, through typedefs, modifiers and arrays (``btf__resolve_size``).
 
+        Args:
+            type_id: the type, as a view, an id or a name (``"struct point"``).
+
         Raises:
-            TypeIdError: there is no such id.
+            LookupError: there is no such type.
             UnresolvedError: the type has no size (void, a function, a forward declaration), or its
                 references run in a circle.
         """
-        return size_of(self, type_id)
+        return size_of(self, self[type_id].id if isinstance(type_id, str) else type_id)
 
     def read(
         self, type_: AnyType, data: Data, offset: int = 0, *, count: int | None = None

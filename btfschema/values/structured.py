@@ -89,12 +89,13 @@ class _Types:
     def _series(self, series: Series, element: DType) -> DType:
         if series.text and series.count:
             return np.dtype(f"S{series.count}")
-        if len(element.shape) >= MOST_DIMENSIONS:
+        dimensions = 1 + _dimensions(element)
+        if dimensions > MOST_DIMENSIONS:
             raise EncodeError(
                 f"{self._layouts.btf.describe(series.id)} has more than {MOST_DIMENSIONS} "
                 "dimensions",
                 type_id=series.id,
-                got=len(element.shape) + 1,
+                got=dimensions,
                 expected=f"at most {MOST_DIMENSIONS}",
             )
         if not element.itemsize:
@@ -132,6 +133,18 @@ def _container(bits: Bits, order: ByteOrder) -> DType:
     if bits.size in INT_CODES:
         return np.dtype(f"{_mark(order)}u{bits.size}")
     return np.dtype(f"V{bits.size}")
+
+
+def _dimensions(dtype: DType) -> int:
+    """How many dimensions a dtype adds to the array that it is used in.
+
+    ``shape`` has those of the outermost array alone when each array is a dtype of its own.
+    """
+    dimensions, inner = 0, dtype
+    while inner.subdtype is not None:
+        inner, shape = inner.subdtype
+        dimensions += len(shape)
+    return dimensions
 
 
 def scalar_dtype(scalar: Scalar, order: ByteOrder) -> DType:

@@ -175,6 +175,9 @@ class TestSizes:
         sizes |= {16: 8, 17: 24, 18: 4, 19: 8, 20: 4}
         assert {i: btf.sizeof(i) for i in sizes} == sizes
         assert btf.sizeof(btf[4]) == 24
+        assert btf.sizeof(str(btf[4].name)) == 24
+        with pytest.raises(UnknownNameError):
+            btf.sizeof("no_such_type")
 
     @pytest.mark.parametrize(
         ("type_id", "message"),
