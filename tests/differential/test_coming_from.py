@@ -85,6 +85,13 @@ def same_members(theirs: str, ours: str) -> bool:
     return bool(found[0]) and found[0] == found[1]
 
 
+def same_offsets(theirs: str, ours: str) -> bool:
+    """Whether both print the same offsets and sizes, and the same holes, in the same order."""
+    place = re.compile(r"/\*\s*(\d+)\s*(?::\s*(\d+))?\s+(\d+)\s*\*/|XXX (\d+ bytes? hole)")
+    found = place.findall(theirs)
+    return bool(found) and found == place.findall(ours)
+
+
 def types_in(text: str) -> set[str]:
     """The structs that a header declares; the second of a name counts as the first."""
     found = re.findall(r"^struct (\w+)(?: \{|;)", text, re.MULTILINE)
@@ -97,6 +104,7 @@ PROMISES: dict[str, Callable[[str, str], bool]] = {
     "the same file": lambda a, b: a == b,
     "the same but for spacing": lambda a, b: bare(a) == bare(b),
     "the same members": same_members,
+    "the same offsets, sizes and holes": same_offsets,
     "the same names": lambda a, b: names(a) == names(b),
     "the same structs": lambda a, b: names(a) == names(b),
     "those names and more": lambda a, b: names(a) < names(b),
