@@ -4,10 +4,11 @@ The names below are imported when they are first used, so that ``import btfschem
 ``btfschema --help`` cost next to nothing.
 """
 
-from typing import TYPE_CHECKING
-
 from btfschema import _moved
 from btfschema._doors import door
+
+# Type checkers know the name; the module typing takes longer than all else here.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from btfschema.errors import BtfError
