@@ -203,7 +203,7 @@ class _Rewrite:
 
     def _add(self, title: str, content: bytes) -> None:
         """A new section, in a section header that is unused or behind all others."""
-        used = np.any([self.rows[name] != 0 for name in self.rows.dtype.names], axis=0)
+        used = np.any([self.rows[name] != 0 for name in self.rows.dtype.names or ()], axis=0)
         used[0] = True
         index = int(next(iter(np.flatnonzero(~used)), len(used)))
         key = f"{title}\0".encode()
