@@ -91,6 +91,12 @@ class _Look:
         if np.isin(ends, list(KNOWN.unrepeatable)).any():
             return True
         protos = np.flatnonzero(self._of(KNOWN.prototypes) & (self._vlens > 0))
+        names = types.params[0]
+        for proto in protos.tolist():
+            first = types.firsts[proto]
+            own = [name for name in names[first : first + types.vlens[proto]] if name]
+            if len({*own}) < len(own):
+                return True
         lasts = np.zeros(len(ids), np.bool_)
         lasts[np.array(types.firsts)[protos] + self._vlens[protos] - 1] = True
         return bool(((ends == Kind.VOID) & ~(lasts & (ids == 0))).any())

@@ -230,17 +230,44 @@ class Reshaper:
         if known is not None:
             return known
         self._flat[type_id] = used = dict[str, None]()
-        for part in self._draft.parts[type_id]:
+        parts = self._draft.parts[type_id]
+        for at, part in enumerate(parts):
             if part.name:
                 part.name = self._unused(part.name, used)
                 used[plain_name(part.name)] = None
                 continue
             inner: dict[str, None] = yield self._flatten(part.type_id)
-            if not used.keys().isdisjoint(inner):
-                part.type_id = yield self._renamed(part.type_id, used)
+            hidden = self._typedefs(parts[at + 1 :]) & inner.keys() if inner else set()
+            if hidden or not used.keys().isdisjoint(inner):
+                taken = {**used, **dict.fromkeys(hidden)}
+                part.type_id = yield self._renamed(part.type_id, taken)
                 inner = self._flat[part.type_id]
             used.update(inner)
         return used
+
+    def _typedefs(self, parts: list[Part]) -> set[str]:
+        """Names of the typedefs that members are declared with.
+
+        Clang 14 takes such a name for that of an earlier member, when that is in a member without
+        a name.
+        """
+        types, found = self._types, set[str]()
+        todo, seen = [part.type_id for part in parts], set[int]()
+        while todo:
+            type_id = todo.pop()
+            if type_id in seen:
+                continue
+            seen.add(type_id)
+            kind = types.kinds[type_id]
+            if kind in KNOWN.typedefs:
+                found.add(types.names[type_id])
+            elif kind in KNOWN.chained or kind == Kind.PTR:
+                todo.append(types.targets[type_id])
+            elif kind in COMPOSITE and not types.names[type_id]:
+                todo += [part.type_id for part in self._draft.parts[type_id]]
+            elif kind in KNOWN.prototypes:
+                todo += types.parts(type_id)
+        return found
 
     def _unused(self, name: str, used: dict[str, None]) -> str:
         plain = plain_name(name)
