@@ -55,7 +55,7 @@ report_option: Decorator = click.option(
     "--report",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help='Write one JSON object a file: outcome, types, sizes in bytes, reasons, notes; "-" for '
+    help='Write one JSON object per file: outcome, types, sizes in bytes, reasons, notes; "-" for '
     "standard output.",
 )
 

@@ -57,7 +57,7 @@ OTHER = {"kernel": "strict", "strict": "kernel"}
     "--html",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write a page to look at: what breaks on which kernel, and what is to blame.",
+    help="Write an HTML page that shows what breaks on which kernel, and which types cause it.",
 )
 @report_option
 @json_options("an object for each file, what --report writes")

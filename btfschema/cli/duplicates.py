@@ -28,7 +28,7 @@ def duplicates(
 
     For each kind and name the ids are listed, those of equal types in a line. Of different ones the
     root is shown: the nearest type that both lead to on the same way and that itself differs, with
-    its members, enumerators or size. Without FILE the running kernel is looked at.
+    its members, enumerators or size. Without FILE, it looks at the running kernel.
 
     \b
     Examples:

@@ -45,7 +45,7 @@ SHOWN_NAMES = 8
     shell_complete=complete_passes,
     default="dedup",
     show_default=True,
-    help="What is done with all types together; empty for nothing.",
+    help="The passes to run on all types together; empty runs none.",
 )
 @json_options("what came of it")
 @click.option("--flatten", is_flag=True, help="Put the base's types into the result, too.")
@@ -65,7 +65,7 @@ def merge(
     as_json: bool,
     pretty: bool,
 ) -> None:
-    """Make one BTF of many: of a kernel's modules, of programs, of both and the kernel.
+    """Merge the BTF of modules, programs and kernels into one.
 
     The result is raw BTF: split over the base when the files are, else stand-alone. With --flatten
     it stands alone in any case and holds the base's types, each type once.

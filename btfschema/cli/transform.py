@@ -213,7 +213,7 @@ def _loaded(path: str | None) -> Btf | None:
 @base_option
 @batch_options(outputs=True)
 def distill(base_btf: str | None, **batch: Any) -> None:
-    """Give split BTF a small base of its own, by which any later kernel can be searched.
+    """Add a small distilled base so that the module's types can be found in later kernels.
 
     A module gets a new .BTF and a .BTF.base, as pahole writes them, and is otherwise unchanged;
     compressed modules are taken and written by their names. Raw BTF becomes OUT and OUT.base.
@@ -247,7 +247,7 @@ def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
 @policy_option
 @batch_options(outputs=True)
 def relocate(target: str, policy: str, original_base: str | None, **batch: Any) -> None:
-    """Move split BTF from its distilled base onto the base that is there.
+    """Move split BTF from its distilled base onto the kernel that will load it.
 
     FILE brings its distilled base: a module's .BTF.base section, or FILE.base beside raw BTF. When
     a type has no partner in the target nothing is written, and every such type is named with its
@@ -269,7 +269,7 @@ def references(
     keep_going: bool,
     report: str | None,
 ) -> None:
-    """Show which types of its base a split FILE needs, and for whom."""
+    """Show which base types a split FILE needs, and which of its types need them."""
     from btfschema.framework.files import Each
     from btfschema.framework.passes import Analysis, Context
     from btfschema.framework.registry import load_pass
@@ -329,7 +329,7 @@ def _named_inputs(
     "--dump-after",
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Write what each pass gives as raw BTF into DIR.",
+    help="Write each pass's output into DIR as raw BTF.",
 )
 @batch_options(outputs=True)
 def run(
@@ -351,8 +351,7 @@ def run(
     """Run a PIPELINE of passes, such as "distill,relocate{policy=kernel}".
 
     Without -o and --out-dir nothing is written; the facts that the passes found are printed as
-    JSON. "btfschema passes" lists the passes and their options. A pass that is not installed is
-    named by --load FILE.py, or as module:Class.
+    JSON. "btfschema passes" lists the passes and their options. To use a pass that is not installed, load its file with --load FILE.py, or write module:Class.
     """
     import sys
 
