@@ -54,7 +54,11 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     help="The kernel's modules: all below DIR count as loaded.",
 )
 @json_options("an object for each relocation, with -p an array of them")
-@click.option("--html", metavar="FILE", help="Write an HTML page that shows which object loads on which kernel.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write an HTML page that shows which object loads on which kernel.",
+)
 @kernel_work_options(
     "Write the JSON of each kernel to a file in DIR; an interrupted run goes on where it stopped.",
     quiet="Print the table only.",

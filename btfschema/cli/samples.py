@@ -25,7 +25,8 @@ def samples(folder: str, as_json: bool, pretty: bool) -> None:
     """Unpack small real files into DIR: two kernels, four modules and two BPF objects.
 
     They are Debian's Linux 6.12: vmlinux-cloud.btf, which is also vmlinux.btf, and
-    vmlinux-generic.btf, which is without its functions; the modules are those of the first. An existing file with other contents is never overwritten: samples names it and exits with 1.
+    vmlinux-generic.btf, which is without its functions; the modules are those of the first. An
+    existing file with other contents is never overwritten: samples names it and exits with 1.
 
     \b
     Example:

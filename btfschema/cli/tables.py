@@ -67,7 +67,9 @@ def tables(
 ) -> None:
     """Write types, members, enumerators, params, variables, references and tags as tables.
 
-    Each table has one row per item, with names, C spelling, sizes, offsets, and the file and kernel it comes from; the kernel's release is taken from the file's path unless --kernel gives it. A split's
+    Each table has one row per item, with names, C spelling, sizes, offsets, and the file and
+    kernel it comes from; the kernel's release is taken from the file's path unless --kernel
+    gives it. A split's
     tables hold its own types. Parquet needs the extra btfschema[tables].
 
     \b

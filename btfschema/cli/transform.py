@@ -351,7 +351,8 @@ def run(
     """Run a PIPELINE of passes, such as "distill,relocate{policy=kernel}".
 
     Without -o and --out-dir nothing is written; the facts that the passes found are printed as
-    JSON. "btfschema passes" lists the passes and their options. To use a pass that is not installed, load its file with --load FILE.py, or write module:Class.
+    JSON. "btfschema passes" lists the passes and their options. To use a pass that is not
+    installed, load its file with --load FILE.py, or write module:Class.
     """
     import sys
 
