@@ -60,6 +60,9 @@ def draw(folder: Path) -> None:
         start, end = check.index('<h2 id="types">'), check.index("<h2>Modules")
         _framed(check[:start] + check[end:], folder / "check-modules.png", 400, 860)
         _terminal(folder / "terminal.png")
+        _core(folder)
+        graph = ["graph", "struct file", NAMES[0], "--by-value", "--depth", "2", "--format", "svg"]
+        (folder / "graph.svg").write_bytes(btfschema(*graph).stdout)
     _diff(folder)
 
 
@@ -108,6 +111,17 @@ def _settled(text: str) -> str:
         elif part != "\r":
             lines[-1] += part
     return "\n".join(lines)
+
+
+def _core(folder: Path) -> None:
+    objects = ("inode_times", "iov_iter", "kernfs_parent", "loginuid", "fields")
+    for name in objects:
+        target = Path(f"{name}.bpf.o")
+        target.write_bytes((HERE / "core" / "objects" / target.name).read_bytes())
+    targets = ("-T", NAMES[0], "-T", NAMES[1])
+    names = [f"{name}.bpf.o" for name in objects]
+    btfschema("core", *names, *targets, "--html", "core.html", "--quiet")
+    _picture(Path("core.html").read_text(), folder / "core.png", 1000, 600)
 
 
 def _diff(folder: Path) -> None:
