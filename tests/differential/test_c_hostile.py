@@ -31,7 +31,11 @@ def loadable() -> list[Btf]:
         max_examples=COUNT,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.filter_too_much,
+            HealthCheck.data_too_large,
+        ],
         deadline=None,
     )
     @given(btf=btfs(byteorder="little", valid=True))
