@@ -306,7 +306,7 @@ def test_dissect_cstruct(tmp_path: Path) -> None:
 def test_lisa(files: Path) -> None:
     """LISA itself needs a kernel's build tree; that our column can be asked is tested here."""
     questions = [row[-1] for row in rows("lisa")]
-    assert len(questions) == 4
+    assert len(questions) == 5
     (files / "paths.txt").write_text("\n".join(questions) + "\n")
 
     table = output("btfschema offsets paths.txt vmlinux.btf", files)
