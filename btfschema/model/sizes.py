@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from btfschema.model.container import Btf
     from btfschema.model.views import TypeView
 
-__all__ = ["DEFAULT_POINTER_SIZE", "pointer_size_of", "size_of"]
+__all__ = ["DEFAULT_POINTER_SIZE", "pointer_size_of", "size_of", "told_pointer_size_of"]
 
 # libbpf's names for C's long, by which it tells the size of a pointer (determine_ptr_size).
 LONG_NAMES = frozenset(
@@ -41,6 +41,14 @@ SMALL = 4
 
 def pointer_size_of(btf: Btf) -> int:
     """What :attr:`btfschema.Btf.pointer_size` says."""
+    told = told_pointer_size_of(btf)
+    if told is not None:
+        return told
+    return SMALL if _must_be_small(btf) else DEFAULT_POINTER_SIZE
+
+
+def told_pointer_size_of(btf: Btf) -> int | None:
+    """The size of a pointer as the file or C's ``long`` tells it, as libbpf knows it; or None."""
     if btf.address_size is not None:
         return btf.address_size
     for part in btf.chain:
@@ -49,7 +57,7 @@ def pointer_size_of(btf: Btf) -> int:
             size = int(types.thirds[row])
             if size in (4, 8) and part.strings[int(types.name_offs[row])] in LONG_NAMES:
                 return size
-    return SMALL if _must_be_small(btf) else DEFAULT_POINTER_SIZE
+    return None
 
 
 def _must_be_small(btf: Btf) -> bool:

@@ -6,7 +6,7 @@ are asked for what the split refers to, so that a module costs nothing of its ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from btfschema.arrays import Mask
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container
-from btfschema.model.sizes import DEFAULT_POINTER_SIZE
+from btfschema.model.sizes import DEFAULT_POINTER_SIZE, told_pointer_size_of
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD
@@ -36,6 +36,7 @@ __all__ = [
     "kinds_with",
     "pointer_size",
     "resolution",
+    "resolution_as_built",
 ]
 
 U32_MAX = 0xFFFFFFFF
@@ -48,9 +49,13 @@ REGULAR_BITS = (8, 16, 32, 64, 128)
 
 
 def pointer_size(btf: Btf) -> int:
-    """Bytes of a pointer, also where names lie outside of the strings."""
+    """Bytes of a pointer as a kernel has them, also where names lie outside of the strings.
+
+    What members' offsets suggest does not count: a 64-bit kernel refuses structs that are too small
+    for its pointers, whatever their compiler meant.
+    """
     try:
-        return btf.pointer_size
+        return told_pointer_size_of(btf) or DEFAULT_POINTER_SIZE
     except DecodeError:
         return DEFAULT_POINTER_SIZE
 
@@ -155,9 +160,21 @@ class Resolution:
 
 @per_container
 def resolution(btf: Btf) -> Resolution:
-    """The resolution of a container, worked out once."""
+    """The resolution of a container as a kernel makes it, worked out once."""
+    return _resolved(btf, resolution, pointer_size(btf))
+
+
+@per_container
+def resolution_as_built(btf: Btf) -> Resolution:
+    """As :func:`resolution`, with the pointers that the container's compiler had."""
+    if btf.pointer_size == pointer_size(btf):
+        return resolution(btf)
+    return _resolved(btf, resolution_as_built, btf.pointer_size)
+
+
+def _resolved(btf: Btf, resolve: Callable[[Btf], Resolution], pointer: int) -> Resolution:
     types = btf.types
-    base = resolution(btf.base) if btf.base is not None else None
+    base = resolve(btf.base) if btf.base is not None else None
     void = 0 if base is not None else 1
     start = types.first_id - void
 
@@ -182,7 +199,7 @@ def resolution(btf: Btf) -> Resolution:
         column(_unnamed(btf)),
         base,
     )
-    _fill_sizes(partial, btf)
+    _fill_sizes(partial, btf, pointer)
     return partial
 
 
@@ -210,7 +227,7 @@ def _finals(kinds: Ints, thirds: Ints, start: int, base: Resolution | None, sche
     return finals
 
 
-def _fill_sizes(columns: Resolution, btf: Btf) -> None:
+def _fill_sizes(columns: Resolution, btf: Btf, pointer: int) -> None:
     """The sizes of all types: those that say it, pointers, arrays, then modifiers."""
     schema, kinds, sizes = btf.kinds, columns.kinds, columns.sizes
     sized = [
@@ -220,7 +237,7 @@ def _fill_sizes(columns: Resolution, btf: Btf) -> None:
     ]
     stated = among(kinds, sized)
     sizes[stated] = columns.thirds[stated]
-    sizes[among(kinds, kinds_with(schema, Graph.POINTER))] = pointer_size(btf)
+    sizes[among(kinds, kinds_with(schema, Graph.POINTER))] = pointer
     _fill_arrays(columns, btf)
     behind = np.flatnonzero(columns.finals != np.arange(columns.start, columns.end))
     sizes[behind] = columns.of_finals("sizes", columns.finals[behind], UNKNOWN_SIZE)

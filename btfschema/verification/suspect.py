@@ -22,7 +22,7 @@ from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
 from btfschema.verification.findings import Ints
-from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution
+from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution_as_built
 
 __all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]
 
@@ -141,7 +141,7 @@ class _Placed:
 
     def __init__(self, btf: Btf, kind: int) -> None:
         self.members: Elements = btf.types.elements(kind)
-        resolved = resolution(btf)
+        resolved = resolution_as_built(btf)
         ids = self.members.column("type_id").astype(np.int64)
         sizes = resolved.of_finals("sizes", resolved.finals_of(ids), UNKNOWN_SIZE)
         kinds = resolved.of_finals("kinds", resolved.finals_of(ids), MISSING)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from shell import btfschema
 
-from btfschema import Btf, Builder, dump, load
+from btfschema import Btf, Builder, dump, dumps, load, verify
 from btfschema.render.structs import struct_layout
 from btfschema.views import Array, Const, Int, Member, Ptr, Struct, Typedef, TypeView, Union
 
@@ -79,3 +79,10 @@ def test_it_can_be_given(tmp_path: Path) -> None:
         sizes.append((info["pointer_size"], shown["members"][0]["size"], shown["sum_holes"]))
     assert sizes == [(8, 8, 0), (4, 4, 4)]
     assert btfschema("show", "s", file, "--pointer-size", "5").returncode == 2
+
+
+def test_a_kernel_does_not_prove_it() -> None:
+    """A 64-bit kernel says "Member exceeds struct_size" of what suggests small pointers."""
+    refused = verify(dumps(built(*ARM)), kernel="6.12")
+
+    assert [violation.rule.id for violation in refused] == ["member.end"]
