@@ -234,6 +234,9 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
             bits = bits.within(record_size, layouts.order)
     if bits is not None and isinstance(layout, Scalar):
         return _bit_values(array, bits, layout, layouts.order)
+    if isinstance(layout, Series) and layout.text and not layout.count:
+        # numpy has no text of no bytes; the shortest is empty as well.
+        return np.zeros(array.shape[:-1], "S1")
     scalar = layout
     while isinstance(scalar, Series):
         scalar = scalar.element

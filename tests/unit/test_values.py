@@ -671,3 +671,15 @@ class TestCommand:
 def test_everything_raised_is_a_btf_error() -> None:
     assert issubclass(NoMemberError, BtfError)
     assert issubclass(NoMemberError, AttributeError)
+
+
+def test_text_of_no_bytes_is_empty_in_numpy_too() -> None:
+    b = Builder()
+    char = b.add(views.Int("char", 1, encoding=views.IntEncoding.CHAR))
+    none = b.add(views.Array(char, char, 0))
+    name = b.add(views.Struct("s", 1, [views.Member("c", char), views.Member("t", none, 8)]))
+    btf = b.build()
+    values = read_array(btf, name, b"xyz")
+
+    assert btf.read(name, b"x").to_python()["t"] == ""
+    assert column(btf, name, values, "t").tolist() == [b"", b"", b""]
