@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -45,6 +46,11 @@ def folder(
 def checking(folder: Path) -> list[str | Path]:
     options: list[str | Path] = ["-B", folder / "cloud", "-T", f"old={folder / 'cloud'}"]
     return ["check", "--all", folder / "modules", *options, "-T", f"new={folder / 'generic'}"]
+
+
+def slow(*case: object) -> Any:
+    """A case that starts two processes, left to the run of what takes long."""
+    return pytest.param(*case, marks=pytest.mark.slow)
 
 
 TABLE = Table(
@@ -153,12 +159,12 @@ class TestColour:
         [
             ({}, [], [], False),
             ({"FORCE_COLOR": "1"}, [], [], True),
-            ({"FORCE_COLOR": "0"}, [], [], False),
-            ({}, ["--color", "always"], [], True),
+            slow({"FORCE_COLOR": "0"}, [], [], False),
+            slow({}, ["--color", "always"], [], True),
             ({}, [], ["--color=always"], True),
             # The nearer one is meant.
-            ({}, ["--color", "always"], ["--color", "never"], False),
-            ({"FORCE_COLOR": "1"}, ["--color", "never"], [], False),
+            slow({}, ["--color", "always"], ["--color", "never"], False),
+            slow({"FORCE_COLOR": "1"}, ["--color", "never"], [], False),
         ],
     )
     def test_to_a_pipe(
@@ -254,8 +260,8 @@ class TestPager:
     @pytest.mark.parametrize(
         ("before", "after", "env"),
         [
-            ([], [], {"BTFSCHEMA_PAGER": "cat"}),
-            (["--no-pager"], [], {}),
+            slow([], [], {"BTFSCHEMA_PAGER": "cat"}),
+            slow(["--no-pager"], [], {}),
             ([], ["--no-pager"], {}),
         ],
     )
