@@ -7,10 +7,26 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-__all__ = ["BTF_SUFFIXES", "MODULE_SUFFIXES", "SUFFIXES", "Below", "files_below", "stem"]
+from btfschema.errors import SourceError
+from btfschema.escapes import printable
+
+if TYPE_CHECKING:
+    from btfschema.sources.archives import Reader
+
+__all__ = [
+    "BTF_SUFFIXES",
+    "MODULE_SUFFIXES",
+    "SUFFIXES",
+    "Below",
+    "files_below",
+    "stem",
+    "unpacked_package",
+    "write_unpacked",
+]
 
 PACKED = ("", ".gz", ".xz", ".zst")
 MODULE_SUFFIXES = tuple(f".ko{packed}" for packed in PACKED)
@@ -82,15 +98,36 @@ def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
             kernel = is_kernel_name(entry.name)
             if not path.startswith(root + os.sep) or not (kernel or path.endswith(SUFFIXES)):
                 continue
-            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-            with open(path, "xb") as file:  # noqa: PTH123
-                while data := entry.stream.read(STEP):
-                    file.write(data)
-            if kernel:
+            try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+                write_unpacked(path, entry.stream)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise SourceError(
+                    f"{printable(package)}: {printable(entry.name)} and another entry can't both "
+                    "be unpacked: one is a directory where the other is a file",
+                    got=entry.name,
+                ) from error
+            if kernel and path not in kernels:
                 kernels.append(path)
         base = kernels[0] if len(kernels) == 1 else None
         found = [evolve(one, base=base) for one in files_below(root) if one.path != base]
         yield root, tuple(found)
+
+
+def write_unpacked(path: str, stream: Reader) -> None:
+    """Unpack a file; of several with one name the last counts, as for tar.
+
+    Raises:
+        OSError: there is no room, for one; it names the file, which Python's own does not.
+    """
+    # Without a buffer: closing one would try again, and fail without the name.
+    with open(path, "wb", buffering=0) as file:  # noqa: PTH123
+        while left := memoryview(stream.read(STEP)):
+            while left:
+                try:
+                    left = left[file.write(left) :]
+                except OSError as error:
+                    raise OSError(error.errno, error.strerror, path) from error
 
 
 def _base_of(folder: str, names: Collection[str]) -> str | None:

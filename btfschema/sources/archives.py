@@ -76,17 +76,20 @@ def is_kernel_name(name: str) -> bool:
     return KERNEL_NAME.fullmatch(name.rpartition("/")[2]) is not None
 
 
-def entries(kind: str, stream: Reader, name: str) -> Iterator[Entry]:
+def entries(kind: str, stream: Reader, name: str, most: int | None = None) -> Iterator[Entry]:
     """The regular files of an archive, in order.
 
     Args:
         kind: ``"tar"`` or ``"cpio"``.
         stream: the archive.
         name: what it is called, for messages.
+        most: the most bytes that may be read of all files together; tar's sparse files say that
+            they are of any size.
 
     Raises:
         SourceError: the archive is damaged, or has too many entries.
     """
+    total = _Total(most)
     found = _tar(stream) if kind == "tar" else _cpio(stream)
     try:
         for number, entry in enumerate(found):
@@ -94,9 +97,32 @@ def entries(kind: str, stream: Reader, name: str) -> Iterator[Entry]:
                 message = f"more than {MOST_ENTRIES} entries"
                 raise tarfile.ReadError(message)
             if entry is not None:
-                yield evolve(entry, stream=_Whole(entry.stream, f"{name}: damaged {kind} archive"))
+                if "\0" in entry.name:
+                    message = f"the name {printable(entry.name)} holds a NUL byte"
+                    raise tarfile.ReadError(message)
+                where = f"{name}: damaged {kind} archive"
+                yield evolve(entry, stream=_Whole(entry.stream, where, total))
     except DAMAGE as error:
         raise SourceError(f"{name}: damaged {kind} archive: {error}") from error
+
+
+@define
+class _Total:
+    """How many bytes were read of all files, and may be."""
+
+    most: int | None
+    given: int = 0
+
+    def add(self, size: int) -> None:
+        """Count bytes.
+
+        Raises:
+            tarfile.ReadError: there are more than there may be.
+        """
+        self.given += size
+        if self.most is not None and self.given > self.most:
+            message = f"its files hold more than the limit of {self.most} bytes"
+            raise tarfile.ReadError(message)
 
 
 @frozen
@@ -105,11 +131,13 @@ class _Whole:
 
     stream: Reader
     where: str
+    total: _Total
 
     def read(self, size: int, /) -> bytes:
         parts, left = list[bytes](), size
         try:
             while left and (data := self.stream.read(left)):
+                self.total.add(len(data))
                 parts.append(data)
                 left -= len(data)
         except DAMAGE as error:

@@ -179,13 +179,14 @@ class _Layers:
 
     def entries(self) -> Iterator[archives.Entry]:
         """The files of the outermost archive."""
+        most = compression.passable(self.total)
         for _ in range(MOST_LAYERS):
             self.stream.seek(0)
             head = self.stream.read(images.HEAD_SIZE)
             kind, inside = archives.archive_of(head), self._boxed(head)
             if kind is not None:
                 self.stream.seek(0)
-                return archives.entries(kind, self.stream, self.name)
+                return archives.entries(kind, self.stream, self.name, most)
             if inside is not None and head.startswith(images.PACKAGES):
                 self.stream = part_of(self.stream, inside.offset, inside.length)
                 self.size = inside.length
@@ -196,7 +197,7 @@ class _Layers:
             unpacking = self._unpacking(codec, 0, self.size, one=False)
             kind = archives.archive_of(unpacking.peek(images.HEAD_SIZE))
             if kind is not None:
-                return archives.entries(kind, unpacking, self.name)
+                return archives.entries(kind, unpacking, self.name, most)
             self.stream, self.size = _rewound(unpacking.rest(self.limit))
         raise SourceError(
             f"{self.name}: no package and no archive", expected="a .deb, .rpm, tar or cpio file"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import tempfile
 import tracemalloc
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from hypothesis import strategies as st
 from shell import btfschema
 
 from btfschema import Builder, dumps, load, loads
+from btfschema.cli.below import write_unpacked
 from btfschema.errors import BtfError, NoBtfError, SourceError
 from btfschema.sources import compression, read_source
 from btfschema.views import Int, Ptr
@@ -125,6 +128,61 @@ def test_a_file_that_is_no_package_is_no_tree(tmp_path: Path) -> None:
     assert (done.returncode, b"no package and no archive" in done.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("package", ["cpio", "tar"])
+def test_a_name_with_a_nul_is_refused(tmp_path: Path, package: str) -> None:
+    """No file can be called so: Python raises ValueError for it, which is no message for a user."""
+    name = "lib/a\0b.btf"
+    data = make_cpio({name: KERNEL}) if package == "cpio" else tar_with({"path": name})
+    path = put(tmp_path, data, f"x.{package}")
+    done = btfschema("verify", "--all", path)
+    words = f"{path}: damaged {package} archive: the name lib/a\\x00b.btf holds a NUL byte"
+    assert (done.returncode, words in done.stderr.decode()) == (1, True), done.stderr
+
+
+def test_sparse_files_of_a_tar_archive_fill_no_disk(tmp_path: Path) -> None:
+    """They say that they are of any size, and hold nothing: the limit is that of what unpacks."""
+    size = 1 << 26
+    sparse = {"GNU.sparse.map": f"0,{len(KERNEL)}", "GNU.sparse.size": str(size)}
+    path = put(tmp_path, tar_with(sparse | {"GNU.sparse.numblocks": "1"}), "x.tar")
+    done = btfschema("verify", "--all", path)
+    words = f"{path}: damaged tar archive: its files hold more than the limit of 33554432 bytes"
+    assert (done.returncode, words in done.stderr.decode()) == (1, True), done.stderr
+
+
+def test_of_files_with_one_name_the_last_counts(tmp_path: Path) -> None:
+    """As for tar, whose archives grow at their end."""
+    broken = KERNEL[:12] + bytes(12)
+    first, last = (make_tar({"a.btf": data}) for data in (broken, KERNEL))
+    path = put(tmp_path, first[: 512 + -(-len(broken) // 512) * 512] + last, "x.tar")
+    done = btfschema("verify", "--all", path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("names", [("a.btf", "a.btf/b.btf"), ("a.btf/b.btf", "a.btf")])
+def test_a_file_and_a_directory_of_one_name(tmp_path: Path, names: tuple[str, str]) -> None:
+    path = put(tmp_path, make_tar(dict.fromkeys(names, KERNEL)), "x.tar")
+    done = btfschema("verify", "--all", path)
+    words = f"{path}: {names[1]} and another entry can't both be unpacked"
+    assert (done.returncode, words in done.stderr.decode()) == (1, True), done.stderr
+
+
+def test_a_full_disk_is_said_of_the_file_that_is_unpacked() -> None:
+    """And not of standard output, which is what an OSError without a name is taken for."""
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_unpacked("/dev/full", io.BytesIO(KERNEL))
+    assert caught.value.filename == "/dev/full"
+
+
+def tar_with(attributes: dict[str, str]) -> bytes:
+    """A tar archive of one file with extended attributes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("lib/a.btf")
+        member.size, member.pax_headers = len(KERNEL), attributes
+        archive.addfile(member, io.BytesIO(KERNEL))
+    return out.getvalue()
+
+
 def test_archives_are_not_held(tmp_path: Path) -> None:
     """Of 40 MB of files just the kernel is kept."""
     large = {f"usr/lib/debug/{n}": bytes(10 << 20) for n in range(4)}
@@ -154,8 +212,6 @@ def test_bombs_in_packages(tmp_path: Path, package: str) -> None:
 @pytest.mark.parametrize("kind", ["pax", "name"])
 def test_headers_of_a_tar_archive_without_end(tmp_path: Path, kind: str) -> None:
     """tarfile would hold them, whatever they claim."""
-    import tarfile
-
     member = tarfile.TarInfo("x")
     member.type = tarfile.XHDTYPE if kind == "pax" else tarfile.GNUTYPE_LONGNAME
     member.size = 28 << 20
