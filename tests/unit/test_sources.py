@@ -29,6 +29,7 @@ from file_makers import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from mutating import mutated
 
 from btfschema import Btf, Builder, dump, dumps, load, loads, sources, views
 from btfschema.codec.header import ByteOrder
@@ -563,23 +564,11 @@ FUZZED = (
     make_bare_kernel(BTF, BTF),
     *(pack(ELF) for pack in COMPRESS.values()),
 )
-edits = st.lists(
-    st.tuples(st.integers(0, 1 << 16), st.binary(min_size=1, max_size=8)), min_size=1, max_size=8
-)
 
 
-@given(st.sampled_from(FUZZED), edits, st.integers(0, 200))
-def test_mutated_files(
-    tmp_path_factory: pytest.TempPathFactory,
-    data: bytes,
-    changes: list[tuple[int, bytes]],
-    cut: int,
-) -> None:
-    mutated = bytearray(data)
-    for at, new in changes:
-        at %= len(mutated)
-        mutated[at : at + len(new)] = new
-    read_or_refuse(tmp_path_factory, bytes(mutated[: len(mutated) - (cut if cut < 100 else 0)]))
+@given(mutated(FUZZED))
+def test_mutated_files(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    read_or_refuse(tmp_path_factory, data)
 
 
 @given(st.sampled_from([data[:n] for data in FUZZED for n in (0, 4, 8, 64)]), st.binary())
