@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import tarfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,27 @@ def modules() -> dict[str, bytes]:
             if file is not None:
                 found[Path(entry.name).stem] = file.read()
     return found
+
+
+@pytest.fixture(scope="session")
+def kernel_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    cloud_bytes: bytes,
+    generic_bytes: bytes,
+    modules: dict[str, bytes],
+) -> Callable[..., Path]:
+    """Makes a directory with both kernels, and some of the corpus' modules in a tree below it."""
+
+    def make(names: Iterable[str], tree: str = "modules") -> Path:
+        folder = tmp_path_factory.mktemp("kernel")
+        (folder / "cloud").write_bytes(cloud_bytes)
+        (folder / "generic").write_bytes(generic_bytes)
+        (folder / tree).mkdir(parents=True)
+        for name in names:
+            (folder / tree / f"{name}.btf").write_bytes(modules[name])
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,9 @@ HOSTILE = "<img src=x onerror=alert(1)>.btf"
 
 
 @pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory,
-    cloud_bytes: bytes,
-    generic_bytes: bytes,
-    modules: dict[str, bytes],
-) -> Path:
-    folder = tmp_path_factory.mktemp("check")
-    (folder / "cloud").write_bytes(cloud_bytes)
-    (folder / "generic").write_bytes(generic_bytes)
-    tree = folder / "modules" / "kernel"
-    tree.mkdir(parents=True)
-    for name in NAMES:
-        (tree / f"{name}.btf").write_bytes(modules[name])
-    (tree / HOSTILE).write_bytes(b"\x9f\xeb\x01\x00")
+def folder(kernel_folder: Callable[..., Path]) -> Path:
+    folder = kernel_folder(NAMES, "modules/kernel")
+    (folder / "modules" / "kernel" / HOSTILE).write_bytes(b"\x9f\xeb\x01\x00")
     return folder
 
 

@@ -6,7 +6,7 @@ import operator
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,9 @@ TEXT = "distill,relocate{policy=kernel}"
 
 
 @pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory,
-    cloud_bytes: bytes,
-    generic_bytes: bytes,
-    modules: dict[str, bytes],
-) -> Path:
+def folder(kernel_folder: Callable[..., Path], modules: dict[str, bytes]) -> Path:
     """Modules, a damaged one among them, and two kernels."""
-    folder = tmp_path_factory.mktemp("kernel")
-    (folder / "cloud").write_bytes(cloud_bytes)
-    (folder / "generic").write_bytes(generic_bytes)
-    (folder / "modules").mkdir()
-    for name in sorted(modules)[:COUNT]:
-        (folder / "modules" / f"{name}.btf").write_bytes(modules[name])
+    folder = kernel_folder(sorted(modules)[:COUNT])
     (folder / "modules" / "broken.btf").write_bytes(b"\x9f\xeb\x01\x00" + bytes(7))
     return folder
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,8 @@ ESCAPE = "\x1b["
 
 
 @pytest.fixture(scope="module")
-def folder(
-    tmp_path_factory: pytest.TempPathFactory,
-    cloud_bytes: bytes,
-    generic_bytes: bytes,
-    modules: dict[str, bytes],
-) -> Path:
-    folder = tmp_path_factory.mktemp("terminal")
-    (folder / "cloud").write_bytes(cloud_bytes)
-    (folder / "generic").write_bytes(generic_bytes)
-    (folder / "modules").mkdir()
-    for name in ("8021q", "ahci", "libiscsi", "nvme-fabrics"):
-        (folder / "modules" / f"{name}.btf").write_bytes(modules[name])
-    return folder
+def folder(kernel_folder: Callable[..., Path]) -> Path:
+    return kernel_folder(("8021q", "ahci", "libiscsi", "nvme-fabrics"))
 
 
 @pytest.fixture(scope="module")
