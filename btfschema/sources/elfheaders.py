@@ -1,6 +1,6 @@
-"""The headers of an ELF file, declared and read, for writing it.
+"""The headers of an ELF file and of a module's signature, declared and read, for writing them.
 
-Sources: ``<elf.h>`` and the System V ABI.
+Sources: ``<elf.h>`` and the System V ABI; ``include/linux/module_signature.h``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from construct import Bytes, Construct, Struct
 
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import SourceError
-from btfschema.schema.roles import U16, U32, UInt
+from btfschema.schema.roles import U8, U16, U32, UInt
 from btfschema.sources.elf import (
     BYTE_ORDERS,
     CLASSES,
@@ -24,7 +24,17 @@ from btfschema.sources.elf import (
     ElfClass,
 )
 
-__all__ = ["EHDR", "SHDR", "UNUSED", "ElfHeaders", "Extent", "Section", "read_headers", "rows_of"]
+__all__ = [
+    "EHDR",
+    "MODULE_SIGNATURE",
+    "SHDR",
+    "UNUSED",
+    "ElfHeaders",
+    "Extent",
+    "Section",
+    "read_headers",
+    "rows_of",
+]
 
 U64 = UInt(8)
 
@@ -90,6 +100,16 @@ PHDR: dict[ElfClass, Any] = {
         "p_align" / U64,
     ),
 }
+# struct module_signature, behind a signed module and its signature: big-endian everywhere.
+MODULE_SIGNATURE: Any = Struct(
+    "algo" / U8,
+    "hash" / U8,
+    "id_type" / U8,
+    "signer_len" / U8,
+    "key_id_len" / U8,
+    "pad" / Bytes(3),
+    "sig_len" / U32,
+)
 SHT_NULL, SHT_PROGBITS, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 0, 1, 3, 4, 8, 9
 SHT_CREL = 0x40000014
 SHF_ALLOC, SHF_COMPRESSED = 0x2, 0x800

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 from attrs import asdict, astuple, evolve
-from construct import Bytes, Struct
 
 from btfschema.codec.engines import run_construct
 from btfschema.errors import EncodeError, SourceError
-from btfschema.schema.roles import U8, U32
 from btfschema.sources.elf import places_of
 from btfschema.sources.elfheaders import (
     EHDR,
+    MODULE_SIGNATURE,
     SHDR,
     SHF_ALLOC,
     SHF_COMPRESSED,
@@ -41,16 +40,7 @@ from btfschema.sources.elfheaders import (
 
 __all__ = ["replace_sections", "strip_signature"]
 
-# struct module_signature (include/linux/module_signature.h); its word is big-endian everywhere.
-MODULE_SIGNATURE: Any = Struct(
-    "algo" / U8,
-    "hash" / U8,
-    "id_type" / U8,
-    "signer_len" / U8,
-    "key_id_len" / U8,
-    "pad" / Bytes(3),
-    "sig_len" / U32,
-)
+# What a signed module ends in, after the struct.
 SIGNATURE_MAGIC = b"~Module signature appended~\n"
 
 MAX_PLACE = (1 << 64) - 1
