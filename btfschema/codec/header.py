@@ -17,6 +17,7 @@ __all__ = [
     "LAYOUT_ENTRY_SIZE",
     "LAYOUT_HEADER_SIZE",
     "MAGICS",
+    "ORDERS",
     "ByteOrder",
     "Header",
     "byteorder_of",

@@ -1,6 +1,7 @@
 """The headers of boot images, declared.
 
-Sources: ``system/tools/mkbootimg/include/bootimg/bootimg.h`` (Android), ``include/image.h`` and
+Sources: ``Documentation/arch/x86/boot.rst`` and ``include/linux/pe.h`` (Linux),
+``system/tools/mkbootimg/include/bootimg/bootimg.h`` (Android), ``include/image.h`` and
 ``doc/usage/fit/source_file_format.rst`` (U-Boot), and the Devicetree Specification, chapter 5.
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 
 from construct import Array, Bytes, Struct
 
-from btfschema.schema.roles import U8, U32, UInt
+from btfschema.schema.roles import U8, U16, U32, UInt
 
 __all__ = [
     "ANDROID_V0",
@@ -20,10 +21,70 @@ __all__ = [
     "ANDROID_V4",
     "FDT_HEADER",
     "FDT_PROP",
+    "SECTOR",
+    "SETUP_HEADER",
+    "SETUP_HEADER_AT",
     "UIMAGE",
+    "ZBOOT_HEADER",
+    "setup_header",
 ]
 
 U64 = UInt(8)
+
+# struct setup_header of x86's boot protocol 2.08, little-endian; later versions go on behind it.
+# The code that reads it is counted in sectors.
+SETUP_HEADER_AT, SECTOR = 0x1F1, 512
+SETUP_HEADER: Any = Struct(
+    "setup_sects" / U8,
+    "root_flags" / U16,
+    "syssize" / U32,
+    "ram_size" / U16,
+    "vid_mode" / U16,
+    "root_dev" / U16,
+    "boot_flag" / U16,
+    "jump" / U16,
+    "header" / Bytes(4),
+    "version" / U16,
+    "realmode_swtch" / U32,
+    "start_sys_seg" / U16,
+    "kernel_version" / U16,
+    "type_of_loader" / U8,
+    "loadflags" / U8,
+    "setup_move_size" / U16,
+    "code32_start" / U32,
+    "ramdisk_image" / U32,
+    "ramdisk_size" / U32,
+    "bootsect_kludge" / U32,
+    "heap_end_ptr" / U16,
+    "ext_loader_ver" / U8,
+    "ext_loader_type" / U8,
+    "cmd_line_ptr" / U32,
+    "initrd_addr_max" / U32,
+    "kernel_alignment" / U32,
+    "relocatable_kernel" / U8,
+    "min_alignment" / U8,
+    "xloadflags" / U16,
+    "cmdline_size" / U32,
+    "hardware_subarch" / U32,
+    "hardware_subarch_data" / U64,
+    "payload_offset" / U32,
+    "payload_length" / U32,
+)
+
+# struct linux_efi_zboot_header, little-endian; what follows is for boot loaders.
+ZBOOT_HEADER: Any = Struct(
+    "mz_magic" / Bytes(4),
+    "image_type" / Bytes(4),
+    "payload_offset" / U32,
+    "payload_size" / U32,
+)
+
+
+def setup_header(head: bytes) -> Any:
+    """The setup header of an x86 boot image, by its first bytes; None when these end inside it."""
+    if len(head) < SETUP_HEADER_AT + SETUP_HEADER.sizeof():
+        return None
+    return SETUP_HEADER.parse(head[SETUP_HEADER_AT:], byteorder="little")
 
 
 # boot_img_hdr_v0 to boot_img_hdr_v2: little-endian, each field after those of the version before.

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 from attrs import frozen
 
-from btfschema.codec.header import ByteOrder
+from btfschema.codec.header import ByteOrder, word_dtype
 from btfschema.errors import NoBtfError, SourceError
 from btfschema.sources import compression
 from btfschema.sources.compression import ZLIB, ZSTD, Window, decompress
@@ -169,7 +169,7 @@ class ElfReader:
         import numpy as np
 
         count, names, entry = self.count(), self.names(), self.header.e_shentsize
-        word = "<u4" if self.byteorder == "little" else ">u4"
+        word = word_dtype(self.byteorder)
         column = np.ndarray((count,), word, self.table(), strides=(entry,))
         found = {}
         for title in titles:

@@ -24,8 +24,6 @@ PACKAGE = re.compile(
     r"(?:linux-image(?:-unsigned)?-([^_]+)_.*\.deb|kernel(?:-core|-default)?-([^/]+)\.rpm)"
 )
 VERMAGIC = b"vermagic="
-# Where the header of a bzImage says where its version is, less the first sector.
-KERNEL_VERSION_AT, SECTOR = 0x20E, 0x200
 LONGEST = 64
 NT_GNU_BUILD_ID, GNU, NOTE_HEADER = 3, b"GNU\0", 12
 # SHA-1 has 20 bytes; linkers take any number that --build-id=0x... gives.
@@ -42,10 +40,13 @@ def bzimage_release(head: bytes, stream: BinaryIO) -> str | None:
     """The release of an x86 boot image.
 
     Args:
-        head: the image's first bytes, with the setup header.
+        head: the image's first bytes, with all of the setup header.
         stream: the image, seekable.
     """
-    (at,) = struct.unpack_from("<H", head, KERNEL_VERSION_AT)
+    from btfschema.sources.bootheaders import SECTOR, setup_header
+
+    # Counted from the end of the first sector.
+    at = setup_header(head).kernel_version
     if not at:
         return None
     stream.seek(at + SECTOR)

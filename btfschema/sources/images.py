@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 
 from attrs import frozen
 
-from btfschema.codec.header import ByteOrder
+from btfschema.codec.header import MAGICS as RAW_MAGICS
+from btfschema.codec.header import ORDERS
 from btfschema.errors import NoBtfError, SourceError
-from btfschema.schema.kinds import BTF_MAGIC
 from btfschema.sources.compression import CODECS, Codec, Window, codec_of, decompress
 
 __all__ = [
@@ -44,22 +43,16 @@ __all__ = [
 # How much of a file's start is needed to tell what it is: an x86 setup header's end.
 HEAD_SIZE = 0x268
 
-BYTE_ORDERS: tuple[ByteOrder, ByteOrder] = ("little", "big")
-RAW_MAGICS = {BTF_MAGIC.to_bytes(2, order): order for order in BYTE_ORDERS}
-
-# struct setup_header, offsets in the file. The payload's place is known since protocol 2.08.
+# An x86 boot image. The payload's place is known since protocol 2.08.
 X86_MAGIC_AT, X86_MAGIC = 0x202, b"HdrS"
-X86_VERSION_AT, X86_LEAST_VERSION = 0x206, 0x208
-X86_SETUP_SECTS_AT, X86_SECTOR, X86_DEFAULT_SECTS = 0x1F1, 512, 4
-X86_PAYLOAD_AT = 0x248
-# An EFI zboot image: "MZ", zero, "zimg", then the payload's offset and size.
+X86_VERSION_AT, X86_LEAST_VERSION, X86_DEFAULT_SECTS = 0x206, 0x208, 4
+# An EFI zboot image.
 ZBOOT_MAGIC_AT, ZBOOT_MAGIC = 4, b"zimg"
-ZBOOT_PAYLOAD_AT = 8
 # arm64's and RISC-V's Image, uncompressed.
 IMAGE_MAGIC_AT, IMAGE_MAGICS = 56, (b"ARM\x64", b"RSC\x05")
 # A 32-bit arm zImage, in the byte order of the processor.
 ZIMAGE_MAGIC_AT = 36
-ZIMAGE_MAGICS = tuple(0x016F2818.to_bytes(4, order) for order in BYTE_ORDERS)
+ZIMAGE_MAGICS = tuple(0x016F2818.to_bytes(4, order) for order in ORDERS)
 # Starts of compressed data in it. So many are tried, and what is smaller is no kernel.
 STARTS = re.compile(b"|".join(re.escape(codec.magic) for codec in CODECS))
 ZIMAGE_TRIES, LEAST_KERNEL = 16, 64
@@ -103,11 +96,10 @@ def payload_of(head: bytes, size: int, name: str) -> Payload | None:
     Raises:
         SourceError: the image is truncated, or too old to say where its payload is.
     """
-    if head[ZBOOT_MAGIC_AT:].startswith(ZBOOT_MAGIC) and len(head) >= ZBOOT_PAYLOAD_AT + 8:
-        payload = Payload(ZBOOT, *struct.unpack_from("<II", head, ZBOOT_PAYLOAD_AT))
-    elif head[X86_MAGIC_AT:].startswith(X86_MAGIC):
+    payload = _zboot_payload(head)
+    if payload is None and head[X86_MAGIC_AT:].startswith(X86_MAGIC):
         payload = _x86_payload(head, name)
-    else:
+    if payload is None:
         return None
     if payload.offset + payload.length > size:
         raise SourceError(
@@ -132,17 +124,35 @@ def is_boot_image(head: bytes) -> bool:
 
 def is_bzimage(head: bytes) -> bool:
     """Whether this is an x86 boot image with all of its setup header."""
-    return head[X86_MAGIC_AT:].startswith(X86_MAGIC) and len(head) >= X86_PAYLOAD_AT + 8
+    if not head[X86_MAGIC_AT:].startswith(X86_MAGIC):
+        return False
+    from btfschema.sources.bootheaders import setup_header
+
+    return setup_header(head) is not None
+
+
+def _zboot_payload(head: bytes) -> Payload | None:
+    if not head[ZBOOT_MAGIC_AT:].startswith(ZBOOT_MAGIC):
+        return None
+    from btfschema.sources.bootheaders import ZBOOT_HEADER
+
+    if len(head) < ZBOOT_HEADER.sizeof():
+        return None
+    header = ZBOOT_HEADER.parse(head, byteorder="little")
+    return Payload(ZBOOT, header.payload_offset, header.payload_size)
 
 
 def _x86_payload(head: bytes, name: str) -> Payload:
-    if len(head) < X86_PAYLOAD_AT + 8:
+    from btfschema.sources.bootheaders import SECTOR, SETUP_HEADER, SETUP_HEADER_AT, setup_header
+
+    header = setup_header(head)
+    if header is None:
         raise SourceError(
             f"{name}: truncated bzImage: {len(head)} bytes end inside the setup header",
             got=len(head),
-            expected=f"at least {X86_PAYLOAD_AT + 8}",
+            expected=f"at least {SETUP_HEADER_AT + SETUP_HEADER.sizeof()}",
         )
-    (version,) = struct.unpack_from("<H", head, X86_VERSION_AT)
+    version = header.version
     if version < X86_LEAST_VERSION:
         raise SourceError(
             f"{name}: a bzImage of boot protocol {version >> 8}.{version & 0xFF:02}, "
@@ -151,9 +161,8 @@ def _x86_payload(head: bytes, name: str) -> Payload:
             got=version,
             expected="2.08 or later",
         )
-    offset, length = struct.unpack_from("<II", head, X86_PAYLOAD_AT)
-    sectors = (head[X86_SETUP_SECTS_AT] or X86_DEFAULT_SECTS) + 1
-    return Payload(BZIMAGE, sectors * X86_SECTOR + offset, length)
+    sectors = (header.setup_sects or X86_DEFAULT_SECTS) + 1
+    return Payload(BZIMAGE, sectors * SECTOR + header.payload_offset, header.payload_length)
 
 
 def is_bare_kernel(head: bytes) -> bool:

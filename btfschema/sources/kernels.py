@@ -196,7 +196,7 @@ def _looks_like_one(path: Path) -> bool:
             head = file.read(HEAD_SIZE)
     except OSError:
         return False
-    return head[:2] in MAGICS or head.startswith(b"\x7fELF") or _is_image(head, path)
+    return head[:2] in MAGICS or head.startswith(ELF_MAGIC) or _is_image(head, path)
 
 
 def _is_image(head: bytes, path: Path) -> bool:

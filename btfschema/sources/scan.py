@@ -21,6 +21,7 @@ from btfschema.codec.header import LAYOUT_HEADER_SIZE, MAGICS, ByteOrder, read_h
 from btfschema.errors import BtfError, DecodeError, MissingBaseError, NoBtfError
 from btfschema.model.loading import loads
 from btfschema.schema.kinds import BTF_VERSION
+from btfschema.sources.linked import end_of
 
 __all__ = ["Blob", "Scan", "largest_blob", "scan", "scan_file"]
 
@@ -160,7 +161,7 @@ def _candidates(data: Buffer) -> Iterator[tuple[int, int]]:
         except DecodeError:
             continue
         if header.type_len:
-            yield max(at + length for _, at, length in header.sections), -offset
+            yield end_of(header), -offset
 
 
 def _checked(data: Buffer, offset: int, size: int) -> Blob | None:
