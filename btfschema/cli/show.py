@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import click
 
+from btfschema.cli.answers import complain
 from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input, pointer_option, warn_of_kfuncs
-from btfschema.cli.named import split_arguments, wanted
+from btfschema.cli.named import Named, split_arguments, wanted
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text
 from btfschema.escapes import on_terminal
 
 __all__ = ["show"]
+
+Shown = TypeVar("Shown")
 
 COLOURS: dict[str, dict[str, Any]] = {"comment": {"fg": "cyan"}, "hole": {"fg": "yellow"}}
 # No name holds a NUL, so these can't be mistaken when control characters are escaped.
@@ -52,24 +57,38 @@ def show(
     warn_of_kfuncs(file, btf, [one.type_id for one in found])
     from btfschema.render.show import Viewer
 
+    shown: list[Any]
     if as_json:
         viewer = Viewer(btf)
-        data = [
-            viewer.member_data(one.type_id, one.path)
-            if one.path
-            else viewer.data(one.type_id, expand=expand)
-            for one in found
-        ]
-        echo(json_text(data, pretty=pretty))
-        return
-    viewer = Viewer(btf, lambda text, style: f"{START[style]}{text}{END}")
-    texts = [
-        viewer.member_text(one.type_id, one.path)
-        if one.path
-        else viewer.text(one.type_id, expand=expand)
-        for one in found
-    ]
-    echo(_painted("\n".join(texts)), nl=False, styled=True)
+        shown = list(_each(found, partial(viewer.data, expand=expand), viewer.member_data))
+        echo(json_text(shown, pretty=pretty))
+    else:
+        viewer = Viewer(btf, lambda text, style: f"{START[style]}{text}{END}")
+        shown = list(_each(found, partial(viewer.text, expand=expand), viewer.member_text))
+        echo(_painted("\n".join(shown)), nl=False, styled=True)
+    if len(shown) < len(found):
+        raise click.exceptions.Exit(1)
+
+
+def _each(
+    found: Sequence[Named],
+    of_type: Callable[[int], Shown],
+    of_member: Callable[[int, str], Shown],
+) -> Iterator[Shown]:
+    """What is shown of each type or member; of those that can't be shown, the error on stderr.
+
+    Raises:
+        BtfError: there is only one, and it can't be shown.
+    """
+    from btfschema.errors import BtfError
+
+    for one in found:
+        try:
+            yield of_member(one.type_id, one.path) if one.path else of_type(one.type_id)
+        except BtfError as error:
+            if len(found) == 1:
+                raise
+            complain(str(error))
 
 
 def _painted(text: str) -> str:

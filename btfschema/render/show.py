@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from btfschema.model.container import Btf
-from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
+from btfschema.render.c.columns import COMPOSITE, DECLARABLE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.declare import Declarations, indent
 from btfschema.render.c.dialect import DIALECTS
 from btfschema.render.c.layout import Layout
@@ -110,7 +110,8 @@ class Viewer:
         A struct or union is commented as ``pahole -C`` does it: every member's offset and size (of
         a bit field the offset of its unit, its first bit there, and the unit's size), holes,
         padding, the starts of cache lines of 64 bytes, and sums at the end. Any other type is its
-        declaration and its size.
+        declaration and its size; what C has no form for, such as a DATASEC, is shown as
+        ``bpftool btf dump`` prints it, below a comment.
 
         Args:
             type_id: the type.
@@ -171,6 +172,7 @@ class Viewer:
         """
         from btfschema.model.paths import place_of
 
+        self._start(type_id)
         place = place_of(self._btf, self._btf[type_id], path)
         named = self._named(place.type_id)
         head = {"holder": type_id, "path": path, "name": place.name}
@@ -212,14 +214,14 @@ class Viewer:
         """A type that is no struct."""
         types, outline = self._types, Outline(self._types, self._layout)
         kind, name = types.kinds[type_id], types.names[type_id]
-        held = types.targets[type_id] if kind == Kind.VAR else type_id
+        held = types.targets[type_id] if kind in KNOWN.variables else type_id
         if kind in ENUMS:
             outline.define_enum(type_id)
         elif kind == Kind.TYPEDEF:
             run(outline.define_typedef(type_id))
-        elif kind in (Kind.FUNC, Kind.VAR):
+        elif kind in KNOWN.functions | KNOWN.variables:
             run(outline.declare(types.targets[type_id], name))
-        elif kind in types.outside:
+        elif type_id and kind not in DECLARABLE:
             words = types.describe(type_id).replace("*/", "* /")
             self._lines.append(self._comment(f"{words}: its kind has no form in C"))
             self._lines.append(format_type(self._btf, type_id))
@@ -238,7 +240,9 @@ class Viewer:
         layout = struct_layout(self._types, type_id)
         self._lines.append(f"{before}{outline.tag(type_id)} {{")
         run(self._show_members(outline, layout, 0, 1))
-        self._lines += ["", *[indent(1) + self._comment(text) for text in self._sums(layout)]]
+        # What was said of the last member ends with an empty line already.
+        self._lines += [""] * bool(self._lines[-1])
+        self._lines += [indent(1) + self._comment(text) for text in self._sums(layout)]
         self._lines.append(f"}}{_attributes(layout)}{after};")
 
     def _show_members(self, outline: Outline, layout: StructLayout, start: int, level: int) -> Step:
@@ -359,7 +363,7 @@ class Viewer:
         view = self._btf[type_id]
         kind, name = types.kinds[type_id], types.names[type_id]
         data: dict[str, Any] = {"id": type_id, "kind": self._btf.kinds.name(kind), "name": name}
-        held = types.targets[type_id] if kind == Kind.VAR else type_id
+        held = types.targets[type_id] if kind in KNOWN.variables else type_id
         data["size"] = types.full_sizes[held] or (0 if kind in COMPOSITE else None)
         if kind in COMPOSITE:
             data.update(run(self._struct_data(type_id, expand)))

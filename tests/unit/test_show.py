@@ -16,9 +16,12 @@ from btfschema import Btf, Builder, dump
 from btfschema.errors import BtfError, TypeIdError, UnresolvedError
 from btfschema.render.show import Viewer
 from btfschema.render.structs import struct_layout, struct_layouts
+from btfschema.render.text import format_type
 from btfschema.testing import btfs
 from btfschema.views import (
     Array,
+    Datasec,
+    DeclTag,
     Enum,
     Enumerator,
     Func,
@@ -32,9 +35,11 @@ from btfschema.views import (
     TypeView,
     Union,
     Var,
+    VarSecinfo,
 )
 
 DEEP = 3000
+FORMLESS = {"DATASEC", "DECL_TAG", "LOC_PARAM", "LOC_PROTO", "LOCSEC"}
 
 
 def built(*views: TypeView) -> Btf:
@@ -268,7 +273,11 @@ def test_any_type_is_shown_or_refused_in_words(btf: Btf) -> None:
             data = viewer.data(type_id)
         except BtfError:
             continue
-        assert text.endswith((";\n", f"; /* size: {data['size']} */\n"))
+        if data["kind"] in FORMLESS:
+            assert text.startswith("/* ")
+            assert text.endswith(f" */\n{format_type(btf, type_id)}\n")
+        else:
+            assert text.endswith((";\n", f"; /* size: {data['size']} */\n"))
         assert json.loads(json.dumps(data))["id"] == type_id
 
 
@@ -295,6 +304,39 @@ def test_the_command_gives_json(file: Path) -> None:
     sight, pair = json.loads(done.stdout)
     assert [member["name"] for member in sight["members"]][-1] == "end"
     assert pair["type"] == "struct pair"
+
+
+def test_one_type_that_can_not_be_shown_loses_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "circle.btf"
+    dump(
+        built(
+            FuncProto(0, [Param("circle", 8)]),
+            Typedef("around", 6),
+            Ptr(6),
+            Typedef("fine", INT),
+        ),
+        path,
+    )
+    done = btfschema("around", "fine", path)
+    assert done.returncode == 1
+    assert done.stdout == "typedef int fine; /* size: 4 */\n"
+    assert done.stderr == "btfschema: FUNC_PROTO [6] has no C declaration: it needs itself\n"
+    done = btfschema("around", "fine", path, "--json")
+    assert [one["name"] for one in json.loads(done.stdout)] == ["fine"]
+    assert json.loads(done.stderr)["error"].endswith("it needs itself")
+
+
+def test_what_c_has_no_form_for_is_shown_as_bpftool_dumps_it(tmp_path: Path) -> None:
+    btf = built(Var("v", INT), Datasec(".data", 4, [VarSecinfo(6, 0, 4)]), DeclTag("mark", 6))
+    assert Viewer(btf).text(7) == (
+        '/* DATASEC ".data" [7]: its kind has no form in C */\n'
+        "[7] DATASEC '.data' size=4 vlen=1\n\ttype_id=6 offset=0 size=4 (VAR 'v')\n"
+    )
+    dump(btf, tmp_path / "section.btf")
+    done = btfschema("*", tmp_path / "section.btf")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "int v; /* size: 4 */\n" in done.stdout
+    assert "[8] DECL_TAG 'mark' type_id=6 component_idx=-1\n" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -402,6 +444,16 @@ def test_members_that_share_bytes_are_said_and_leave_no_negative_hole() -> None:
 def test_members_that_reach_past_the_end_leave_no_negative_padding(kind: type[Struct]) -> None:
     layout = struct_layout(built(kind("s", 4, [Member("l", LONG)])), 6)
     assert (layout.padding, layout.excess) == (0, 4)
+
+
+def test_one_empty_line_is_before_the_sums() -> None:
+    btf = built(Struct("s", 4, [Member("a", INT), Member("b", CHAR)]))
+    text = Viewer(btf).text(6)
+    assert text.endswith(
+        "\n\n\t/* XXX shares 1 byte with members before it */\n"
+        "\n\t/* size: 4, cachelines: 1, members: 2 */\n"
+        "\t/* overlapping members: 1 */\n\t/* last cacheline: 4 bytes */\n};\n"
+    )
 
 
 def test_packed_is_said_where_c_needs_it() -> None:

@@ -31,6 +31,7 @@ from btfschema.tables.types import Elements
 __all__ = [
     "CHAINED",
     "COMPOSITE",
+    "DECLARABLE",
     "ENUMS",
     "KNOWN",
     "QUALIFIERS",
@@ -50,6 +51,10 @@ COMPOSITE = KNOWN.composites
 ENUMS = KNOWN.enums
 # Kinds that stand before exactly one other type in a declaration.
 CHAINED = KNOWN.chained | KNOWN.pointers
+# Kinds with a form in C; sections and tags on declarations have none.
+DECLARABLE = (COMPOSITE | ENUMS | KNOWN.scalars | CHAINED | KNOWN.declarations) | (
+    KNOWN.prototypes | KNOWN.functions | KNOWN.variables
+)
 
 # A declaration tag's component_idx when it is about the type and not about a part of it.
 WHOLE = -1
