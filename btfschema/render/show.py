@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from btfschema.model.container import Btf
+from btfschema.render.c.chosen import OBJECTS
 from btfschema.render.c.columns import COMPOSITE, DECLARABLE, ENUMS, KNOWN, TypeColumns
 from btfschema.render.c.declare import Declarations, indent
 from btfschema.render.c.dialect import DIALECTS
@@ -219,7 +220,7 @@ class Viewer:
             outline.define_enum(type_id)
         elif kind == Kind.TYPEDEF:
             run(outline.define_typedef(type_id))
-        elif kind in KNOWN.functions | KNOWN.variables:
+        elif kind in OBJECTS:
             run(outline.declare(types.targets[type_id], name))
         elif type_id and kind not in DECLARABLE:
             words = types.describe(type_id).replace("*/", "* /")

@@ -13,6 +13,7 @@ from attrs import asdict
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.views import TypeView
+from btfschema.render.c.chosen import OBJECTS
 from btfschema.render.c.columns import COMPOSITE, ENUMS, TypeColumns
 from btfschema.render.c.declare import Declarations
 from btfschema.render.c.dialect import DIALECTS
@@ -62,7 +63,7 @@ def to_c(view: TypeView, *, with_dependencies: bool = False) -> str:
     if with_dependencies:
         emitter = Emitter(types, DIALECT)
         emitter.write(view.id)
-        rest = alone if view.kind in (Kind.FUNC, Kind.VAR) else ""
+        rest = alone if view.kind in OBJECTS else ""
         for target in btf.references(view.id) if rest else ():
             emitter.prepare(target)
         return "".join([*emitter.out, rest]).rstrip("\n")
@@ -115,7 +116,7 @@ def _declared(types: TypeColumns, type_id: int, declarations: Declarations, out:
         declarations.define_enum(type_id)
     elif kind == Kind.TYPEDEF:
         run(declarations.define_typedef(type_id))
-    elif kind in (Kind.FUNC, Kind.VAR):
+    elif kind in OBJECTS:
         run(declarations.declare(types.targets[type_id], name))
     elif kind == Kind.FWD:
         out.append(declarations.tag(type_id))

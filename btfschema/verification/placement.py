@@ -7,6 +7,7 @@ import numpy as np
 from btfschema.arrays import Mask
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind
+from btfschema.schema.parts import parts_of_plan
 from btfschema.verification.doubts import Doubts
 from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.resolution import (
@@ -49,7 +50,7 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
     # What starts behind the struct is said already.
     fine = (sizes != UNKNOWN_SIZE) & (_bytes(offsets) <= room)
     integer = fine & (kinds == Kind.INT)
-    number = fine & among(kinds, (Kind.ENUM, Kind.ENUM64))
+    number = fine & among(kinds, parts_of_plan(types.plan).enums)
     other = fine & ~integer & ~number
     words = {field.name: field.word for field in members.plan.element}
 

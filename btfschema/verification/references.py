@@ -16,6 +16,7 @@ from btfschema.arrays import Mask
 from btfschema.model.container import Btf
 from btfschema.schema.constraints import Constraints, Graph, Target
 from btfschema.schema.kinds import Kind
+from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import THIRD, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
@@ -42,7 +43,6 @@ __all__ = ["References", "check_existence", "check_prototypes"]
 # What libbpf makes of a program's ksyms (bpf_object__collect_externs).
 UNTYPED = "libbpf makes it an int when it loads the object"
 LISTED_FUNC = "libbpf lists a variable of its own instead when it loads the object"
-TAGGED = (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.VAR, Kind.FUNC)
 
 
 def check_existence(findings: Findings, types: TypeTable) -> None:
@@ -94,6 +94,10 @@ class References:
         findings: collects violations.
         btf: the container.
         kernel: what the kernel knows.
+
+    Attributes:
+        unparted: the kinds that a tag may be on, and on no part of.
+        tagged: all kinds that a tag may be on.
     """
 
     def __init__(self, findings: Findings, btf: Btf, kernel: Kernel) -> None:
@@ -105,6 +109,9 @@ class References:
         self.roots = kinds_with(btf.kinds, Graph.ROOT)
         self.no_size = (int(Kind.VOID), *kinds_with(btf.kinds, Graph.OPAQUE))
         self.doubts = Doubts()
+        self.parts = parts = parts_of_plan(btf.types.plan)
+        self.unparted = parts.typedefs | parts.variables
+        self.tagged = parts.composites | parts.functions | self.unparted
 
     def check(self) -> Doubts:
         """Check everything; what depends on the order of visits is returned."""
@@ -115,7 +122,7 @@ class References:
         self._check_functions()
         self._check_varargs()
         self._check_arrays()
-        for kind in (Kind.STRUCT, Kind.UNION):
+        for kind in sorted(self.parts.composites):
             check_members(self.findings, self.resolved, kind, self.doubts)
         self._check_sections()
         self._check_tags()
@@ -170,7 +177,7 @@ class References:
         if target is Target.VARIABLE:
             return np.asarray(there & (kinds != Kind.VAR))
         if target is Target.TAGGED:
-            return np.asarray(there & ~among(kinds, TAGGED))
+            return np.asarray(there & ~among(kinds, self.tagged))
         root = among(kinds, self.roots)
         if target is Target.ANY:
             return root
@@ -245,14 +252,14 @@ class References:
         ids = self.types.thirds[rows].astype(np.int64)
         kinds = resolved.kinds_of(ids)
         index = fixed_words(self.types, rows, "component_idx")
-        counted = np.where(among(kinds, TAGGED), ids, 0)
+        counted = np.where(among(kinds, self.tagged), ids, 0)
         is_func = kinds == Kind.FUNC
         counted = np.where(is_func, resolved.take("thirds", np.where(is_func, ids, 0)), counted)
         known = resolved.kinds_of(counted) != MISSING
         parts = resolved.take("vlens", np.where(known, counted, 0)).astype(np.int64)
-        parts = np.where(among(kinds, (Kind.VAR, Kind.TYPEDEF)), 0, parts)
+        parts = np.where(among(kinds, self.unparted), 0, parts)
         bad = (index != U32_MAX) & (index < 1 << 31) & (index >= parts)
-        bad &= among(kinds, TAGGED) & known
+        bad &= among(kinds, self.tagged) & known
         room = parts[bad]
         (word,) = (f.word for f in self.types.plan.kinds[Kind.DECL_TAG].fixed)
         self.findings.rows(

@@ -6,7 +6,7 @@ are asked for what the split refers to, so that a module costs nothing of its ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 import numpy as np
@@ -95,7 +95,7 @@ def _mask_of(numbers: tuple[int, ...]) -> Mask:
     return mask
 
 
-def among(kinds: Ints, numbers: Sequence[int]) -> Mask:
+def among(kinds: Ints, numbers: Collection[int]) -> Mask:
     """Which of many kinds are one of these; ``MISSING`` may be one.
 
     As ``numpy.isin``, which takes thirty times as long for the few kinds of a module.

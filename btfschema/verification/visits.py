@@ -17,6 +17,7 @@ from attrs import define
 from btfschema.model.container import Btf
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import Kind
+from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.plan import THIRD
 from btfschema.schema.roles import Role
 from btfschema.tables.types import TypeTable
@@ -128,6 +129,8 @@ class Walk:
         self.resolved = resolution(btf)
         self.kinds: list[int] = types.kinds.tolist()
         self.graphs = {number: graph_of(btf.kinds, number) for number in btf.kinds}
+        parts = parts_of_plan(types.plan)
+        self.variable_users = parts.sections | parts.tags
         rows, ids = _edges(btf)
         self.ids: list[int] = ids.tolist()
         self.begins: list[int] = np.searchsorted(rows, np.arange(len(types) + 1)).tolist()
@@ -192,8 +195,7 @@ class Walk:
         """Whether a reference is none that is refused already."""
         if self._graph(target) is not Graph.ROOT:
             return self._kind(target) != MISSING
-        users = (Kind.DATASEC, Kind.DECL_TAG)
-        return self._kind(source) in users and self._kind(target) == Kind.VAR
+        return self._kind(source) in self.variable_users and self._kind(target) == Kind.VAR
 
     def _resolve(self, root: int) -> None:
         self.mode = Mode.UNDECIDED

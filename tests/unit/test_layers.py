@@ -122,14 +122,9 @@ LISTS = {
     "btfschema/render/c/declare.py": "C's words and where C writes each declarator",
     "btfschema/render/graph.py": "shapes of nodes",
     "btfschema/render/notation.py": "bpftool's words for fields",
-    "btfschema/render/show.py": "what C declares by name without a definition",
-    "btfschema/render/single.py": "what C declares by name without a definition",
     "btfschema/testing/valid.py": "a generator of BTF that kernels load: their rules, kind by kind",
     "btfschema/verification/kernels.py": "what a kernel asks of one kind",
-    "btfschema/verification/placement.py": "what a kernel asks of one kind",
     "btfschema/verification/records.py": "what a kernel asks of one kind",
-    "btfschema/verification/references.py": "what a kernel asks of one kind",
-    "btfschema/verification/visits.py": "what a kernel asks of one kind",
     "transforms/btfschema_transforms/relocation/cnames.py": "C's words",
 }
 
