@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from btfschema.model.container import Btf
     from btfschema.model.views import TypeView
 
-__all__ = ["DEFAULT_POINTER_SIZE", "pointer_size_of", "size_of", "told_pointer_size_of"]
+__all__ = [
+    "DEFAULT_POINTER_SIZE",
+    "libbpf_pointer_size_of",
+    "pointer_size_of",
+    "size_of",
+    "told_pointer_size_of",
+]
 
 # libbpf's names for C's long, by which it tells the size of a pointer (determine_ptr_size).
 LONG_NAMES = frozenset(
@@ -45,6 +51,11 @@ def pointer_size_of(btf: Btf) -> int:
     if told is not None:
         return told
     return SMALL if _must_be_small(btf) else DEFAULT_POINTER_SIZE
+
+
+def libbpf_pointer_size_of(btf: Btf) -> int:
+    """The size of a pointer as libbpf has it on a 64-bit machine (``btf__pointer_size``)."""
+    return told_pointer_size_of(btf) or DEFAULT_POINTER_SIZE
 
 
 def told_pointer_size_of(btf: Btf) -> int | None:

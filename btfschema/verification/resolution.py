@@ -16,7 +16,7 @@ from btfschema.arrays import Mask
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container
-from btfschema.model.sizes import DEFAULT_POINTER_SIZE, told_pointer_size_of
+from btfschema.model.sizes import DEFAULT_POINTER_SIZE, libbpf_pointer_size_of
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD
@@ -55,7 +55,7 @@ def pointer_size(btf: Btf) -> int:
     for its pointers, whatever their compiler meant.
     """
     try:
-        return told_pointer_size_of(btf) or DEFAULT_POINTER_SIZE
+        return libbpf_pointer_size_of(btf)
     except DecodeError:
         return DEFAULT_POINTER_SIZE
 

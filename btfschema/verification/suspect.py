@@ -147,10 +147,13 @@ class _Placed:
         kinds = resolved.of_finals("kinds", resolved.finals_of(ids), MISSING)
         # What is an array or an id past the end is not looked through.
         self.known = (kinds != MISSING) & (sizes >= 0)
-        self.starts, self.widths = btf.types.member_offsets(self.members)
-        if btf.base is None:
-            self.starts, self.widths = member_places(btf.types, self.members)
-        bits = np.where(self.widths > 0, self.widths, 8 * np.maximum(sizes, 0))
+        # BTF over a base (Linux 5.11) is newer than bit fields without kind_flag (before 5.0).
+        self.starts, widths = (
+            member_places(btf.types, self.members)
+            if btf.base is None
+            else btf.types.member_offsets(self.members)
+        )
+        bits = np.where(widths > 0, widths, 8 * np.maximum(sizes, 0))
         self.ends = self.starts + np.where(self.known, bits, 0)
 
     @property

@@ -9,6 +9,7 @@ import pytest
 from shell import btfschema
 
 from btfschema import Btf, Builder, dump, dumps, load, verify
+from btfschema.render.c import format_c
 from btfschema.render.structs import struct_layout
 from btfschema.views import Array, Const, Int, Member, Ptr, Struct, Typedef, TypeView, Union
 
@@ -63,6 +64,15 @@ def test_layouts_follow() -> None:
     layout = struct_layout(built(*ARM), 3)
     assert [place.size for place in layout.members] == [4, 12, 4]
     assert (layout.holes, layout.overlapping, layout.excess) == ([], 0, 0)
+
+
+def test_a_header_like_bpftool_has_the_pointers_that_libbpf_takes() -> None:
+    _, _, tail = format_c(built(*ARM), like="7.8").partition("struct l {\n")
+    # bpftool 7.8 prints the same.
+    assert tail.partition("\n\n")[0] == (
+        "\tvoid *n;\n\tvoid *a[3];\n\tint c;\n} __attribute__((packed));"
+    )
+    assert "packed" not in format_c(built(*ARM))
 
 
 def test_it_can_be_given(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from attrs import frozen
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
+from btfschema.model.sizes import libbpf_pointer_size_of
 from btfschema.render.c.chosen import left_out, objects_of
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.c.dialect import DIALECTS, Dialect, Like
@@ -120,6 +121,8 @@ def c_header(
     chosen: list[int] | None
     chosen = None if ids is None else [btf[type_id].id for type_id in ids]
     if not dialect.exact:
+        # bpftool infers no sizes from the members of structs.
+        types = types.with_pointers_of(libbpf_pointer_size_of(btf))
         return _header(types, chosen, dialect, sort, asserts)
     if not has_faults(types, chosen or ()):
         try:

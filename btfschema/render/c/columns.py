@@ -162,6 +162,14 @@ class TypeColumns:
         made.referenced = list(self.referenced)
         return made
 
+    def with_pointers_of(self, size: int) -> TypeColumns:
+        """The same types, with pointers of so many bytes."""
+        if size == self.pointer_size:
+            return self
+        made = self.copy()
+        made.pointer_size = size
+        return made
+
     def int_encoding(self, type_id: int) -> int:
         """The encoding bits of an integer."""
         rows = np.array([type_id - 1])
