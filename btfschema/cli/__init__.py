@@ -30,7 +30,7 @@ COMMANDS = {
     "info": ("info", "Show header, counts and sizes of a file's BTF."),
     "show": ("show", "Show types as C with offsets, sizes and holes."),
     "value": ("value", "Print bytes as a value of a type."),
-    "graph": ("graph", "Draw what a type leads to."),
+    "graph": ("graph", "Draw what a type refers to, or what refers to it."),
     "list": (
         "types_list",
         "List types by size, holes, what they contain, point to, take or return.",
@@ -39,20 +39,20 @@ COMMANDS = {
     "offsets": ("offsets", "Print offsets, sizes and values of many kernels as one table."),
     "tables": ("tables", "Write types, members and references as tables: Parquet, CSV, SQLite."),
     "extract": ("listing", "Write a BTF section of a file to a file of its own."),
-    "verify": ("verify", "Say what a kernel, or a reader, would refuse of a file's BTF."),
+    "verify": ("verify", "Say what a kernel, or libbpf, would refuse in a file's BTF."),
     "check": ("check", "Say whether modules' BTF fits a kernel, and if not, why."),
     "core": ("core", "Say whether BPF objects will load on kernels, and if not, why."),
     "minimise": ("minimise", "Write the smallest BTF that BPF objects need."),
     "distill": ("transform", "Add a small distilled base to modules, for later kernels."),
     "relocate": ("transform", "Move split BTF from its distilled base onto a kernel."),
     "rebase": ("transform", "Move split BTF from one full base to another."),
-    "merge": ("merge", "Merge many BTFs into one that has each type once."),
-    "duplicates": ("duplicates", "Show which types are there several times, and why."),
+    "merge": ("merge", "Merge the BTF of many files into one that has each type once."),
+    "duplicates": ("duplicates", "Show which types occur several times, and why."),
     "references": ("transform", "Show which base types split BTF needs, and why."),
     "run": ("transform", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),
     "samples": ("samples", "Unpack small real files to try the other commands on."),
-    "completion": ("completion", "Print a script that makes a shell complete commands."),
+    "completion": ("completion", "Print a script that lets a shell complete commands."),
 }
 
 # Where a context keeps the whole command line.
@@ -242,7 +242,7 @@ class LazyGroup(click.Group):
 
             here = as_here(args)
             if here is not None:
-                ctx.fail(f"that is bpftool's way; here it is: {here}")
+                ctx.fail(f"that is bpftool's syntax; here it is: {here}")
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from btfschema.cli.hints import nearest
 

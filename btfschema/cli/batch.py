@@ -74,7 +74,7 @@ def batch_options(*, outputs: bool) -> Decorator:
     """The options of every command that takes many files; those about outputs when it has any."""
     options: list[Decorator] = [
         click.option(
-            "--keep-going", is_flag=True, help="Go on with the next file after a failure."
+            "--keep-going", is_flag=True, help="Continue with the next file after a failure."
         ),
         report_option,
         json_options("an object for each file, what --report writes"),
@@ -85,7 +85,7 @@ def batch_options(*, outputs: bool) -> Decorator:
                 "-o",
                 "--output",
                 metavar="FILE",
-                help='Where the result goes; "-" for standard output.',
+                help='Write the result to FILE; "-" for standard output.',
             ),
             click.option(
                 "--in-place",
@@ -97,8 +97,8 @@ def batch_options(*, outputs: bool) -> Decorator:
                 "--out-dir",
                 metavar="DIR",
                 type=click.Path(file_okay=False),
-                help="Where the results of many files go, each under its own name, those of a "
-                "directory as they lie there; an interrupted run goes on where it stopped.",
+                help="Write each result to DIR under its file's name, or its path below --all DIR; "
+                "an interrupted run resumes where it stopped.",
             ),
         ]
 

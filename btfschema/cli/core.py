@@ -51,7 +51,7 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     "--modules",
     metavar="[NAME=]DIR",
     multiple=True,
-    help="The kernel's modules: all below DIR count as loaded.",
+    help="The kernel's modules: all those below DIR count as loaded.",
 )
 @json_options("an object for each relocation, with -p an array of them")
 @click.option(
@@ -60,7 +60,7 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     help="Write an HTML page that shows which object loads on which kernel.",
 )
 @kernel_work_options(
-    "Write the JSON of each kernel to a file in DIR; an interrupted run goes on where it stopped.",
+    "Write each kernel's JSON to a file in DIR; an interrupted run resumes where it stopped.",
     quiet="Print the table only.",
 )
 def core(

@@ -12,7 +12,7 @@ import click
 from btfschema.cli.answers import complain_of
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
-from btfschema.cli.inputs import base_option, load_over, odd, warn
+from btfschema.cli.inputs import base_option_of, load_over, odd, warn
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, one_line, write_output
 
@@ -27,18 +27,18 @@ __all__ = ["diff"]
 @click.command()
 @click.argument("old", metavar="A", type=click.Path(allow_dash=True))
 @click.argument("new", metavar="B", type=click.Path(allow_dash=True))
-@base_option
+@base_option_of("A (and B, without --new-base)")
 @click.option(
     "--new-base",
     metavar="FILE",
     type=click.Path(),
-    help="The BTF that B is split over, if it is not that of A.",
+    help="The BTF that B is split over, if not the same as A's.",
 )
 @click.option(
     "--all",
     "trees",
     is_flag=True,
-    help="A and B are directories: compare the modules and .btf files of the same names.",
+    help="A and B are directories: compare modules and .btf files that have the same name.",
 )
 @click.option(
     "--only",
@@ -52,7 +52,7 @@ __all__ = ["diff"]
     metavar="GLOB",
     multiple=True,
     shell_complete=complete_names,
-    help="Only types of such names.",
+    help="Only types whose name matches GLOB.",
 )
 @click.option(
     "--kind",
@@ -60,7 +60,7 @@ __all__ = ["diff"]
     metavar="KIND",
     multiple=True,
     shell_complete=complete_kinds,
-    help="Only types of these kinds.",
+    help="Only types of this kind.",
 )
 @click.option(
     "--for",
@@ -68,20 +68,20 @@ __all__ = ["diff"]
     metavar="OBJECT",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False),
-    help="Only what the CO-RE relocations of this BPF object use; may be given several times.",
+    help="Only what this BPF object's CO-RE relocations use; may be given several times.",
 )
 @click.option(
     "--api",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
-    help="Only the types and functions that FILE names, one a line; # starts a comment.",
+    help="Only the types and functions that FILE names, one per line; # starts a comment.",
 )
 @click.option("--full", is_flag=True, help="Name every type, however many there are.")
 @click.option(
     "--html",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write a page to look at: causes first, each type as C before and after.",
+    help="Write an HTML page: causes first, each type as C before and after.",
 )
 @click.option("-q", "--brief", is_flag=True, help="Print only whether the two differ.")
 @json_options("an object for each pair")
@@ -105,8 +105,8 @@ def diff(
     """Show what changed from A to B: types, members, values, prototypes; root causes first.
 
     Types are matched by kind and name. A struct that differs only because a struct inside it
-    changed size is counted under that one. Signs: + added, - removed, ~ another type or value,
-    = another name at the same place, > moved.
+    changed size is counted under that one. Signs: + added, - removed, ~ changed type or value,
+    = renamed in the same place, > moved.
 
     The exit code is diff's: 0 for no differences, 1 for some, 2 for trouble.
 

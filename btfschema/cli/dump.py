@@ -47,7 +47,7 @@ TOLD = 10
     multiple=True,
     metavar="GLOB",
     shell_complete=complete_names,
-    help="Only types of such a name.",
+    help="Only types whose name matches GLOB.",
 )
 @click.option(
     "--kind",
@@ -57,16 +57,19 @@ TOLD = 10
     shell_complete=complete_kinds,
     help="Only types of this kind.",
 )
-@click.option("--unsorted", is_flag=True, help="C in id order.")
+@click.option("--unsorted", is_flag=True, help="Print C in id order.")
 @click.option(
-    "--assert", "asserts", is_flag=True, help="C that asserts sizes and offsets at compile time."
+    "--assert",
+    "asserts",
+    is_flag=True,
+    help="Print C that asserts sizes and offsets at compile time.",
 )
 @click.option(
     "--like",
     type=click.Choice(["7.1", "7.5", "7.8", "none"]),
     default=None,
-    help="Print the C of this bpftool, byte for byte, with its faults. Default: none, which loses "
-    "no type.",
+    help="Print what this version of bpftool prints, byte for byte, with its faults. Default: "
+    "none, which loses no type.",
 )
 @click.option("--ext", is_flag=True, help="Show the file's .BTF.ext instead of its types.")
 def dump(
@@ -87,8 +90,9 @@ def dump(
 
     A split FILE shows its own types, not its base's. --id, --name and --kind may be repeated: a
     type is shown when it has one of the ids, one of the names and one of the kinds. --id also
-    reaches types of the base. As C, what a type needs comes along, functions and variables are
-    declared when they are chosen, and all of a split FILE is its base's types and its own.
+    reaches types of the base. C output includes the types that the chosen types need, and declares
+    functions and variables only when they are chosen; for a split FILE, the C output includes the
+    base's types.
 
     \b
     Examples:

@@ -24,11 +24,11 @@ __all__ = ["duplicates"]
 def duplicates(
     file: str | None, base_btf: str | None, as_json: bool, pretty: bool, name: str | None
 ) -> None:
-    """Show which types are in FILE several times, and what keeps them apart.
+    """Show which types occur several times in FILE, and what keeps them apart.
 
-    For each kind and name the ids are listed, those of equal types in a line. Of different ones the
-    root is shown: the nearest type that both lead to on the same way and that itself differs, with
-    its members, enumerators or size. Without FILE, it looks at the running kernel.
+    Lists the ids of each kind and name, equal types on one line. For types that differ, shows the
+    root cause: the nearest type that both reach by the same path and that itself differs, with its
+    members, enumerators or size. Without FILE, looks at the running kernel.
 
     \b
     Examples:

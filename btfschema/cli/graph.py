@@ -26,7 +26,11 @@ __all__ = ["graph"]
 @base_option
 @pointer_option
 @click.option(
-    "--depth", type=click.IntRange(1), default=1, show_default=True, help="Steps from NAME."
+    "--depth",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many steps to follow from NAME.",
 )
 @click.option(
     "--format",
@@ -34,24 +38,24 @@ __all__ = ["graph"]
     type=click.Choice(["dot", "svg", "mermaid"]),
     default="dot",
     show_default=True,
-    help="svg is drawn by Graphviz, when that is installed.",
+    help="Output format; svg needs Graphviz.",
 )
 @click.option(
-    "--by-value", is_flag=True, help="Only parts, not what pointers and functions refer to."
+    "--by-value", is_flag=True, help="Follow only members and elements, not pointers and functions."
 )
 @click.option(
     "--direction",
     type=click.Choice(["out", "in", "both"]),
     default="out",
     show_default=True,
-    help="What NAME leads to, or what leads to NAME.",
+    help="out: what NAME refers to; in: what refers to NAME.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1),
     default=300,
     show_default=True,
-    help="Types to draw at most, the nearest first.",
+    help="Draw at most this many types, the nearest first.",
 )
 @json_options("nodes and edges")
 def graph(
@@ -66,12 +70,12 @@ def graph(
     as_json: bool,
     pretty: bool,
 ) -> None:
-    """Draw what the type called NAME leads to, or what leads to it.
+    """Draw what the type called NAME refers to, or what refers to it.
 
-    Without FILE, in the running kernel. Solid lines lead to parts, dashed ones to what a pointer or
-    a function refers to; they carry the members' names. Members of anonymous structs and unions
-    count as their owner's, numbers are left out. NAME may have "struct", "union", "enum" or another
-    kind before it, in the same argument, or be an id.
+    Without FILE, looks in the running kernel. Solid lines lead to types held by value, dashed ones
+    to what a pointer or a function refers to; lines carry the members' names. Members of anonymous
+    structs and unions count as their owner's; numbers are left out. NAME may have "struct",
+    "union", "enum" or another kind before it, in the same argument, or be an id.
 
     \b
     Examples:

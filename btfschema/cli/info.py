@@ -34,14 +34,14 @@ __all__ = ["describe", "info"]
 @click.option(
     "--sizes",
     is_flag=True,
-    help="Show what takes the bytes too: by kind, and the names whose types take most.",
+    help="Also show what takes the bytes: by kind, and the names whose types take most.",
 )
 @pointer_option
 @json_options("the same facts as one object")
 def info(file: str | None, base_btf: str | None, sizes: bool, as_json: bool, pretty: bool) -> None:
     """Show what FILE's BTF holds: header, sections, types by kind, strings, base, layout.
 
-    Without FILE, the running kernel's. Sizes and offsets are in bytes. With --sizes, a string
+    Without FILE, shows the running kernel's. Sizes and offsets are in bytes. With --sizes, a string
     counts for the first type that uses it.
     """
     default = RUNNING_KERNEL if Path(RUNNING_KERNEL).exists() else "(sample)"

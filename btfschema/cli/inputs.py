@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RUNNING_KERNEL",
     "base_option",
+    "base_option_of",
     "doubts",
     "joined",
     "load_all_over",
@@ -44,15 +45,24 @@ RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
 Opened = tuple["Btf", list[str]]
 """A container, and what is to be said of it."""
 
-base_option: Decorator = click.option(
-    "-B",
-    "--base-btf",
-    "base_btf",
-    metavar="FILE",
-    type=click.Path(allow_dash=True),
-    help="The BTF that FILE is split over, usually the kernel's vmlinux.",
-)
 
+def base_option_of(split: str) -> Decorator:
+    """``-B/--base-btf``.
+
+    Args:
+        split: the argument that is split over it, for the help.
+    """
+    return click.option(
+        "-B",
+        "--base-btf",
+        "base_btf",
+        metavar="FILE",
+        type=click.Path(allow_dash=True),
+        help=f"The BTF that {split} is split over, usually the kernel's vmlinux.",
+    )
+
+
+base_option = base_option_of("FILE")
 
 original_option: Decorator = click.option(
     "-B",
@@ -85,7 +95,7 @@ pointer_option: Decorator = click.option(
     type=click.Choice(["4", "8"]),
     callback=_keep,
     expose_value=False,
-    help="Bytes of a pointer, where FILE doesn't tell: raw BTF without a C long.",
+    help="Pointer size in bytes, if FILE does not say (raw BTF without a C long).",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from btfschema.cli.answers import complain, print_json
-from btfschema.cli.options import json_options
+from btfschema.cli.options import json_options, number
 from btfschema.cli.outputs import DASH, echo, guard, json_text, write_output
 from btfschema.escapes import printable
 
@@ -17,7 +17,7 @@ __all__ = ["extract", "passes"]
 @click.command()
 @json_options("one array")
 def passes(as_json: bool, pretty: bool) -> None:
-    """List the passes that are installed: options, needs, what each does, who brings it."""
+    """List installed passes: options, needs, what each does, which package provides it."""
     from btfschema.errors import RegistryError
     from btfschema.framework.registry import passes as registered
 
@@ -67,14 +67,14 @@ def _paragraph(row: dict[str, Any]) -> str:
     "-o",
     "--output",
     metavar="FILE",
-    help='Where the section goes; "-" for standard output. With --scan it may be left out.',
+    help='Write the section to FILE; "-" for standard output. Optional with --scan.',
 )
 @click.option(
     "--section",
     type=click.Choice([".BTF", ".BTF.base", ".BTF.ext", ".BTF.inline"]),
     default=".BTF",
     show_default=True,
-    help="Which section.",
+    help="The section to extract.",
 )
 @click.option(
     "--scan",
@@ -82,15 +82,18 @@ def _paragraph(row: dict[str, Any]) -> str:
     help="Look for BTF anywhere in FILE, whatever it is. Without -o, list what is there.",
 )
 @click.option(
-    "--at", metavar="OFFSET", help="Of what --scan found, take this one and not the largest."
+    "--at",
+    metavar="OFFSET",
+    type=number,
+    help="With --scan, extract the BTF at OFFSET instead of the largest.",
 )
-@json_options("what was written; of a list by --scan, one array")
+@json_options("what was written; with --scan and without -o, an array")
 def extract(
     file: str,
     output: str | None,
     section: str,
     scan: bool,
-    at: str | None,
+    at: int | None,
     as_json: bool,
     pretty: bool,
 ) -> None:
@@ -115,24 +118,20 @@ def extract(
         print_json({**found, "output": output, "bytes": len(data)}, pretty=pretty)
 
 
-def _scanned(file: str, at: str | None) -> bytes:
+def _scanned(file: str, at: int | None) -> bytes:
     """The largest BTF in a file, or the one at an offset."""
     from btfschema.errors import NoBtfError
     from btfschema.sources.scan import largest_blob, scan_file
 
     if at is None:
         return largest_blob(file)[1]
-    try:
-        offset = int(at, 0)
-    except ValueError:
-        raise click.BadParameter(f"{at!r} is no number; 4096 and 0x1000 are") from None
     found, data = scan_file(file)
     for blob in found.blobs:
-        if blob.offset == offset:
-            return bytes(data[offset : offset + blob.size])
+        if blob.offset == at:
+            return bytes(data[at : at + blob.size])
     raise NoBtfError(
-        f"{printable(file)}: no BTF was found at {offset:#x}",
-        offset=offset,
+        f"{printable(file)}: no BTF was found at {at:#x}",
+        offset=at,
         expected="an offset from the list",
     )
 

@@ -34,10 +34,16 @@ SHOWN_NAMES = 8
     metavar="DIR|PACKAGE",
     multiple=True,
     type=click.Path(exists=True),
-    help="All modules and .btf files below DIR or in PACKAGE; those without BTF are left out.",
+    help="All modules and .btf files below DIR or in PACKAGE; files without BTF are skipped.",
 )
 @base_option
-@click.option("-o", "--output", metavar="FILE", required=True, help='The result; "-" is stdout.')
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    help='Write the result to FILE; "-" for standard output.',
+)
 @click.option(
     "--run",
     "pipeline",
@@ -45,14 +51,14 @@ SHOWN_NAMES = 8
     shell_complete=complete_passes,
     default="dedup",
     show_default=True,
-    help="The passes to run on all types together; empty runs none.",
+    help="The passes to run on the merged types; an empty PIPELINE runs none.",
 )
-@json_options("what came of it")
-@click.option("--flatten", is_flag=True, help="Put the base's types into the result, too.")
+@json_options("the result")
+@click.option("--flatten", is_flag=True, help="Include the base's types in the result.")
 @click.option(
     "--rebase",
     is_flag=True,
-    help="Move what is split over another base onto that of -B first.",
+    help="First move files that are split over another base onto -B.",
 )
 def merge(
     files: tuple[str, ...],
@@ -67,8 +73,8 @@ def merge(
 ) -> None:
     """Merge the BTF of modules, programs and kernels into one.
 
-    The result is raw BTF: split over the base when the files are, else stand-alone. With --flatten
-    it stands alone in any case and holds the base's types, each type once.
+    The result is raw BTF, split over the base if the files are. With --flatten it always stands
+    alone and includes the base's types, each type once.
 
     \b
     Examples:

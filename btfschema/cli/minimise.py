@@ -36,7 +36,7 @@ __all__ = ["minimise"]
     metavar="OBJECT",
     multiple=True,
     type=click.Path(),
-    help="A BPF object whose CO-RE relocations must come out the same. May be given several times.",
+    help="A BPF object whose CO-RE relocations keep their answers; may be given several times.",
 )
 @click.option(
     "--keep",
@@ -52,10 +52,12 @@ __all__ = ["minimise"]
     show_default=True,
     help="Which members a struct that --keep names keeps.",
 )
-@click.option("-o", "--output", metavar="FILE", help='Where the result goes; "-" is stdout.')
+@click.option(
+    "-o", "--output", metavar="FILE", help='Write the result to FILE; "-" for standard output.'
+)
 @kernel_work_options(
-    "Where the results go: kernels as they lie below --all DIR, modules by their names; an "
-    "interrupted run goes on where it stopped.",
+    "Write results to DIR: kernels under their paths below --all DIR, modules under their names; "
+    "an interrupted run resumes where it stopped.",
     quiet="Print failures only.",
 )
 @json_options("an object for each kernel, what --report writes")
@@ -76,9 +78,10 @@ def minimise(
 ) -> None:
     """Write the smallest BTF that BPF objects need on a kernel.
 
-    Kept are the types and members that the objects' CO-RE relocations lead to, as "bpftool gen
-    min_core_btf" does, and what --keep names. Every relocation comes out the same on the result,
-    but for type ids. With MODULEs the result is a minimal kernel and minimal modules over it.
+    Keeps the types and members that the objects' CO-RE relocations use, as "bpftool gen
+    min_core_btf" does, and those that --keep names. Every relocation gets the same answer from the
+    result; only type ids change. With MODULEs, writes a minimal kernel and minimal modules over
+    it.
 
     \b
     Examples:

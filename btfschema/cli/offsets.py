@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, report_option, run_batch
-from btfschema.cli.inputs import base_option, load_over
+from btfschema.cli.inputs import base_option_of, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import executor_option, jobs_option, json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
@@ -21,6 +21,7 @@ from btfschema.cli.progress import Progress
 from btfschema.cli.resume import NAME, Journal
 from btfschema.cli.tree import Kept, gather, shared
 from btfschema.cli.workers import workers_of
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -49,23 +50,23 @@ FORMS = ("csv", "json", "c", "python")
     "--modules",
     metavar="[NAME=]DIR",
     multiple=True,
-    help="The modules of a kernel, searched for what the kernel itself does not have.",
+    help="A kernel's modules, searched for what the kernel itself lacks.",
 )
-@base_option
+@base_option_of("each KERNEL")
 @click.option(
-    "-o", "--output", metavar="FILE", help="Where the table goes; - is standard output, as without."
+    "-o", "--output", metavar="FILE", help="Write the table to FILE (default: standard output)."
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMS),
-    help="By default what FILE's name says (.csv, .json, .h, .py), else csv.",
+    help="Default: what the name after -o says (.csv, .json, .h, .py), else csv.",
 )
 @json_options("the same as --format json")
-@click.option("--group", is_flag=True, help="Kernels with equal answers share a row.")
+@click.option("--group", is_flag=True, help="Print one row for all kernels with equal answers.")
 @jobs_option
 @executor_option
-@click.option("--quiet", is_flag=True, help="Don't say which kernels lack what.")
+@click.option("--quiet", is_flag=True, help="Do not list what kernels lack.")
 @report_option
 def offsets(
     paths: str,
@@ -85,10 +86,10 @@ def offsets(
 ) -> None:
     """Print offsets, sizes and values of many kernels as one table.
 
-    PATHS is a file with one question a line: TYPE.member, sizeof(TYPE), exists(TYPE.member) or
-    enum TYPE.VALUE; "|" stands between alternatives, of which the first that a kernel has counts.
-    What kernels lack is said first, on stderr, and the exit code is 1. With --all and -o, a run
-    that was interrupted goes on where it stopped.
+    PATHS is a file with one question per line: TYPE.member, sizeof(TYPE), exists(TYPE.member) or
+    enum TYPE.VALUE; "|" separates alternatives, of which the first that a kernel has counts. First
+    lists on stderr what kernels lack, and exits with 1 if they lack anything. With --all and -o, an
+    interrupted run resumes where it stopped.
 
     \b
     Examples:
@@ -96,9 +97,8 @@ def offsets(
       btfschema offsets paths.txt --all btfhub/ --jobs 4 --group -o offsets.h
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.questions.offsetfiles import Answers, lacking, written
-    from btfschema.questions.offsets import parse_questions
 
-    questions = parse_questions(Path(paths).read_text("utf-8", "surrogateescape"))
+    questions = _questions(paths)
     as_form = _form(form, output, as_json=as_json)
     files = _kernels(kernels, trees, modules, base_btf)
     named: dict[str, list[str | None]] = {"PATHS": [paths], "-B": [base_btf]}
@@ -118,6 +118,21 @@ def offsets(
         write_output(output, data.encode("utf-8", "surrogateescape"))
     if failed or lacks:
         raise click.exceptions.Exit(1)
+
+
+def _questions(paths: str) -> list[Question]:
+    """What a file asks.
+
+    Raises:
+        SpecError: a line is no question, or there is none; names the file.
+    """
+    from btfschema.errors import SpecError
+    from btfschema.questions.offsets import parse_questions
+
+    try:
+        return parse_questions(Path(paths).read_text("utf-8", "surrogateescape"))
+    except SpecError as error:
+        raise SpecError(f"{printable(paths)}: {error}") from None
 
 
 def _run(
@@ -180,7 +195,7 @@ def _form(form: str | None, output: str | None, *, as_json: bool) -> Form:
     from btfschema.questions.offsetfiles import FORMS as SUFFIXES
 
     if as_json and form not in (None, "json"):
-        raise click.UsageError(f"--json and --format {form} are two forms")
+        raise click.UsageError(f"--json and --format {form} contradict each other")
     by_name = SUFFIXES.get(Path(output or "").suffix, "csv")
     found: Any = "json" if as_json else form or by_name
     return cast("Form", found)

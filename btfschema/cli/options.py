@@ -16,6 +16,7 @@ __all__ = [
     "jobs_option",
     "json_options",
     "kernel_work_options",
+    "number",
     "quiet_option",
 ]
 
@@ -42,6 +43,18 @@ class Jobs(click.IntRange):
         return super().convert(value, param, ctx)
 
 
+def number(text: str) -> int:
+    """The type of options that take a number, which may be hexadecimal.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number, such as 4096 or 0x1000") from None
+
+
 jobs_option: Decorator = click.option(
     "--jobs",
     metavar="N",
@@ -52,7 +65,7 @@ jobs_option: Decorator = click.option(
 executor_option: Decorator = click.option(
     "--executor",
     metavar="URL",
-    help="Work on a cluster: dask://HOST:PORT, with the extra btfschema[dask].",
+    help="Work on a cluster: dask://HOST:PORT. Needs the extra btfschema[dask].",
 )
 quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Print failures only.")
 
@@ -69,8 +82,8 @@ def json_options(what: str) -> Decorator:
         def run(*args: Any, as_json: bool, pretty: bool, **rest: Any) -> Any:
             return command(*args, as_json=as_json or pretty, pretty=pretty, **rest)
 
-        as_json = click.option("-j", "--json", "as_json", is_flag=True, help=f"JSON: {what}.")
-        pretty = click.option("-p", "--pretty", is_flag=True, help="JSON, indented.")
+        as_json = click.option("-j", "--json", "as_json", is_flag=True, help=f"Print JSON: {what}.")
+        pretty = click.option("-p", "--pretty", is_flag=True, help="Print JSON, indented.")
         return as_json(pretty(run))
 
     return decorate
@@ -92,7 +105,7 @@ def kernel_work_options(out_dir: str, *, quiet: str) -> Decorator:
             metavar="DIR",
             multiple=True,
             type=click.Path(exists=True, file_okay=False),
-            help="All kernels below DIR, each by itself: files whose names end in .btf or begin "
+            help="All kernels below DIR, one at a time: files whose names end in .btf or begin "
             "with vmlinux, vmlinuz or Image.",
         ),
         click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help=out_dir),

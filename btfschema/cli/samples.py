@@ -20,16 +20,16 @@ ALIAS, KERNEL = "vmlinux.btf", "vmlinux-cloud.btf"
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
-@json_options("the files that are there now")
+@json_options("the files in DIR")
 def samples(folder: str, as_json: bool, pretty: bool) -> None:
     """Unpack small real files into DIR: two kernels, four modules and two BPF objects.
 
-    They are Debian's Linux 6.12: vmlinux-cloud.btf, which is also vmlinux.btf, and
-    vmlinux-generic.btf, which is without its functions; the modules are those of the first. An
-    existing file with other contents is never overwritten: samples names it and exits with 1.
+    They are from Debian's Linux 6.12: vmlinux-cloud.btf (also called vmlinux.btf), its modules, and
+    vmlinux-generic.btf, without its functions. An existing file with other contents is never
+    overwritten: samples names it and exits with 1.
 
     \b
-    Example:
+    Examples:
       btfschema samples samples
       btfschema check samples/libiscsi.btf -B samples/vmlinux.btf -T samples/vmlinux-generic.btf
     """  # noqa: D301 - click needs the backspace character itself
@@ -69,7 +69,7 @@ def _unpack(place: Path) -> dict[str, int]:
                 atomic_write(path, data)
             elif path.read_bytes() != data:
                 raise SourceError(
-                    f"{printable(str(path))}: is there already, and is no sample; give another DIR"
+                    f"{printable(str(path))}: exists and is not a sample; give another DIR"
                 )
             sizes[entry.name] = len(data)
     return sizes

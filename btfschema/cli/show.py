@@ -32,7 +32,7 @@ START, END = {style: f"\0{style[0]}" for style in COLOURS}, "\0."
 )
 @base_option
 @pointer_option
-@click.option("--expand", is_flag=True, help="Show the members of structs inside of structs.")
+@click.option("--expand", is_flag=True, help="Show the members of nested structs.")
 @json_options("the same facts, an array of types and members")
 def show(
     arguments: tuple[str, ...], base_btf: str | None, expand: bool, as_json: bool, pretty: bool
@@ -41,8 +41,8 @@ def show(
 
     NAME is a name, with "struct", "union", "enum" or another kind before it if you like; a glob
     such as 'list_h*'; a path to a member such as task_struct.se.avg; or an id. The last of several
-    arguments is FILE when it is a file or looks like one; without FILE, the running kernel's types
-    are shown.
+    arguments is FILE if it is a file or looks like one; without FILE, shows the running kernel's
+    types.
 
     \b
     Examples:

@@ -40,19 +40,19 @@ TOGETHER = 32
     "--output",
     required=True,
     metavar="FILE|DIR",
-    help="TABLE.parquet or TABLE.csv for one table, FILE.sqlite for all, DIR/ for a dataset of all "
-    "that is partitioned by kernel; - prints CSV.",
+    help="TABLE.parquet or TABLE.csv for one table, FILE.sqlite for all tables, DIR/ for a dataset "
+    "of all tables, partitioned by kernel; - prints CSV.",
 )
-@click.option("--table", metavar="NAME", help="The table of a .parquet or .csv file.")
+@click.option("--table", metavar="NAME", help="The table to write to a .parquet or .csv file.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["parquet", "csv"]),
     default="parquet",
     show_default=True,
-    help="Of a dataset's files.",
+    help="The format of a dataset's files.",
 )
-@click.option("--kernel", metavar="RELEASE", help="What the column kernel says.")
+@click.option("--kernel", metavar="RELEASE", help='The value of the column "kernel".')
 @json_options("what was written")
 def tables(
     files: tuple[str, ...],
@@ -67,10 +67,9 @@ def tables(
 ) -> None:
     """Write types, members, enumerators, params, variables, references and tags as tables.
 
-    Each table has one row per item, with names, C spelling, sizes, offsets, and the file and
-    kernel it comes from; the kernel's release is taken from the file's path unless --kernel
-    gives it. A split's
-    tables hold its own types. Parquet needs the extra btfschema[tables].
+    Each table has one row per item, with names, C spelling, sizes, offsets, and the file and kernel
+    it comes from; the kernel's release is taken from the file's path unless --kernel gives it. A
+    split FILE's tables hold only its own types. Parquet needs the extra btfschema[tables].
 
     \b
     Examples:

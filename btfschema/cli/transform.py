@@ -215,8 +215,9 @@ def _loaded(path: str | None) -> Btf | None:
 def distill(base_btf: str | None, **batch: Any) -> None:
     """Add a small distilled base so that the module's types can be found in later kernels.
 
-    A module gets a new .BTF and a .BTF.base, as pahole writes them, and is otherwise unchanged;
-    compressed modules are taken and written by their names. Raw BTF becomes OUT and OUT.base.
+    A module gets a new .BTF and a .BTF.base, as pahole writes them, and is otherwise unchanged.
+    Modules may be compressed; the file name's suffix selects compression. Raw BTF becomes OUT and
+    OUT.base.
 
     \b
     Examples:
@@ -234,8 +235,8 @@ def distill(base_btf: str | None, **batch: Any) -> None:
 def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
     """Move split BTF from one full base to another, by exact identity of the types it refers to.
 
-    Works when the target's types are merely numbered otherwise, or when it has grown; no distilled
-    base is needed.
+    Works when the target only numbers its types differently, or has more of them; needs no
+    distilled base.
     """
     transform_all("rebase", base_btf, {"target": target}, **batch)
 
@@ -250,8 +251,8 @@ def relocate(target: str, policy: str, original_base: str | None, **batch: Any) 
     """Move split BTF from its distilled base onto the kernel that will load it.
 
     FILE brings its distilled base: a module's .BTF.base section, or FILE.base beside raw BTF. When
-    a type has no partner in the target nothing is written, and every such type is named with its
-    reason.
+    a type has no match in the target, nothing is written, and the error names every such type and
+    the reason.
     """
     inputs = {"target": target, "original": original_base}
     transform_all(f"relocate{{policy={policy}}}", None, inputs, **batch)
@@ -350,8 +351,8 @@ def run(
 ) -> None:
     """Run a PIPELINE of passes, such as "distill,relocate{policy=kernel}".
 
-    Without -o and --out-dir nothing is written; the facts that the passes found are printed as
-    JSON. "btfschema passes" lists the passes and their options. To use a pass that is not
+    Without -o, --out-dir and --in-place, writes nothing and prints the facts that the passes found
+    as JSON. "btfschema passes" lists the passes and their options. To use a pass that is not
     installed, load its file with --load FILE.py, or write module:Class.
     """
     import sys

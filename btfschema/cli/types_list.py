@@ -49,7 +49,7 @@ class Listed:
     metavar="KIND",
     multiple=True,
     shell_complete=complete_kinds,
-    help="Of one of these kinds.",
+    help="Types of this kind; may be given several times.",
 )
 @click.option(
     "--name",
@@ -57,16 +57,23 @@ class Listed:
     metavar="GLOB",
     multiple=True,
     shell_complete=complete_names,
-    help="With such a name.",
+    help="Types whose name matches GLOB.",
 )
-@click.option("--regex", metavar="REGEX", help="With a name in which REGEX is found.")
-@click.option("--min-size", metavar="N", type=int, help="N bytes or more.")
-@click.option("--max-size", metavar="N", type=int, help="N bytes or less.")
+@click.option("--regex", metavar="REGEX", help="Types whose name contains a match of REGEX.")
+@click.option("--min-size", metavar="N", type=int, help="Types of N bytes or more.")
+@click.option("--max-size", metavar="N", type=int, help="Types of N bytes or less.")
 @click.option(
-    "-H", "--holes", metavar="N", type=int, help="Structs with N holes or more, as pahole's."
+    "-H",
+    "--holes",
+    metavar="N",
+    type=int,
+    help="Structs with N holes or more, as pahole counts them.",
 )
 @click.option(
-    "-P", "--packable", is_flag=True, help="Structs that another order of members makes smaller."
+    "-P",
+    "--packable",
+    is_flag=True,
+    help="Structs that another order of members would make smaller.",
 )
 @click.option(
     "-i",
@@ -76,7 +83,7 @@ class Listed:
     shell_complete=complete_names,
     help="Structs that contain TYPE by value.",
 )
-@click.option("--deep", is_flag=True, help="--contains also through members' members.")
+@click.option("--deep", is_flag=True, help="Make --contains search nested members too.")
 @click.option(
     "-f",
     "--points-to",
@@ -90,38 +97,49 @@ class Listed:
     metavar="TYPE",
     multiple=True,
     shell_complete=complete_names,
-    help="Functions that take TYPE, or a pointer to it.",
+    help="Functions that take TYPE or a pointer to it.",
 )
 @click.option(
     "--returns",
     metavar="TYPE",
     multiple=True,
     shell_complete=complete_names,
-    help="Functions that return either.",
+    help="Functions that return TYPE or a pointer to it.",
 )
-@click.option("--tagged", metavar="GLOB", multiple=True, help="With a declaration tag like this.")
-@click.option("--member", metavar="GLOB", multiple=True, help="With a member of such a name.")
+@click.option(
+    "--tagged",
+    metavar="GLOB",
+    multiple=True,
+    help="Types with a declaration tag that matches GLOB.",
+)
+@click.option(
+    "--member", metavar="GLOB", multiple=True, help="Types with a member whose name matches GLOB."
+)
 @click.option(
     "--type-of-member",
     "member_type",
     metavar="C",
     multiple=True,
-    help="With a member of this type, as C writes it: 'struct list_head'.",
+    help="Types with a member of this type, written as in C: 'struct list_head'.",
 )
-@click.option("--unused", is_flag=True, help="That no type refers to.")
-@click.option("--duplicated", is_flag=True, help="That share kind and name with another.")
-@click.option("--sort", type=click.Choice(SORTS), default="id", show_default=True)
-@click.option("--limit", metavar="N", type=click.IntRange(0), help="The first N.")
+@click.option("--unused", is_flag=True, help="Types that no other type refers to.")
+@click.option("--duplicated", is_flag=True, help="Types that share kind and name with another.")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="id", show_default=True, help="Sort by this column."
+)
+@click.option("--limit", metavar="N", type=click.IntRange(0), help="List only the first N.")
 @click.option(
     "--columns",
     metavar="A,B,...",
-    help=f"Of {', '.join(COLUMNS)}, and {FILE}; {DEFAULT} by default, after {FILE} for several "
-    "files.",
+    help=f"Columns to print: {', '.join(COLUMNS)}, and {FILE} for several files. Default: "
+    f"{DEFAULT}; for several files, {FILE} comes first.",
 )
 @json_options("an array of objects")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV.")
-@click.option("--names", "only_names", is_flag=True, help="Names alone, one a line, for xargs.")
-@click.option("--prototypes", is_flag=True, help="Functions as C declares them.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option(
+    "--names", "only_names", is_flag=True, help="Print only names, one per line, for xargs."
+)
+@click.option("--prototypes", is_flag=True, help="Print functions as C prototypes.")
 def list_(
     files: tuple[str, ...],
     trees: tuple[str, ...],
@@ -141,8 +159,8 @@ def list_(
 ) -> None:
     """List types that meet all the conditions; without FILE, the running kernel's.
 
-    TYPE is a name, with "struct", "union" or "enum" before it where C has that. Of split BTF, its
-    own types are listed, and -B gives the base that TYPE is looked for in too.
+    TYPE is a name, with "struct", "union" or "enum" before it where C needs one. Split BTF lists
+    its own types; with -B, TYPE may be a type of the base.
 
     \b
     Examples:
@@ -194,7 +212,7 @@ def _columns(text: str | None, *, several: bool) -> list[str]:
     chosen = (DEFAULT if text is None else text).split(",")
     for column in chosen:
         if column not in known:
-            raise click.UsageError(f"--columns: {column!r} is none of {', '.join(known)}")
+            raise click.UsageError(f"--columns: {column!r} is not one of {', '.join(known)}")
     return [FILE, *chosen] if several and text is None else chosen
 
 

@@ -12,21 +12,13 @@ import click
 
 from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input, pointer_option
-from btfschema.cli.options import json_options
+from btfschema.cli.options import json_options, number
 from btfschema.cli.outputs import echo, json_text
 
 if TYPE_CHECKING:
     from btfschema.values.memory import Data
 
 __all__ = ["value"]
-
-
-def number(text: str) -> int:
-    """A number, which may be hexadecimal."""
-    try:
-        return int(text, 0)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no number; 4096 and 0x1000 are") from None
 
 
 @click.command()
@@ -38,15 +30,17 @@ def number(text: str) -> int:
     "--data",
     metavar="FILE",
     type=click.Path(allow_dash=True),
-    help='The bytes; "-" for standard input. Without it, hex digits are read from there.',
+    help='Read the bytes from FILE; "-" for standard input. Default: hex digits from there.',
 )
-@click.option("--offset", type=number, default="0", help="Where in the data the value starts.")
-@click.option("--count", type=click.IntRange(0), help="Read so many values, one after the other.")
-@click.option("--path", help='Only this part, such as "se.avg" or "numbers[0]".')
-@json_options("the value alone")
-@click.option("--compact", is_flag=True, help="Without line breaks.")
-@click.option("--zeroes", is_flag=True, help="Also print the members that are zero.")
-@click.option("--no-names", is_flag=True, help="Without the names and types of members.")
+@click.option(
+    "--offset", type=number, default="0", help="Where in the data the value starts, in bytes."
+)
+@click.option("--count", type=click.IntRange(0), help="Read this many values, one after another.")
+@click.option("--path", help='Print only this part, such as "se.avg" or "numbers[0]".')
+@json_options("only the value")
+@click.option("--compact", is_flag=True, help="Print without line breaks.")
+@click.option("--zeroes", is_flag=True, help="Also print members that are zero.")
+@click.option("--no-names", is_flag=True, help="Omit the names and types of members.")
 def value(
     type_: str,
     file: str | None,
@@ -64,7 +58,7 @@ def value(
     """Print bytes as a value of TYPE.
 
     TYPE is a name ("task_struct", "enum pid_type", the name of a variable or of a section) or an
-    id. FILE has the types; without it, they are the running kernel's. The text is that of libbpf's
+    id. The types come from FILE, or from the running kernel. Prints the same text as libbpf's
     btf_dump__dump_type_data.
 
     \b

@@ -48,14 +48,14 @@ VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
     type=click.Choice(["read", "kernel"]),
     default="kernel",
     show_default=True,
-    help="read asks what libbpf reads, kernel what a kernel loads.",
+    help="read: libbpf's checks; kernel: a kernel's checks.",
 )
 @click.option(
     "--kernel",
     type=click.Choice(VERSIONS),
     default="6.18",
     show_default=True,
-    help="The kernel's version.",
+    help="The version of Linux to check for.",
 )
 @click.option(
     "--as-loaded/--as-is",
@@ -67,7 +67,7 @@ VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
 @click.option(
     "--all-violations",
     is_flag=True,
-    help=f"List all violations of a file; else {LISTED}, or a line when all have one cause.",
+    help=f"List all violations of a file, not just {LISTED}, or one line when all have one cause.",
 )
 @json_options("an object for each file")
 @report_option
@@ -86,14 +86,14 @@ def verify(
     quiet: bool,
     report: str | None,
 ) -> None:
-    """Say whether a kernel would take each FILE's BTF, and all that it would refuse.
+    """Say whether a kernel would accept each FILE's BTF, and all that it would refuse.
 
-    Without FILE, the running kernel's. All files are verified; the exit code is 1 when one has a
-    violation. A module is verified over its own base (.BTF.base, or FILE.base beside it), or else
-    over -B. Of directories, the files with violations are named alone. Of a file that lacks its
-    base, or was probably built over another one than -B, violations are counted: --all-violations,
-    --json and --report list them. A base that the kernel refuses itself is said once, and no module
-    loads over it.
+    Without FILE, verifies the running kernel's BTF. All files are verified; the exit code is 1 when
+    one has a violation. A module is verified over its own base (.BTF.base, or FILE.base beside it),
+    or else over -B. For directories, only files with violations are listed. If a file lacks its
+    base, or was probably built over a base other than -B, its violations are only counted;
+    --all-violations, --json and --report list them. A base that the kernel itself refuses is
+    reported once; no module loads over it.
 
     \b
     Examples:

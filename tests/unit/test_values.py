@@ -656,7 +656,7 @@ class TestCommand:
         [
             (["nothing"], "no type 'nothing'"),
             (["task"], "task.pid: needs bytes 0..4"),
-            (["task", "--offset", "3x"], "is no number"),
+            (["task", "--offset", "3x"], "is not a number"),
         ],
     )
     def test_errors_are_a_line(self, file: Path, arguments: list[str], message: str) -> None:
