@@ -36,5 +36,5 @@ def test_they_are_unpacked_once_and_replace_nothing(tmp_path: Path, cloud: Btf) 
     (folder / "veth.btf").write_bytes(b"mine")
     done = as_text(btfschema("samples", folder))
     assert done.returncode == 1
-    assert "is there already, and is no sample; give another DIR" in done.stderr
+    assert "exists and is not a sample; give another DIR" in done.stderr
     assert (folder / "veth.btf").read_bytes() == b"mine"
