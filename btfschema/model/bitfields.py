@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from btfschema.arrays import Index
-from btfschema.model.following import follow
+from btfschema.model.following import through_modifiers
 from btfschema.schema.kinds import INT_DATA
 from btfschema.schema.parts import parts_of_plan
 from btfschema.tables.types import Elements, TypeTable
@@ -40,10 +40,7 @@ def narrow_integers(types: TypeTable) -> tuple[Index, Index]:
         skipped[rows[narrow] + 1], bits[rows[narrow] + 1] = starts[narrow], widths[narrow]
     if not bits.any():
         return skipped, bits
-    mask = np.append(False, np.isin(types.kinds, list(parts.modifiers)))
-    # A reference to an id that isn't there leads to void.
-    targets = np.append(0, types.thirds.astype(np.int64))
-    ends = follow(np.where(mask & (targets < count), targets, 0), mask)
+    ends = through_modifiers(types)
     return skipped[ends], bits[ends]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from btfschema.errors import UnresolvedError
-from btfschema.model.following import follow
+from btfschema.model.following import through_modifiers
 from btfschema.schema.parts import parts_of_plan
 from btfschema.tables.types import TypeTable
 
@@ -98,20 +98,20 @@ def _must_be_small(btf: Btf) -> bool:
 def _pointer_counts(types: TypeTable) -> npt.NDArray[np.int64]:
     """How many pointers a value of each type is: of a pointer 1, of an array of them its length."""
     parts = parts_of_plan(types.plan)
-    size = len(types) + 1
-
-    def targets(ids: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        return np.where(ids < size, ids, 0).astype(np.int64)
-
-    mask = np.append(False, np.isin(types.kinds, list(parts.modifiers)))
-    ends = follow(targets(np.append(0, types.thirds)), mask)
+    ends = through_modifiers(types)
     is_pointer = np.append(False, np.isin(types.kinds, list(parts.pointers)))
     counts = is_pointer.astype(np.int64)
     for kind in parts.arrays:
-        words = {field.name: field.word for field in types.plan.kinds[kind].fixed}
+        plan = types.plan.kinds[kind]
+        if plan.first_type_id is None:
+            continue
+        words = {field.name: field.word for field in plan.fixed}
         rows = types.rows_of(kind)
-        elements = targets(types.words[types.starts[rows] + words["type_id"]])
-        lengths = types.words[types.starts[rows] + words["nelems"]].astype(np.int64)
+        elements, lengths = (
+            types.words[types.starts[rows] + words[name]].astype(np.int64)
+            for name in (plan.first_type_id.name, "nelems")
+        )
+        elements[elements >= len(ends)] = 0
         counts[rows + 1] = np.where(is_pointer[ends[elements]], lengths, 0)
     found: npt.NDArray[np.int64] = counts[ends]
     return found

@@ -19,10 +19,12 @@ TYPES: dict[str, SymbolType] = {
     "STT_FUNC": "function",
 }
 HIDDEN = ("STV_HIDDEN", "STV_INTERNAL")
-# BPF objects have thousands of symbols at most; a file that says more is no such object.
-MOST_SYMBOLS = 1 << 20
-# Names share their bytes, so that a small file could have any number of long ones.
-LONGEST_NAME = 1024
+# BPF objects have thousands of symbols and sections at most; a file that says more is no such
+# object.
+MOST_SYMBOLS = MOST_SECTIONS = 1 << 16
+# Names share their bytes, so that a small file could have any number of long ones. Kernels take
+# names of 511 bytes.
+LONGEST_NAME = 512
 
 
 def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
@@ -45,6 +47,8 @@ def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
         from btfschema.sources.elfheaders import rows_of
 
         count, entry = elf.count(), elf.header.e_shentsize
+        if count > MOST_SECTIONS:
+            return None
         names = elf.names() if count else b""
         rows = rows_of(elf.table(), 0, count, entry, elf.elf_class, elf.byteorder)
         titles = [_text(names, at) for at in rows["sh_name"].tolist()]

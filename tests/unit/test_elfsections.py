@@ -18,6 +18,7 @@ from elf_objects import (
     REL,
     RELA,
     STRTAB,
+    SYMTAB,
     Form,
     Row,
     described,
@@ -29,7 +30,7 @@ from hypothesis import strategies as st
 
 from btfschema import Builder, dumps
 from btfschema.errors import BtfError, EncodeError, SourceError
-from btfschema.sources import read_source
+from btfschema.sources import elfobjects, read_source
 from btfschema.sources.elfsections import SIGNATURE_MAGIC, replace_sections, strip_signature
 
 LITTLE = Form()
@@ -257,6 +258,22 @@ def test_names_without_end_cost_no_more_than_their_file(tmp_path: Path) -> None:
     assert source.object_file is not None
     assert source.btf == BTF
     assert peak < 4 * path.stat().st_size
+
+
+def test_more_symbols_than_a_bpf_object_has_are_not_read(tmp_path: Path) -> None:
+    """Each would have a name of its own among names without end."""
+    form, count = Form(), elfobjects.MOST_SYMBOLS + 1
+    rows = [
+        Row(".BTF", BTF),
+        Row(".symtab", form.symbol(1, 0, 1) * count, SYMTAB, align=8, link=".strtab"),
+        Row(".strtab", b"\0" + b"n" * count + b"\0", STRTAB),
+    ]
+    data = bytearray(make_object(form, rows))
+    struct.pack_into("<H", data, 18, 247)
+    path = tmp_path / "bpf.o"
+    path.write_bytes(data)
+    source = read_source(path)
+    assert (source.btf, source.object_file) == (BTF, None)
 
 
 def test_segments_past_all_places(tmp_path: Path) -> None:

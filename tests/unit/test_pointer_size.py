@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from attrs import frozen
+from construct import Struct as Record
 from shell import btfschema
 
-from btfschema import Btf, Builder, dump, dumps, load, verify
+from btfschema import KINDS, Btf, Builder, KindSpec, dump, dumps, load, verify, views
 from btfschema.render.c import format_c
 from btfschema.render.structs import struct_layout
+from btfschema.schema import U32, UNUSED, Graph, TypeId
 from btfschema.views import Array, Const, Int, Member, Ptr, Struct, Typedef, TypeView, Union
 
 # Types from id 3 on.
 COMMON: tuple[TypeView, ...] = (Int("int", 4), Ptr(0))
 
 
-def built(*views: TypeView, base: Btf | None = None) -> Btf:
+def built(*types: TypeView, base: Btf | None = None) -> Btf:
     builder = Builder(base)
-    for view in (*(() if base else COMMON), *views):
+    for view in (*(() if base else COMMON), *types):
         builder.add(view)
     return builder.build()
 
@@ -50,14 +54,34 @@ SIZES: dict[str, tuple[tuple[TypeView, ...], int]] = {
 
 @pytest.mark.parametrize("case", SIZES)
 def test_what_proves_it(case: str) -> None:
-    views, size = SIZES[case]
-    assert built(*views).pointer_size == size
+    types, size = SIZES[case]
+    assert built(*types).pointer_size == size
 
 
 def test_a_split_counts_with_its_base() -> None:
     assert built(ARM[1], base=built(ARM[0], ARM[1])).pointer_size == 4
     base = built(Ptr(1))
     assert built(Struct("s", 8, [Member("p", 3), Member("i", 1, 32)]), base=base).pointer_size == 4
+
+
+@frozen
+class Vector(views.TypeView):
+    KIND: ClassVar[int] = 40
+    unused: int
+    lane: int
+    nelems: int
+    name: str = ""
+
+
+def test_arrays_from_outside_count_whatever_their_words_are_called() -> None:
+    words = Record("lane" / TypeId(), "nelems" / U32)
+    row = KindSpec(40, "VECTOR", UNUSED, words, named=False, graph=Graph.COMPOSITE, view=Vector)
+    builder = Builder(kinds=KINDS.extended(row), profile="wide", layout=True)
+    members = [views.Member("v", 3), views.Member("i", 1, 64)]
+    for view in (*COMMON, Vector(0, 2, 2), views.Struct("s", 12, members)):
+        builder.add(view)
+
+    assert builder.build().pointer_size == 4
 
 
 def test_layouts_follow() -> None:
