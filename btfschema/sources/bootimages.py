@@ -24,6 +24,7 @@ from btfschema.sources.images import (
     VENDOR_MAGIC,
     Payload,
 )
+from btfschema.sources.parts import check_inside
 
 __all__ = ["boxed_kernel"]
 
@@ -86,14 +87,7 @@ class _Reader:
     name: str
 
     def check_inside(self, image: str, what: str, at: int, length: int) -> None:
-        if at + length > self.size:
-            raise SourceError(
-                f"{self.name}: truncated {image}: the {what} is bytes {at}..{at + length}, "
-                f"the file has {self.size} bytes",
-                offset=at,
-                got=self.size,
-                expected=f"at least {at + length}",
-            )
+        check_inside(self.name, image, f"the {what}", at, length, self.size)
 
     def bytes(self, image: str, what: str, at: int, length: int) -> bytes:
         self.check_inside(image, what, at, length)

@@ -17,6 +17,7 @@ from btfschema.errors import NoBtfError, SourceError
 from btfschema.sources import compression
 from btfschema.sources.compression import ZLIB, ZSTD, Window, decompress
 from btfschema.sources.identity import banner_release, build_id, module_release
+from btfschema.sources.parts import check_inside
 
 __all__ = [
     "BTF",
@@ -118,14 +119,7 @@ class ElfReader:
             raise self.error(f"damaged ELF {what} at byte {at}: {reason}", offset=at) from None
 
     def check_inside(self, what: str, at: int, length: int) -> None:
-        if at + length > self.size:
-            raise self.error(
-                f"truncated ELF: the {what} is bytes {at}..{at + length}, "
-                f"the file has {self.size} bytes",
-                offset=at,
-                got=self.size,
-                expected=f"at least {at + length}",
-            )
+        check_inside(self.name, "ELF", f"the {what}", at, length, self.size)
 
     def section(self, index: int) -> Any:
         struct = self.structs.Elf_Shdr

@@ -23,6 +23,7 @@ from btfschema.sources.elf import (
     SHN_XINDEX,
     ElfClass,
 )
+from btfschema.sources.parts import check_inside
 
 __all__ = [
     "EHDR",
@@ -282,14 +283,7 @@ class _Reader:
     byteorder: ByteOrder
 
     def check_inside(self, what: str, at: int, length: int) -> None:
-        if at + length > len(self.data):
-            raise SourceError(
-                f"{self.name}: truncated ELF: the {what} is bytes {at}..{at + length}, "
-                f"the file has {len(self.data)} bytes",
-                offset=at,
-                got=len(self.data),
-                expected=f"at least {at + length}",
-            )
+        check_inside(self.name, "ELF", f"the {what}", at, length, len(self.data))
 
     def parse(self, struct: Construct[Any, Any], at: int, what: str) -> Any:
         size = struct.sizeof()

@@ -69,8 +69,9 @@ def write_btf_file(
     base = _own_base(btf) if with_base else None
     name, to_stdout = Path(target), os.fspath(target) == STDIN
     compress = COMPRESSORS.get(name.suffix)
-    _refuse_archive(name)
     raw = (name if compress is None else name.with_suffix("")).suffix == RAW_SUFFIX
+    if not raw:
+        _refuse_archive(name)
     if not raw and not isinstance(source, Source):
         _check_rereadable(os.fspath(source))
         source = read_source(source)

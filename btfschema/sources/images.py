@@ -16,6 +16,7 @@ from btfschema.codec.header import MAGICS as RAW_MAGICS
 from btfschema.codec.header import ORDERS
 from btfschema.errors import NoBtfError, SourceError
 from btfschema.sources.compression import CODECS, Codec, Window, codec_of, decompress
+from btfschema.sources.parts import check_inside
 
 __all__ = [
     "ANDROID_MAGIC",
@@ -101,14 +102,7 @@ def payload_of(head: bytes, size: int, name: str) -> Payload | None:
         payload = _x86_payload(head, name)
     if payload is None:
         return None
-    if payload.offset + payload.length > size:
-        raise SourceError(
-            f"{name}: truncated {payload.image}: its payload is bytes {payload.offset}.."
-            f"{payload.offset + payload.length}, the file has {size} bytes",
-            offset=payload.offset,
-            got=size,
-            expected=f"at least {payload.offset + payload.length}",
-        )
+    check_inside(name, payload.image, "its payload", payload.offset, payload.length, size)
     return payload
 
 

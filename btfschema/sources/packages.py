@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from attrs import frozen
 
 from btfschema.errors import SourceError
 from btfschema.sources.images import DEB_MAGIC, RPM_MAGIC, Payload
 from btfschema.sources.packageheaders import AR_HEADER, RPM_HEADER, RPM_LEAD
+from btfschema.sources.parts import check_inside
 
 __all__ = ["package_payload"]
 
@@ -29,74 +32,65 @@ def package_payload(head: bytes, stream: BinaryIO, size: int, name: str) -> Payl
         SourceError: the package is damaged or truncated.
     """
     if head.startswith(DEB_MAGIC):
-        return _deb(stream, size, name)
-    return _rpm(stream, size, name) if head.startswith(RPM_MAGIC) else None
+        return _deb(_Reader(stream, size, name, "Debian package"))
+    if head.startswith(RPM_MAGIC):
+        return _rpm(_Reader(stream, size, name, "RPM package"))
+    return None
 
 
-def _read(stream: BinaryIO, at: int, length: int, size: int, where: str) -> bytes:
-    if at + length > size:
-        raise SourceError(
-            f"{where}: truncated: a header is bytes {at}..{at + length}, the file has {size} bytes",
-            offset=at,
-            got=size,
-            expected=f"at least {at + length}",
-        )
-    stream.seek(at)
-    return stream.read(length)
+@frozen
+class _Reader:
+    """A package, of which every place is checked before it is read."""
+
+    stream: BinaryIO
+    size: int
+    name: str
+    form: str
+
+    def check_inside(self, what: str, at: int, length: int) -> None:
+        check_inside(self.name, self.form, what, at, length, self.size)
+
+    def parse(self, struct: Any, what: str, at: int) -> Any:
+        """One declared header."""
+        length = struct.sizeof()
+        self.check_inside(what, at, length)
+        self.stream.seek(at)
+        return struct.parse(self.stream.read(length), byteorder="big")
+
+    def damaged(self, what: str, at: int, got: bytes, expected: str) -> SourceError:
+        message = f"{self.name}: damaged {self.form}: no {what} at byte {at}"
+        return SourceError(message, offset=at, got=got, expected=expected)
 
 
-def _deb(stream: BinaryIO, size: int, name: str) -> Payload:
+def _deb(reader: _Reader) -> Payload:
     """The member ``data.tar``, whatever suffix of a compression it has."""
-    where, at = f"{name}: Debian package", len(AR_MAGIC)
+    at = len(AR_MAGIC)
     for _ in range(MOST_MEMBERS):
-        data = _read(stream, at, AR_HEADER.sizeof(), size, where)
-        header = AR_HEADER.parse(data, byteorder="big")
+        header = reader.parse(AR_HEADER, "the header of a member", at)
         digits = header.ar_size.strip()
         if header.ar_fmag != AR_END or not digits.isdigit():
-            raise SourceError(
-                f"{where}: damaged: no header of a member at byte {at}",
-                offset=at,
-                got=data[-12:],
-                expected="a size, then ` and a newline",
-            )
-        at, length = at + len(data), int(digits)
+            found, expected = header.ar_size + header.ar_fmag, "a size, then ` and a newline"
+            raise reader.damaged("header of a member", at, found, expected)
+        at, length = at + AR_HEADER.sizeof(), int(digits)
         if header.ar_name.startswith(DATA):
-            if at + length > size:
-                raise SourceError(
-                    f"{where}: truncated: {DATA.decode()} is bytes {at}..{at + length}, the file "
-                    f"has {size} bytes",
-                    offset=at,
-                    got=size,
-                    expected=f"at least {at + length}",
-                )
+            reader.check_inside(DATA.decode(), at, length)
             return Payload("deb", at, length, packed=False)
         at += length + length % 2
     raise SourceError(
-        f"{where}: no {DATA.decode()} among its first {MOST_MEMBERS} members",
+        f"{reader.name}: no {DATA.decode()} among the first {MOST_MEMBERS} members of the "
+        f"{reader.form}",
         expected=DATA.decode(),
     )
 
 
-def _rpm(stream: BinaryIO, size: int, name: str) -> Payload:
+def _rpm(reader: _Reader) -> Payload:
     """What follows the lead, the signature, padded to eight bytes, and the header."""
-    where, at = f"{name}: RPM package", RPM_LEAD.sizeof()
-    for _ in ("signature", "header"):
+    at = RPM_LEAD.sizeof()
+    for what in ("signature", "header"):
         at += -at % RPM_ALIGNMENT
-        data = _read(stream, at, RPM_HEADER.sizeof(), size, where)
-        header = RPM_HEADER.parse(data, byteorder="big")
+        header = reader.parse(RPM_HEADER, f"the {what}", at)
         if header.magic != RPM_HEADER_MAGIC:
-            raise SourceError(
-                f"{where}: damaged: no header at byte {at}",
-                offset=at,
-                got=header.magic,
-                expected=RPM_HEADER_MAGIC.hex(" "),
-            )
-        at += len(data) + RPM_INDEX_SIZE * header.nindex + header.hsize
-    if at > size:
-        raise SourceError(
-            f"{where}: truncated: its files start at byte {at}, the file has {size} bytes",
-            offset=at,
-            got=size,
-            expected=f"at least {at}",
-        )
-    return Payload("rpm", at, size - at, packed=False)
+            raise reader.damaged("header", at, header.magic, RPM_HEADER_MAGIC.hex(" "))
+        at += RPM_HEADER.sizeof() + RPM_INDEX_SIZE * header.nindex + header.hsize
+    reader.check_inside("the archive of its files", at, 0)
+    return Payload("rpm", at, reader.size - at, packed=False)

@@ -1,11 +1,37 @@
-"""A part of a stream as a stream of its own."""
+"""Parts of a stream: whether they lie inside it, and as streams of their own."""
 
 from __future__ import annotations
 
 import io
 from typing import BinaryIO
 
-__all__ = ["part_of"]
+from btfschema.errors import SourceError
+
+__all__ = ["check_inside", "part_of"]
+
+
+def check_inside(name: str, form: str, what: str, at: int, length: int, size: int) -> None:
+    """Check a place that a file says before anything is read there.
+
+    Args:
+        name: what the file is called, for the message.
+        form: its format.
+        what: what lies there, such as ``the header``.
+        at: its first byte.
+        length: its length in bytes.
+        size: the file's length in bytes.
+
+    Raises:
+        SourceError: it goes past the end of the file.
+    """
+    if at + length > size:
+        raise SourceError(
+            f"{name}: truncated {form}: {what} is bytes {at}..{at + length}, the file has {size} "
+            "bytes",
+            offset=at,
+            got=size,
+            expected=f"at least {at + length}",
+        )
 
 
 class _Part(io.RawIOBase):

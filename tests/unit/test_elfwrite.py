@@ -159,8 +159,9 @@ def test_raw_comes_from_raw_with_the_base_beside_it(tmp_path: Path, suffix: str)
 
 
 def test_raw_comes_from_a_module_into_a_target_named_so(module: Path, tmp_path: Path) -> None:
-    assert write_btf_file(module, tmp_path / "out.btf", SPLIT) == ()
-    assert load(tmp_path / "out.btf").equivalent(SPLIT)
+    for name in ("out.btf", "out.tar.btf"):
+        assert write_btf_file(module, tmp_path / name, SPLIT) == ()
+        assert load(tmp_path / name).equivalent(SPLIT)
 
 
 def test_an_old_base_beside_new_raw_btf_would_be_taken_for_its_own(tmp_path: Path) -> None:

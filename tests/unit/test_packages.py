@@ -227,7 +227,7 @@ def test_headers_of_a_tar_archive_without_end(tmp_path: Path, kind: str) -> None
 REFUSED: dict[str, tuple[bytes, str]] = {
     "deb without files": (make_deb(b"", "")[:140], "truncated"),
     "no size": (make_deb(b"", "").replace(b"100644  4 ", b"100644  x "), "no header of a member"),
-    "short deb": (PACKAGES["deb"](FILES)[:-40], r"truncated: data\.tar is bytes"),
+    "short deb": (PACKAGES["deb"](FILES)[:-40], r"truncated Debian package: data\.tar is bytes"),
     "rpm without a header": (make_rpm(b"")[:96] + bytes(40), "no header at byte 96"),
     "short rpm": (make_rpm(b"")[:-20], "truncated"),
     "rpm without files": (make_rpm(b""), "is empty"),

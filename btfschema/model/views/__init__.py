@@ -144,12 +144,11 @@ def class_of(spec: KindSpec) -> type[TypeView]:
     Raises:
         UnresolvedError: its row names none.
     """
-    if isinstance(spec.view, str):
-        return VIEWS[spec.number]
-    if spec.view is None:
+    view = VIEWS.get(spec.number) if isinstance(spec.view, str) else spec.view
+    if view is None:
         raise UnresolvedError(
             f"kind {spec.number} ({spec.name}) is declared without a view: give its row view=",
-            got=None,
+            got=spec.view,
             expected="a view class",
         )
-    return cast(type[TypeView], spec.view)
+    return cast(type[TypeView], view)
