@@ -218,7 +218,7 @@ class Check:
         from btfschema.framework.passes import Context, base_state
 
         original = self.original.open() if self.original is not None else None
-        opened = _opened(files, original, self.original.path if self.original else None)
+        opened = _opened(files, original, self.original.name if self.original else None)
         btfs: list[Btf | Failure] = [one[0] if isinstance(one, tuple) else one for one in opened]
         full = {
             number: btf

@@ -50,9 +50,9 @@ class List:
         shared = self.base
         base = shared.open() if shared is not None else None
         # The base may lie among its modules.
-        bases = [None if shared and _same(file, shared.path) else base for file in files]
+        bases = [None if shared and _same(file, shared.name) else base for file in files]
         sources = [attempt(read_source, file) for file in files]
-        opened = load_all_over(sources, bases, shared.path if shared else None)
+        opened = load_all_over(sources, bases, shared.name if shared else None)
         return [
             one if isinstance(one, BtfError | OSError) else attempt(self._rows, file, one)
             for file, one in zip(files, opened, strict=True)

@@ -246,7 +246,7 @@ class Offsets:
                 kernel, _ = stack.enter_context(open_kernel(file, modules))
                 btf, others = kernel.vmlinux, list(kernel.modules.values())
             else:
-                btf, notes = load_over(read_source(file), self.base.open(), self.base.path)
+                btf, notes = load_over(read_source(file), self.base.open(), self.base.name)
                 stack.callback(forget, btf)
                 others = []
             answers = [answer(btf, one, others).as_dict() for one in self.questions]

@@ -92,7 +92,7 @@ class Transform:
 
         extra = loaded_passes(self.loaded)
         pipeline = Pipeline.parse(self.text, extra=extra, observers=self.observers)
-        base, base_name = (self.base.open(), self.base.path) if self.base else (None, None)
+        base, base_name = (self.base.open(), self.base.name) if self.base else (None, None)
         inputs = {name: one.open() for name, one in self.inputs.items()}
         sources = [attempt(read_source, file) for file in files]
         opened = load_all_over(sources, [base] * len(files), base_name)

@@ -121,11 +121,11 @@ class Kept:
     """A container that can't be read again, such as one from standard input.
 
     Attributes:
-        path: as given.
+        name: as given.
         btf: what was read.
     """
 
-    path: str
+    name: str
     btf: Btf
 
     def open(self) -> Btf:

@@ -270,7 +270,7 @@ class Verify:
             elif not any(violation.rule.level == "read" for violation in found):
                 row["notes"] += odd(btf)
             row["notes"] += [*joined(source, btf), *unread]
-            if found and path is not None and self.base is not None and path != self.base.path:
+            if found and path is not None and self.base is not None and path != self.base.name:
                 row["notes"].append(f"{path}: taken for its base, and not the one given")
         return row
 
@@ -289,7 +289,7 @@ class Verify:
             found = verify(source.base, self.level, self.kernel)
             return (None if found else loads(source.base)), None, found
         if self.base is not None and detached_base(source) is None:
-            return self.base.open(), self.base.path, []
+            return self.base.open(), self.base.name, []
         beside = base_beside(source)
         return (None, None, []) if beside is None else (load(beside), str(beside), [])
 

@@ -8,6 +8,7 @@ nor that of the files tells how much memory it takes.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections import deque
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from btfschema.errors import BtfError, Failure, RequirementError, attempt
 from btfschema.framework.passes import Context, Diagnostic, PassResult
@@ -73,6 +74,8 @@ class Shared:
     path: str
     size: int
     mtime_ns: int
+    # As it was given, for messages.
+    name: str = field(default="", eq=False, repr=False)
 
     @classmethod
     def of(cls, path: StrPath) -> Shared:
@@ -82,17 +85,22 @@ class Shared:
             OSError: there is none.
         """
         status = Path(path).stat()
-        return cls(str(Path(path).absolute()), status.st_size, status.st_mtime_ns)
+        return cls(str(Path(path).absolute()), status.st_size, status.st_mtime_ns, os.fspath(path))
 
     def open(self) -> Btf:
         """The container, read when it is first asked for."""
         with _OPENING:
-            return _OPENED[self] if self in _OPENED else self._keep(load(self.path))
+            return _OPENED[self] if self in _OPENED else self._keep(load(self._readable))
 
     def keep(self, btf: Btf) -> None:
         """Say what the file holds, which whoever wrote it knows."""
         with _OPENING:
             self._keep(btf)
+
+    @property
+    def _readable(self) -> str:
+        """The name as given, which errors repeat, where it leads to the file; else the path."""
+        return self.name if str(Path(self.name).absolute()) == self.path else self.path
 
     def _keep(self, btf: Btf) -> Btf:
         if len(_OPENED) >= MOST_OPENED:

@@ -290,6 +290,17 @@ def test_a_base_that_the_kernel_refuses_is_said_once(refused: Path) -> None:
     assert said(tree / "a.btf", "-B", base, "--level", "read")[0] == 0
 
 
+def test_a_base_is_called_as_it_was_named(refused: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(refused)
+    for jobs in ("1", "2"):
+        _, lines = said("modules/a.btf", "-B", "vmlinux", "--jobs", jobs)
+        assert lines[0].startswith("vmlinux: type 5")
+        assert lines[1].startswith("modules/a.btf: no module loads over vmlinux, ")
+    Path("empty").touch()
+    done = btfschema("verify", "modules/a.btf", "-B", "empty")
+    assert done.stderr.startswith(b"btfschema: empty: the file is empty")
+
+
 def test_no_module_relocates_onto_a_target_that_the_kernel_refuses(refused: Path) -> None:
     base, files = refused / "vmlinux", sorted((refused / "modules").iterdir())
     done = btfschema("check", *files, "-B", base, "-T", base)
