@@ -35,7 +35,7 @@ def _not_plain() -> re.Pattern[str]:
 
 @cache
 def _escape() -> re.Pattern[str]:
-    return re.compile(r"\\(?:[\\ntr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+    return re.compile(r"\\(?:[\\ntr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 
 
 def _has_escape(text: str) -> bool:

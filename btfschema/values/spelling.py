@@ -86,7 +86,7 @@ def _params(layouts: Layouts, view: Any, depth: int) -> str:
     variadic = not params[-1].type_id
     if variadic:
         params.pop()
-    texts = [_spelled(layouts, one.type_id, one.name, depth + 1) for one in params]
+    texts = [_spelled(layouts, one.type_id, printable(one.name), depth + 1) for one in params]
     return ", ".join([*texts, "..."] if variadic else texts)
 
 

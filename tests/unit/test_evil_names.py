@@ -95,6 +95,18 @@ def test_no_command_prints_them_raw(make: Callable[[str], bytes], tmp_path: Path
         assert not {"\x1b", "\x07"} & set(text), command
 
 
+def test_values_are_printed_with_escapes() -> None:
+    """Names of members, and of the parameters of the functions that they point to."""
+    b = Builder()
+    b.add(views.Int("int", 4))
+    b.add(views.FuncProto(0, [views.Param(EVIL, 1)]))
+    b.add(views.Ptr(2))
+    b.add(views.Struct(EVIL, 8, [views.Member(EVIL, 3)]))
+    text = str(b.build().read(4, b"\1" * 8))
+    assert text.count("a\\nforged") == 3
+    assert not {"\x1b", "\x07"} & set(text)
+
+
 def test_c_is_as_ever_without_them() -> None:
     """Letters beyond ASCII are no control characters: they are printed as they are."""
     name = "größe"

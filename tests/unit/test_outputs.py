@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from screen import in_terminal
 from shell import btfschema
@@ -261,10 +261,12 @@ class TestNames:
         assert original(types[1]["name"]) == EVIL
 
     @given(st.text(st.characters(exclude_categories=[]) | st.sampled_from("\\xnu0fe\udc80")))
+    @example(r"\U0010ffff is the last, \U00110000 and \Uffffffff are no characters")
     def test_escapes_read_back(self, text: str) -> None:
         assert original(printable(text)) == text
         assert printable(text).isprintable()
         assert original(plain(text)) == text
+        assert isinstance(original(text), str)
         plain(text).encode()
         assert on_terminal(text).replace("\n", "").replace("\t", "").isprintable()
 
