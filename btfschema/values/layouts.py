@@ -7,6 +7,7 @@ from typing import Any
 
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import AmbiguousNameError, DecodeError, UnknownNameError, UnresolvedError
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.model.views import IntEncoding, TypeView
@@ -173,6 +174,13 @@ class Layouts:
         owner = self.btf.owner(type_id)
         return owner.strings[int(owner.types.name_offs[type_id - owner.first_id])]
 
+    def title_of(self, type_: AnyType) -> str:
+        """What a value of a type is called in messages: as it was asked for, else by its name."""
+        if isinstance(type_, str):
+            return printable(type_)
+        type_id = self.id_of(type_)
+        return printable(self.name_of(type_id)) or f"[{type_id}]"
+
     def of(self, type_id: int) -> Layout:
         """The layout of a type.
 
@@ -189,7 +197,9 @@ class Layouts:
             self._work_out(end, trail)
         except (UnresolvedError, DecodeError) as error:
             if len(trail) > 1:
-                error.args = (f"{''.join(trail)}: {error}", *error.args[1:])
+                # The names of members are as the file has them; the first part is described.
+                way = trail[0] + "".join(map(printable, trail[1:]))
+                error.args = (f"{way}: {error}", *error.args[1:])
             raise
         return self._known[end]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from btfschema.errors import NoMemberError, UnresolvedError
+from btfschema.escapes import printable
 from btfschema.values.layout import Field, Layout, Record, Series
 
 __all__ = ["Step", "element_place", "field_of"]
@@ -32,7 +33,7 @@ def field_of(layout: Layout, name: str, path: str, what: str) -> Field:
     field = layout.fields.get(name)
     if field is None:
         close = get_close_matches(name, layout.fields, 3)
-        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        hint = f"; did you mean {', '.join(map(printable, close))}?" if close else ""
         raise NoMemberError(
             f"{path}: {what} has no member {name!r}{hint}",
             got=name,

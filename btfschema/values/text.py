@@ -169,13 +169,13 @@ class ValueWriter:
         if bits is not None:
             value = self._reading.bits(scalar, bits)(self._view, at)
             if isinstance(value, str):
-                return value
+                return printable(value)
             if scalar.form is Form.ENUM:
                 return str(value)
             return f"{int(value) & (1 << bits.width) - 1:#x}"
         value = reader_of(self._layouts, scalar, self._reading)(self._view, at)
         if isinstance(value, str):
-            return value
+            return printable(value)
         if scalar.form is Form.FLOAT:
             return f"{value:f}"
         if isinstance(value, bytes):

@@ -247,9 +247,7 @@ def read(
     type_id = layouts.id_of(type_)
     layout = layouts.of(type_id)
     view = view_of(data)
-    path = printable(
-        type_ if isinstance(type_, str) else layouts.name_of(type_id) or f"[{type_id}]"
-    )
+    path = layouts.title_of(type_)
     if not 0 <= offset <= len(view):
         raise DecodeError(
             f"{path}: offset {offset} lies outside the data, which has {len(view)} bytes",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import EncodeError, NoMemberError
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.values.floats import encode_float
 from btfschema.values.layout import Bits, Form, Layout, Record, Scalar, Series
@@ -52,7 +53,7 @@ def write(btf: Btf, type_: AnyType, value: Any, *, onto: Data | None = None) -> 
     layouts = layouts_of(btf)
     type_id = layouts.id_of(type_)
     layout = layouts.of(type_id)
-    path = type_ if isinstance(type_, str) else layouts.name_of(type_id) or f"[{type_id}]"
+    path = layouts.title_of(type_)
     if layout.size > MOST_BYTES:
         raise _too_large(path, layout.size)
     data = bytearray(layout.size if onto is None else view_of(onto))
@@ -125,7 +126,7 @@ class _Writer:
             except NoMemberError as error:
                 raise EncodeError(str(error), got=name, expected=error.expected) from None
             where = at if field.bits is not None else at + field.offset
-            yield Task(field.layout, one, where, f"{path}.{name}", field.bits)
+            yield Task(field.layout, one, where, f"{path}.{printable(str(name))}", field.bits)
 
     def _series(self, series: Series, value: Any, at: int, path: str) -> Iterator[Task]:
         element = series.element

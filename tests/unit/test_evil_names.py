@@ -14,6 +14,7 @@ from shell import btfschema
 
 from btfschema import Builder, dumps, views
 from btfschema.cli.outputs import print_csv
+from btfschema.errors import UnresolvedError
 
 # A new line, a terminal's title, and an empty screen.
 EVIL = "a\nforged\x1b]0;t\x07\x1b[2J"
@@ -96,15 +97,23 @@ def test_no_command_prints_them_raw(make: Callable[[str], bytes], tmp_path: Path
 
 
 def test_values_are_printed_with_escapes() -> None:
-    """Names of members, and of the parameters of the functions that they point to."""
+    """Names of members, of their enumerators, and of the parameters of functions."""
     b = Builder()
     b.add(views.Int("int", 4))
     b.add(views.FuncProto(0, [views.Param(EVIL, 1)]))
     b.add(views.Ptr(2))
-    b.add(views.Struct(EVIL, 8, [views.Member(EVIL, 3)]))
-    text = str(b.build().read(4, b"\1" * 8))
-    assert text.count("a\\nforged") == 3
-    assert not {"\x1b", "\x07"} & set(text)
+    b.add(views.Enum("e", 4, [views.Enumerator(EVIL, 0x01010101)]))
+    members = [views.Member(EVIL, 3), views.Member("e", 4, 64), views.Member("b", 4, 96, 8)]
+    b.add(views.Struct(EVIL, 16, members, kind_flag=True))
+    b.add(views.Enum("f", 4, [views.Enumerator(EVIL, 1)]))
+    b.add(views.Struct("bits", 4, [views.Member("b", 6, 0, 8)], kind_flag=True))
+    b.add(views.Struct("s", 8, [views.Member(EVIL, 2)]))
+    btf = b.build()
+    texts = [str(btf.read(type_id, b"\1" * 16)) for type_id in (5, 7)]
+    with pytest.raises(UnresolvedError) as caught:
+        btf.read("s", bytes(8))
+    assert [text.count("a\\nforged") for text in (*texts, str(caught.value))] == [4, 1, 1]
+    assert not {"\x1b", "\x07"} & set("".join(texts) + str(caught.value))
 
 
 def test_c_is_as_ever_without_them() -> None:
