@@ -14,11 +14,12 @@ from attrs import evolve, field, frozen
 from btfschema.cli.answers import complaint
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
-from btfschema.cli.inputs import load_all_over, noted, original_option, policy_option
+from btfschema.cli.inputs import load_all_over, noted, original_option
 from btfschema.cli.kernels import named_kernels
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
+from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
 from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Kept, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from btfschema.sources import Source
 
 __all__ = ["check"]
-
-# Results are compared with those of the other policy.
-OTHER = {"kernel": "strict", "strict": "kernel"}
 
 
 @click.command()
@@ -230,7 +228,7 @@ class Check:
             btfs[number] = result if isinstance(result, Exception) else result.btf
         moves = {name: self._moved(btfs, original, name, self.policy) for name in self.targets}
         asides = {
-            name: _otherwise(
+            name: otherwise(
                 self.policy, ends, self._moved(btfs, original, name, OTHER[self.policy])
             )
             for name, ends in moves.items()
@@ -257,30 +255,8 @@ class Check:
         inputs = {"target": self.targets[name].open()}
         if original is not None:
             inputs["original"] = original
-        pipeline = _pipeline(f"relocate{{policy={policy}}}")
+        pipeline = _pipeline(relocation(policy))
         return run_loaded(pipeline, btfs, Context(inputs))
-
-
-def _otherwise(
-    policy: str, ends: Sequence[PassResult | Failure], others: Sequence[PassResult | Failure]
-) -> dict[int, str]:
-    """What to say of files for which the other policy comes to another end, by number.
-
-    Args:
-        policy: the one that counts.
-        ends: what becomes of each file under it.
-        others: under the other one.
-    """
-    from btfschema.errors import MatchError
-
-    other, found = OTHER[policy], {}
-    for number, (end, aside) in enumerate(zip(ends, others, strict=True)):
-        if isinstance(end, MatchError) and not isinstance(aside, Exception):
-            found[number] = f"--policy {other} finds a partner for every type, {policy} does not"
-        elif isinstance(aside, MatchError) and not isinstance(end, Exception):
-            why = str(aside).partition("\n")[2].strip().partition("\n")[0]
-            found[number] = f"--policy {other} does not find every partner: {why}"
-    return found
 
 
 def _row(

@@ -31,7 +31,6 @@ __all__ = [
     "open_input",
     "original_option",
     "pointer_option",
-    "policy_option",
     "probably_another",
     "running_kernel",
     "saying",
@@ -73,13 +72,6 @@ original_option: Decorator = click.option(
     type=click.Path(),
     help="The BTF that the files were built over, usually their kernel's vmlinux. Files without a "
     "distilled base need it, and it lets a failure say which members changed.",
-)
-policy_option: Decorator = click.option(
-    "--policy",
-    type=click.Choice(["kernel", "strict"]),
-    default="kernel",
-    show_default=True,
-    help="kernel matches exactly as the kernel does; strict refuses matches that may be wrong.",
 )
 
 

@@ -29,10 +29,10 @@ from btfschema.cli.inputs import (
     load_over,
     noted,
     original_option,
-    policy_option,
     saying,
 )
 from btfschema.cli.outputs import DASH, echo, guard
+from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
 from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
@@ -73,6 +73,8 @@ class Transform:
         inputs: the other containers.
         observers: watch the pipeline.
         loaded: Python files with passes of one's own.
+        policy: of ``relocate``, when that is all that the pipeline does: reports say where the
+            other policy comes to another end.
     """
 
     text: str
@@ -81,6 +83,7 @@ class Transform:
     inputs: Mapping[str, Shared | Kept]
     observers: tuple[Any, ...] = ()
     loaded: tuple[str, ...] = ()
+    policy: str | None = None
 
     def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
         """Do some files; returns what to report of each."""
@@ -98,14 +101,21 @@ class Transform:
         opened = load_all_over(sources, [base] * len(files), base_name)
         btfs = [one[0] if isinstance(one, tuple) else one for one in opened]
         results = run_loaded(pipeline, btfs, Context(inputs))
+        asides = {}
+        if self.policy is not None:
+            other = Pipeline.parse(relocation(OTHER[self.policy]))
+            asides = otherwise(self.policy, results, run_loaded(other, btfs, Context(inputs)))
         found: list[dict[str, Any] | Failure] = []
-        for source, one, result in zip(sources, opened, results, strict=True):
+        for number, (source, one, result) in enumerate(zip(sources, opened, results, strict=True)):
             if not isinstance(one, tuple):
                 found.append(one)
-            elif isinstance(result, BtfError | OSError):
-                found.append(noted(result, one[1]))
+                continue
+            btf, notes = one
+            notes += [asides[number]] if number in asides else []
+            if isinstance(result, BtfError | OSError):
+                found.append(noted(result, notes))
             else:
-                found.append(attempt(self._row, source, *one, result))
+                found.append(attempt(self._row, source, btf, notes, result))
         return found
 
     def one(self, file: str) -> dict[str, Any]:
@@ -147,6 +157,7 @@ def transform_all(
     base: str | None,
     inputs: Mapping[str, str | None],
     *,
+    policy: str | None = None,
     files: tuple[str, ...],
     trees: tuple[str, ...],
     output: str | None,
@@ -194,7 +205,7 @@ def transform_all(
             reports = evolve(reports, progress=progress)
         run_batch(
             found.paths,
-            Transform(text, targets, opened, named),
+            Transform(text, targets, opened, named, policy=policy),
             keep_going=keep_going or found.walked,
             report=report,
             workers=workers,
@@ -255,7 +266,7 @@ def relocate(target: str, policy: str, original_base: str | None, **batch: Any) 
     the reason.
     """
     inputs = {"target": target, "original": original_base}
-    transform_all(f"relocate{{policy={policy}}}", None, inputs, **batch)
+    transform_all(relocation(policy), None, inputs, policy=policy, **batch)
 
 
 @click.command()

@@ -247,7 +247,8 @@ def test_passes_are_listed_with_options_and_origin() -> None:
     assert {row["name"] for row in rows} == set(passes())
 
 
-def test_check_says_where_the_policies_differ(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["check", "relocate"])
+def test_where_the_policies_differ_is_said(tmp_path: Path, command: str) -> None:
     """Of two equal types, strict takes either; kernels refuse the name."""
     int_ = views.Int("int", 4, views.IntEncoding.SIGNED)
     base = Builder()
@@ -257,6 +258,12 @@ def test_check_says_where_the_policies_differ(tmp_path: Path) -> None:
     split = Builder(original)
     split.add(views.Struct("mine", 4, [views.Member("a", 1)]))
     dump(split.build(), tmp_path / "m.btf")
+    module, output, base = tmp_path / "m.btf", tmp_path / "moved.btf", tmp_path / "base"
+    rest: list[str | Path] = ["-o", output]
+    if command == "check":
+        rest = ["-B", base]
+    else:
+        assert btfschema("distill", module, "-B", base, "--in-place").returncode == 0
     for name, count in (("once", 1), ("twice", 2)):
         b = Builder()
         for _ in range(count):
@@ -268,8 +275,7 @@ def test_check_says_where_the_policies_differ(tmp_path: Path) -> None:
         ("twice", "kernel", 1, "--policy strict finds a partner for every type, kernel does not"),
         ("twice", "strict", 0, "--policy kernel does not find every partner: int int"),
     ):
-        options: list[str | Path] = ["-B", tmp_path / "base", "-T", tmp_path / target]
-        done = btfschema("check", tmp_path / "m.btf", *options, "--policy", policy)
+        done = btfschema(command, module, "-T", tmp_path / target, "--policy", policy, *rest)
         said = done.stderr.decode()
         assert done.returncode == code, said
         assert words in said
