@@ -111,7 +111,7 @@ def core(
             reports = evolve(reports, progress=progress)
         stack.callback(told.finish)
         if html is not None:
-            inputs = {"OBJECT": objects, "--target": targets, "--all": trees, "--module": modules}
+            inputs = {"OBJECT": objects, "--target": targets, "--all": trees, "--modules": modules}
             stack.callback(lambda: _write_page(html, told, inputs))
         run_batch(
             kernels.paths,

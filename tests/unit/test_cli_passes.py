@@ -258,12 +258,12 @@ def test_where_the_policies_differ_is_said(tmp_path: Path, command: str) -> None
     split = Builder(original)
     split.add(views.Struct("mine", 4, [views.Member("a", 1)]))
     dump(split.build(), tmp_path / "m.btf")
-    module, output, base = tmp_path / "m.btf", tmp_path / "moved.btf", tmp_path / "base"
+    module, output, built_over = tmp_path / "m.btf", tmp_path / "moved.btf", tmp_path / "base"
     rest: list[str | Path] = ["-o", output]
     if command == "check":
-        rest = ["-B", base]
+        rest = ["-B", built_over]
     else:
-        assert btfschema("distill", module, "-B", base, "--in-place").returncode == 0
+        assert btfschema("distill", module, "-B", built_over, "--in-place").returncode == 0
     for name, count in (("once", 1), ("twice", 2)):
         b = Builder()
         for _ in range(count):
