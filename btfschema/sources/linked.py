@@ -6,7 +6,7 @@ others read the first alone.
 
 from __future__ import annotations
 
-from btfschema.codec.header import LAYOUT_HEADER_SIZE, MAGICS, Header, read_header
+from btfschema.codec.header import LAYOUT_HEADER_SIZE, Header, read_header
 from btfschema.errors import DecodeError
 
 __all__ = ["cut", "end_of"]
@@ -26,22 +26,20 @@ def cut(data: bytes) -> tuple[bytes, ...]:
         The blobs, in order; just ``data`` when it is one, or damaged. What follows the last stays
         part of it.
     """
-    starts, at, ends = [0], 0, list[int]()
-    while True:
-        end = _end(data, at)
-        if end is None:
-            break
-        after = _next(data, end)
-        if after is None:
-            break
-        ends.append(end)
-        starts.append(after)
-        at = after
+    starts, ends = [0], list[int]()
+    end = _end(data, 0)
+    while end is not None:
+        at = _next(data, end)
+        following = _end(data, at)
+        if following is not None:
+            starts.append(at)
+            ends.append(end)
+        end = following
     return tuple(data[start:end] for start, end in zip(starts, [*ends, len(data)], strict=True))
 
 
 def _end(data: bytes, at: int) -> int | None:
-    """Where the blob at a place ends, or None when its header is damaged."""
+    """Where the blob at a place ends, or None when there is none with a header that fits."""
     try:
         header = read_header(data[at : at + LAYOUT_HEADER_SIZE], len(data) - at)
     except DecodeError:
@@ -54,11 +52,9 @@ def end_of(header: Header) -> int:
     return max([header.hdr_len, *(at + length for _, at, length in header.sections if length)])
 
 
-def _next(data: bytes, end: int) -> int | None:
-    """Where the next blob starts, or None when there is none."""
+def _next(data: bytes, end: int) -> int:
+    """Where the next blob starts when there is one: behind the padding."""
     at = end
     while at < min(end + ALIGNMENT, len(data)) and not data[at]:
         at += 1
-    if data[at : at + 2] not in MAGICS or _end(data, at) is None:
-        return None
     return at

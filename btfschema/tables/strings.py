@@ -27,6 +27,8 @@ BYTES_A_LOOKUP = 256
 
 # Stands for an offset of a text that is not there yet.
 NEW = -1
+# No offset is lower: what no table has is looked up in the last base, which says so.
+BEFORE_ALL = np.iinfo(np.int64).min
 
 
 def _decode(data: bytes) -> str:
@@ -90,9 +92,6 @@ def _bytes_at(data: bytes, start: int, offset: int) -> bytes:
         )
     end = data.find(b"\0", local)
     return data[local : end if end >= 0 else len(data)]
-
-
-LEAST = np.iinfo(np.int64).min
 
 
 class StringTable:
@@ -254,7 +253,7 @@ class StringTable:
         while len(left):
             # Tables of which nothing is asked are passed over.
             table = table.holder(int(array[left].max()))
-            own = array[left] >= (table.start if table.base is not None else LEAST)
+            own = array[left] >= (table.start if table.base is not None else BEFORE_ALL)
             here = left[own]
             for at, text in zip(here.tolist(), table._own_names(array[here]), strict=True):
                 names[at] = text

@@ -65,7 +65,7 @@ class User:
     def __str__(self) -> str:
         if self.members:
             name = printable(self.name) or f"[{self.id}]"
-            members = f" ({', '.join(self.members)})" if any(self.members) else ""
+            members = f" ({', '.join(map(printable, self.members))})" if any(self.members) else ""
             return f"{self.kind.lower()} {name}{members}"
         what = {"VAR": "variable", "ARRAY": "array type", "FUNC_PROTO": "function prototype"}
         return f"{what.get(self.kind, self.kind)} {printable(self.name) or f'[{self.id}]'}"
