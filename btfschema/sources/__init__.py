@@ -241,14 +241,14 @@ def load_sources(
         for source, base in zip(sources, bases, strict=True)
         if isinstance(source, Source)
     ]
-    decoded: list[Btf | Failure] = []
+    loaded: list[Btf | Failure] = []
     for portion in portions(pairs, [len(source.btf) // 4 for source, _ in pairs]):
         try:
-            decoded += _decoded(portion)
+            loaded += _decoded(portion)
         except (BtfError, OSError):
             # One of them is at fault: each by itself says what is wrong with it.
-            decoded += [attempt(load_source, source, base) for source, base in portion]
-    results = iter(decoded)
+            loaded += [attempt(load_source, source, base) for source, base in portion]
+    results = iter(loaded)
     return [next(results) if isinstance(one, Source) else one for one in sources]
 
 

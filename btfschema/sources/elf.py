@@ -27,6 +27,7 @@ __all__ = [
     "ELF_MAGIC",
     "ElfClass",
     "ElfSections",
+    "class_and_order",
     "places_of",
     "read_elf",
     "read_identity",
@@ -67,6 +68,23 @@ class ElfSections:
     build_id: str | None = None
 
 
+def class_and_order(ident: bytes, name: str) -> tuple[ElfClass, ByteOrder]:
+    """The class and the byte order of an ELF file, by ``e_ident``.
+
+    Raises:
+        SourceError: they are none that ELF knows.
+    """
+    elf_class, byteorder = CLASSES.get(ident[4]), BYTE_ORDERS.get(ident[5])
+    if elf_class is None or byteorder is None:
+        raise SourceError(
+            f"{name}: ELF class {ident[4]} and byte order {ident[5]}, expected 1 or 2 each",
+            offset=4,
+            got=(ident[4], ident[5]),
+            expected="1 or 2 each",
+        )
+    return elf_class, byteorder
+
+
 @lru_cache
 def _structs(elf_class: ElfClass, byteorder: ByteOrder) -> Any:
     """The structs of pyelftools, which take longer to make than to use."""
@@ -87,17 +105,8 @@ class ElfReader:
         ident = stream.read(16)
         if len(ident) < 16:
             raise self.error(f"truncated ELF: {size} bytes end inside the header", got=size)
-        elf_class, byteorder = CLASSES.get(ident[4]), BYTE_ORDERS.get(ident[5])
-        if elf_class is None or byteorder is None:
-            raise self.error(
-                f"ELF class {ident[4]} and byte order {ident[5]}, expected 1 or 2 each",
-                offset=4,
-                got=(ident[4], ident[5]),
-                expected="1 or 2 each",
-            )
-        self.elf_class: ElfClass = elf_class
-        self.byteorder: ByteOrder = byteorder
-        self.structs: Any = _structs(elf_class, byteorder)
+        self.elf_class, self.byteorder = class_and_order(ident, name)
+        self.structs: Any = _structs(self.elf_class, self.byteorder)
         self.header = self.parse(self.structs.Elf_Ehdr, 0, "header")
 
     def error(self, message: str, **parts: Any) -> SourceError:

@@ -16,12 +16,11 @@ from btfschema.codec.header import ByteOrder
 from btfschema.errors import SourceError
 from btfschema.schema.roles import U8, U16, U32, UInt
 from btfschema.sources.elf import (
-    BYTE_ORDERS,
-    CLASSES,
     ELF_MAGIC,
     SHN_UNDEF,
     SHN_XINDEX,
     ElfClass,
+    class_and_order,
 )
 from btfschema.sources.parts import check_inside
 
@@ -242,14 +241,7 @@ def read_headers(data: bytes, name: str) -> ElfHeaders:
             got=found,
             expected=ELF_MAGIC.hex(" "),
         )
-    elf_class, byteorder = CLASSES.get(data[4]), BYTE_ORDERS.get(data[5])
-    if elf_class is None or byteorder is None:
-        raise SourceError(
-            f"{name}: ELF class {data[4]} and byte order {data[5]}, expected 1 or 2 each",
-            offset=4,
-            got=(data[4], data[5]),
-            expected="1 or 2 each",
-        )
+    elf_class, byteorder = class_and_order(data, name)
     reader = _Reader(name, data, byteorder)
     header = reader.parse(EHDR[elf_class], 0, "header")
     rows = reader.sections(header, elf_class)
