@@ -1,4 +1,4 @@
-"""What hostile BTF costs the passes: about its size, however it is made.
+"""What hostile BTF costs the passes and C headers: about its size, however it is made.
 
 Work is counted as lines of the package that run, so that no clock decides.
 """
@@ -14,7 +14,8 @@ import pytest
 from building import built
 
 from btfschema import Btf, views
-from btfschema.errors import MatchError
+from btfschema.errors import EncodeError, MatchError
+from btfschema.render.c import c_header
 from btfschema.views import TypeView
 from btfschema_transforms.dedup import dedup
 from btfschema_transforms.rebase import rebase
@@ -202,3 +203,56 @@ def test_sizes_of_members_along_a_chain() -> None:
         return lambda: rebase(split, new)
 
     assert_linear(make)
+
+
+INT = views.Int("int", 4)
+
+
+def members(names: Iterable[str], type_id: int = 1) -> list[views.Member]:
+    return [views.Member(name, type_id, 32 * at) for at, name in enumerate(names)]
+
+
+def namesakes(count: int) -> list[TypeView]:
+    """One struct, whose members all have one name."""
+    return [INT, views.Struct("s", 4 * count, members(["a"] * count))]
+
+
+def unnamed(count: int) -> list[TypeView]:
+    """One struct, whose members have no name, and the same members."""
+    inner = views.Struct("", 4, members(["a"]))
+    return [INT, inner, views.Struct("s", 4 * count, members([""] * count, 2))]
+
+
+def misnamed(count: int) -> list[TypeView]:
+    """Names that C takes none of, and that all become the same one in C."""
+    signs = "!#%&*+-./:;<=>?@"
+    names = (signs[at % 16] + signs[at // 16 % 16] + signs[at // 256] for at in range(count))
+    return [INT, *(views.Typedef(name, 1) for name in names)]
+
+
+def nested(count: int) -> list[TypeView]:
+    """Structs without names, each the first member of the next."""
+    bodies = (
+        views.Struct("", 4 * at, [views.Member("", at), *members(["", f"y{at}"])[1:]])
+        for at in range(2, count)
+    )
+    first = views.Struct("", 4, members(["x"]))
+    return [INT, first, *bodies, views.Struct("top", 4 * count, [views.Member("", count)])]
+
+
+@pytest.mark.parametrize("types", [namesakes, unnamed, misnamed, nested])
+def test_telling_names_apart_in_c(types: Callable[[int], list[TypeView]]) -> None:
+    def make(count: int) -> Callable[[], object]:
+        btf = built(*types(count))
+        return lambda: c_header(btf)
+
+    assert_linear(make)
+
+
+def test_copies_of_members_are_limited() -> None:
+    """A file of 36 KB would have millions of members in C."""
+    count = 1500
+    named = views.Struct("s", 4 * count, members(f"m{at}" for at in range(count)))
+    union = views.Union("u", 4 * count, [views.Member("", 2)] * count)
+    with pytest.raises(EncodeError, match="hold each other too often to be written as C"):
+        c_header(built(INT, named, union))

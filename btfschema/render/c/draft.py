@@ -13,6 +13,11 @@ __all__ = ["Draft", "Part"]
 
 # Types that a repair may add, besides two for each that there is.
 MOST_TYPES = 100_000
+# Steps that a repair may take to copy members and to compare their names, besides twenty for each
+# type and member that there is.
+MOST_STEPS = 4_000_000
+# Underscores that tell names apart, before numbers do.
+UNDERSCORES = 3
 
 
 @define
@@ -71,17 +76,16 @@ class Draft:
         self._names = {*types.names, *members.names, *types.params[0]}
         self._names.update(types.values[0], types.values64[0])
         self._given: dict[str, str] = {}
+        self._tried: dict[str, int] = {}
         self._made = 0
+        self._spent = 0
+        self._most_steps = MOST_STEPS + 20 * (source.count + len(members.names))
 
     def add(self, kind: int, name: str = "", size: int = 0, target: int = 0, flag: int = 0) -> int:
         """The id of one more type."""
         types = self.types
         if types.count > MOST_TYPES + 2 * self.source.count:
-            raise EncodeError(
-                "structs without a name hold each other too often to be written as C",
-                got=types.count,
-                expected=f"{MOST_TYPES + 2 * self.source.count} at most",
-            )
+            raise _too_many(types.count, MOST_TYPES + 2 * self.source.count)
         numbers = (types.targets, types.sizes, types.vlens, types.flags, types.firsts, types.counts)
         for column, value in zip(numbers, (target, size, 0, flag, 0, 0), strict=True):
             column.append(value)
@@ -99,12 +103,25 @@ class Draft:
         self.parts[made] = parts
         return made
 
+    def spend(self, steps: int) -> None:
+        """Count work that grows with how often structs without a name are written.
+
+        Raises:
+            EncodeError: it is more than any real types need.
+        """
+        self._spent += steps
+        if self._spent > self._most_steps:
+            raise _too_many(self._spent, self._most_steps)
+
     def fresh(self, name: str) -> str:
         """A name that nothing else has: the one that is given, or one like it."""
-        while name in self._names:
-            name += "_"
-        self._names.add(name)
-        return name
+        found, tried = name, self._tried.get(name, 0)
+        while found in self._names:
+            tried += 1
+            found = name + ("_" * tried if tried <= UNDERSCORES else f"_{tried}")
+        self._tried[name] = tried
+        self._names.add(found)
+        return found
 
     def named(self, name: str, what: str = "unnamed") -> str:
         """A name that C takes; the same one for the same name, and none that others have.
@@ -157,3 +174,11 @@ class Draft:
         types.members = Members(names, *columns)
         types.exact_members = types.members
         return types
+
+
+def _too_many(number: int, most: int) -> EncodeError:
+    return EncodeError(
+        "structs without a name hold each other too often to be written as C",
+        got=number,
+        expected=f"{most} at most",
+    )

@@ -185,15 +185,17 @@ def _repeats(types: TypeColumns, owners: list[int], ids: list[int]) -> bool:
     for owner, names in by_owner.items():
         if owner not in inner and len({*names}) < len(names):
             return True
+    # What real types need is far less; a repair finds out about the others.
+    steps, most = 0, 1000 + 20 * len(owners)
     for owner in inner:
         found: list[str] = []
-        todo, seen = [owner], 0
+        todo = [owner]
         while todo:
             struct = int(types.ends[todo.pop()])
             found += by_owner.get(struct, ())
             todo += inner.get(struct, ())
-            seen += 1
-            if seen > len(owners):
+            steps += 1 + len(by_owner.get(struct, ()))
+            if steps > most:
                 return True
         if len({*found}) < len(found):
             return True

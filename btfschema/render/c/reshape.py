@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
+from collections.abc import Set
 from itertools import pairwise
 
 from attrs import evolve
@@ -19,6 +21,8 @@ __all__ = ["Reshaper"]
 
 WIDTHS = (8, 16, 32, 64, 128)
 NEW, OPEN, DONE = range(3)
+# Steps that the copy of a member counts for.
+COPY = 8
 
 
 class Reshaper:
@@ -40,7 +44,8 @@ class Reshaper:
         self._reach: set[tuple[int, bool]] = set()
         self._void_ptr = 0
         self._copies: list[tuple[int, int]] = []
-        self._flat: dict[int, dict[str, None]] = {}
+        self._flat: dict[int, dict[str, int]] = {}
+        self._holders = Counter[int]()
 
     def reshape(self) -> None:
         """Change them all."""
@@ -52,11 +57,14 @@ class Reshaper:
         for type_id in own:
             self._arrange(type_id)
         for made, original in self._copies:
+            self._draft.spend(COPY * len(self._draft.parts[original]))
             self._draft.parts[made] = [evolve(part) for part in self._draft.parts[original]]
             self._types.remarks[made] = self._types.remarks.get(original, [])
         for type_id in list(self._draft.parts):
             if self._states.get(type_id, NEW) == NEW:
                 run(self._contain(type_id))
+        for parts in self._draft.parts.values():
+            self._holders.update(part.type_id for part in parts if not part.name)
         for type_id in list(self._draft.parts):
             run(self._flatten(type_id))
 
@@ -225,76 +233,100 @@ class Reshaper:
     # Names that occur twice.
 
     def _flatten(self, type_id: int) -> Step:
-        """Let no two members of a struct have one name, nor those of its members without a name."""
+        """Let no two members of a struct have one name, nor those of its members without a name.
+
+        Returns:
+            The names, each with the number that the last one made of it has.
+        """
         known = self._flat.get(type_id)
         if known is not None:
             return known
-        self._flat[type_id] = used = dict[str, None]()
+        self._flat[type_id] = used = dict[str, int]()
         parts = self._draft.parts[type_id]
+        lasts: dict[str, int] | None = None
         for at, part in enumerate(parts):
             if part.name:
                 part.name = self._unused(part.name, used)
-                used[plain_name(part.name)] = None
+                used[plain_name(part.name)] = 1
                 continue
-            inner: dict[str, None] = yield self._flatten(part.type_id)
-            hidden = self._typedefs(parts[at + 1 :]) & inner.keys() if inner else set()
-            if hidden or not used.keys().isdisjoint(inner):
-                taken = {**used, **dict.fromkeys(hidden)}
-                part.type_id = yield self._renamed(part.type_id, taken)
-                inner = self._flat[part.type_id]
+            inner: dict[str, int] = yield self._flatten(part.type_id)
+            if lasts is None:
+                lasts = self._last_typedefs(parts, at + 1)
+            shared = (name for name in min(lasts, inner, key=len) if name in inner)
+            hidden = {name for name in shared if lasts.get(name, at) > at}
+            if hidden or not used.keys().isdisjoint(inner.keys()):
+                part.type_id = yield self._renamed(part.type_id, used, hidden)
+                continue
+            if len(inner) > len(used) and self._holders[part.type_id] == 1:
+                # Nobody asks for those of the inner one again.
+                used, inner = inner, used
+            self._draft.spend(len(inner))
             used.update(inner)
+        # Of a struct that is part of no other one nobody asks again.
+        self._flat[type_id] = used if self._holders[type_id] else {}
         return used
 
-    def _typedefs(self, parts: list[Part]) -> set[str]:
-        """Names of the typedefs that members are declared with.
+    def _last_typedefs(self, parts: list[Part], first: int) -> dict[str, int]:
+        """The typedefs that members from a place on are declared with.
 
         Clang 14 takes such a name for that of an earlier member, when that is in a member without
         a name.
+
+        Returns:
+            By the name of each typedef, the place of the last such member.
         """
-        types, found = self._types, set[str]()
-        todo, seen = [part.type_id for part in parts], set[int]()
-        while todo:
-            type_id = todo.pop()
-            if type_id in seen:
-                continue
-            seen.add(type_id)
-            kind = types.kinds[type_id]
-            if kind in KNOWN.typedefs:
-                found.add(types.names[type_id])
-            elif kind in KNOWN.chained or kind == Kind.PTR:
-                todo.append(types.targets[type_id])
-            elif kind in COMPOSITE and not types.names[type_id]:
-                todo += [part.type_id for part in self._draft.parts[type_id]]
-            elif kind in KNOWN.prototypes:
-                todo += types.parts(type_id)
+        types, found, seen = self._types, dict[str, int](), set[int]()
+        for at in reversed(range(first, len(parts))):
+            todo = [parts[at].type_id]
+            while todo:
+                type_id = todo.pop()
+                if type_id in seen:
+                    continue
+                seen.add(type_id)
+                self._draft.spend(1)
+                kind = types.kinds[type_id]
+                if kind in KNOWN.typedefs:
+                    found.setdefault(types.names[type_id], at)
+                elif kind in KNOWN.chained or kind == Kind.PTR:
+                    todo.append(types.targets[type_id])
+                elif kind in COMPOSITE and not types.names[type_id]:
+                    todo += [part.type_id for part in self._draft.parts[type_id]]
+                elif kind in KNOWN.prototypes:
+                    todo += types.parts(type_id)
         return found
 
-    def _unused(self, name: str, used: dict[str, None]) -> str:
+    def _unused(self, name: str, used: dict[str, int], hidden: Set[str] = frozenset()) -> str:
         plain = plain_name(name)
-        if plain not in used:
+        if plain not in used and plain not in hidden:
             return name
-        number = 2
-        while f"{plain}___{number}" in used:
+        number = used.get(plain, 1) + 1
+        while f"{plain}___{number}" in used or f"{plain}___{number}" in hidden:
             number += 1
+            self._draft.spend(1)
+        if plain in used:
+            used[plain] = number
         said = name[len(plain) :] or f" {comment(plain)}"
         return f"{plain}___{number}{said}"
 
-    def _renamed(self, type_id: int, used: dict[str, None]) -> Step:
-        """A copy of a struct without a name, whose members have other names than these."""
-        parts = [evolve(part) for part in self._draft.parts[type_id]]
+    def _renamed(self, type_id: int, used: dict[str, int], hidden: Set[str]) -> Step:
+        """A copy of a struct without a name, whose members have names that nothing else has.
+
+        Args:
+            type_id: the struct.
+            used: the names of others; those that the members get are added.
+            hidden: more names that they can't have.
+        """
+        originals = self._draft.parts[type_id]
+        self._draft.spend(COPY * len(originals))
+        parts = [evolve(part) for part in originals]
         made = self._draft.add_struct(self._types.kinds[type_id], self._types.sizes[type_id], parts)
         self._types.remarks[made] = list(self._types.remarks.get(type_id, ()))
-        self._flat[made] = names = dict[str, None]()
-        taken = dict(used)
         for part in parts:
             if part.name:
-                part.name = self._unused(part.name, taken)
-                found = {plain_name(part.name): None}
+                part.name = self._unused(part.name, used, hidden)
+                used[plain_name(part.name)] = 1
             else:
-                part.type_id = yield self._renamed(part.type_id, taken)
-                found = self._flat[part.type_id]
-            names.update(found)
-            taken.update(found)
+                part.type_id = yield self._renamed(part.type_id, used, hidden)
         return made
 
 
