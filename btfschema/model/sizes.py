@@ -40,6 +40,7 @@ LONG_NAMES = frozenset(
         "int long unsigned",
     ]
 )
+LONGEST_LONG = max(map(len, LONG_NAMES))
 DEFAULT_POINTER_SIZE = 8
 # What pointers have on other machines, in bytes.
 SMALL = 4
@@ -66,7 +67,10 @@ def told_pointer_size_of(btf: Btf) -> int | None:
         types = part.types
         for row in types.rows_of(*parts_of_plan(types.plan).integers).tolist():
             size = int(types.thirds[row])
-            if size in (4, 8) and part.strings[int(types.name_offs[row])] in LONG_NAMES:
+            if size not in (SMALL, DEFAULT_POINTER_SIZE):
+                continue
+            # No further than that: strings may overlap, and all of each take time by its square.
+            if part.strings.beginning(int(types.name_offs[row]), LONGEST_LONG) in LONG_NAMES:
                 return size
     return None
 

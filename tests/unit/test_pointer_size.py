@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from construct import Struct as Record
 from shell import btfschema
 
-from btfschema import KINDS, Btf, Builder, KindSpec, dump, dumps, load, verify, views
+from btfschema import KINDS, Btf, Builder, KindSpec, dump, dumps, load, loads, verify, views
 from btfschema.render.c import format_c
 from btfschema.render.structs import struct_layout
 from btfschema.schema import U32, UNUSED, Graph, TypeId
+from btfschema.tables import TypeTable, strings
 from btfschema.views import Array, Const, Int, Member, Ptr, Struct, Typedef, TypeView, Union
 
 # Types from id 3 on.
@@ -82,6 +84,28 @@ def test_arrays_from_outside_count_whatever_their_words_are_called() -> None:
         builder.add(view)
 
     assert builder.build().pointer_size == 4
+
+
+def test_names_without_end_are_not_read_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the types is called by the rest of one long string."""
+    count, read = 500, 0
+
+    def decode(data: bytes) -> str:
+        nonlocal read
+        read += len(data)
+        return data.decode()
+
+    builder = Builder()
+    builder.add(Int("n" * count, 4))
+    btf = loads(dumps(builder.build()))
+    words = btf.types.words.tolist()
+    for offset in range(1, count):
+        words += [1 + offset, *words[1:4]]
+    types = TypeTable(np.array(words, np.uint32), np.arange(count) * 4, btf.types.plan)
+    btf = evolve(btf, image=evolve(btf.image, types=types))
+    monkeypatch.setattr(strings, "_decode", decode)
+    assert btf.pointer_size == 8
+    assert 0 < read < 150 * count
 
 
 def test_layouts_follow() -> None:
