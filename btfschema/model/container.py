@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Btf"]
 
-# Characters of a name that a message shows; the longest name that kernels take has 511.
-LONGEST_NAME = 512
 # The least types among which names are looked for by halving.
 HALVED = 256
 
@@ -229,7 +227,8 @@ class Btf(Lookups):
         """Whether the container's own types stand in the order of their names' bytes.
 
         Kernels from 7.0 on write them so. It is checked, once for each container; names are then
-        found by halving.
+        found by halving. Names that overlap, thousands of characters long, are taken to be in no
+        order.
         """
         return len(self) > 1 and are_sorted(self.strings, self.types.name_offs)
 
@@ -310,7 +309,7 @@ class Btf(Lookups):
         row = type_id - owner.first_id
         kind = self.kinds.name(int(owner.types.kinds[row]))
         try:
-            name = owner.strings.beginning(int(owner.types.name_offs[row]), LONGEST_NAME)
+            name = owner.strings.beginning(int(owner.types.name_offs[row]))
         except DecodeError:
             name = ""
         return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"

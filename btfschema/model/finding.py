@@ -13,6 +13,8 @@ import numpy as np
 from attrs import fields
 
 from btfschema.errors import AmbiguousNameError, UnknownNameError, WrongKeyError
+from btfschema.tables.names import lengths_of
+from btfschema.tables.strings import LONGEST_NAME
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -195,7 +197,7 @@ def type_id_of(key: Any) -> int:
 
 
 class Names:
-    """All distinct names of a container and its bases, for suggestions.
+    """All distinct names of a container and its bases, for suggestions; none that is overlong.
 
     Args:
         btf: the container, which is not kept.
@@ -208,7 +210,9 @@ class Names:
     def _by_initial(self) -> dict[str, list[str]]:
         names: set[str] = set()
         for strings, types in self._tables:
-            names.update(strings.names(np.unique(types.name_offs)))
+            offsets = np.unique(types.name_offs)
+            # Strings may overlap: all tails of a long one would be more than any memory.
+            names.update(strings.names(offsets[lengths_of(strings, offsets) < LONGEST_NAME]))
         found: dict[str, list[str]] = {}
         for name in sorted(names - {""}):
             found.setdefault(name[0], []).append(name)

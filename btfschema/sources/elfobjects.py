@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from btfschema.errors import SourceError
 from btfschema.model.objectfile import ObjectFile, Symbol, SymbolType
 from btfschema.sources.elf import ElfReader
+from btfschema.tables.strings import LONGEST_NAME
 
 __all__ = ["read_object"]
 
@@ -22,9 +23,6 @@ HIDDEN = ("STV_HIDDEN", "STV_INTERNAL")
 # BPF objects have thousands of symbols and sections at most; a file that says more is no such
 # object.
 MOST_SYMBOLS = MOST_SECTIONS = 1 << 16
-# Names share their bytes, so that a small file could have any number of long ones. Kernels take
-# names of 511 bytes.
-LONGEST_NAME = 512
 
 
 def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
@@ -93,7 +91,10 @@ def _symbols(elf: ElfReader, table: Any, titles: list[str]) -> list[Symbol]:
 
 
 def _text(names: bytes, at: int) -> str:
-    """The name that starts at a byte of a section of names; empty when it is not there."""
+    """The name that starts at a byte of a section of names; empty when it is not there.
+
+    Names share their bytes, so that a small file could have any number of long ones: they are cut.
+    """
     most = min(at + LONGEST_NAME, len(names))
     end = names.find(b"\0", at, most)
     return names[at : end if end >= 0 else most].decode("utf-8", "surrogateescape")

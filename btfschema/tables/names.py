@@ -15,12 +15,15 @@ import numpy.typing as npt
 from btfschema.arrays import Index
 from btfschema.tables.strings import StringTable
 
-__all__ = ["are_sorted", "name_ranks", "rows_between"]
+__all__ = ["are_sorted", "lengths_of", "name_ranks", "rows_between"]
 
 Keys = npt.NDArray[np.uint64]
 
 # Names whose order is looked at before that of all.
 FIRST = 64
+# Rounds of eight bytes for each pair of names, and times that the strings are read through: the
+# least that all pairs need, and more than names need that don't overlap.
+ROUNDS, READINGS = 4, 16
 # By how many of eight bytes belong to a name: the bits that these take in a little-endian number.
 MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
 
@@ -65,7 +68,8 @@ def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
 def are_sorted(strings: StringTable, offsets: npt.NDArray[np.integer]) -> bool:
     """Whether these names stand in order; each may be there several times.
 
-    Offsets past the end of the strings are in no order.
+    Offsets past the end of the strings are in no order. Nor are names that overlap so much that to
+    compare them would take time by the square of their length.
     """
     wide: Index = offsets.astype(np.int64)
     if len(wide) and int(wide.max()) >= max(strings.end, 1):
@@ -75,9 +79,12 @@ def are_sorted(strings: StringTable, offsets: npt.NDArray[np.integer]) -> bool:
     if any(one > other for one, other in pairwise(first)):
         return False
     at, ends = _placed(strings, wide)
-    left = np.arange(len(wide) - 1)
-    step = 0
+    left = (wide[1:] != wide[:-1]).nonzero()[0]
+    step, budget = 0, 8 * ROUNDS * len(wide) + READINGS * strings.end
     while len(left):
+        budget -= 8 * len(left)
+        if budget < 0:
+            return False
         ones, others = left, left + 1
         keys = [
             _eight_bytes(strings, wide.take(here), at.take(here) + step, ends.take(here))
@@ -103,6 +110,16 @@ def rows_between(strings: StringTable, offsets: npt.NDArray[np.integer], name: s
     rows = range(len(offsets))
     first = bisect_left(rows, wanted, key=at)
     return np.arange(first, bisect_right(rows, wanted, first, key=at))
+
+
+def lengths_of(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
+    """How many bytes each name has, told without reading the names.
+
+    Raises:
+        DecodeError: an offset is past the end of the strings.
+    """
+    at, ends = _placed(strings, offsets.astype(np.int64))
+    return ends - at
 
 
 def _placed(strings: StringTable, offsets: Index) -> tuple[Index, Index]:

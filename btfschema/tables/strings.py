@@ -17,10 +17,13 @@ import numpy.typing as npt
 
 from btfschema.errors import DecodeError, EncodeError
 
-__all__ = ["MAX_STRING_OFFSET", "StringTable", "StringTableBuilder"]
+__all__ = ["LONGEST_NAME", "MAX_STRING_OFFSET", "StringTable", "StringTableBuilder"]
 
 # libbpf's BTF_MAX_STR_OFFSET
 MAX_STRING_OFFSET = 0x7FFFFFFF
+
+# The kernel's KSYM_NAME_LEN, which counts the NUL: it takes no longer name of anything.
+LONGEST_NAME = 512
 
 # From one look-up in so many bytes on, decoding the whole table at once is cheaper than one by one.
 BYTES_A_LOOKUP = 256
@@ -144,7 +147,7 @@ class StringTable:
         table = self.holder(offset)
         return _bytes_at(table.data, table.start, offset)
 
-    def beginning(self, offset: int, length: int) -> str:
+    def beginning(self, offset: int, length: int = LONGEST_NAME) -> str:
         """A string for a message: up to so many characters, and ``...`` where there are more.
 
         Strings may overlap. The tails of one long string in full would be more than any memory, and

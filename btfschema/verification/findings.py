@@ -28,10 +28,6 @@ Place = tuple[int, int | None, int]
 """A row of the table, an element of it or None, and a word of that."""
 
 
-# Characters of a name that a violation shows; the longest name that kernels take has 511.
-LONGEST_NAME = 512
-
-
 class Findings:
     """The violations of one container so far, in the order in which they were found.
 
@@ -151,7 +147,7 @@ class Findings:
         if self.btf is None:
             return ""
         try:
-            return self.btf.strings.beginning(offset, LONGEST_NAME)
+            return self.btf.strings.beginning(offset)
         except DecodeError:
             return ""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 from samples import every_kind, tiny
 
-from btfschema import KINDS, Btf, Builder, Kind, views
+from btfschema import KINDS, Btf, Builder, Kind, loads, views
+from btfschema.arrays import Index
 from btfschema.errors import (
     AmbiguousNameError,
     TypeIdError,
@@ -18,6 +21,7 @@ from btfschema.errors import (
     WrongKeyError,
 )
 from btfschema.model import lookups
+from btfschema.tables import StringTable, names
 
 
 def built(*added: views.TypeView) -> Btf:
@@ -144,6 +148,47 @@ class TestMisses:
         with pytest.raises(AmbiguousNameError, match="3 enumerators 'X' with 2 values: 1 in ENUM"):
             btf.enumerator("X")
         assert built(one, one).enumerator("X").enum.id == 1
+
+
+class TestOverlaps:
+    """Names that are the tails of one long string: in full they are its square."""
+
+    COUNT = 3000
+
+    def overlapping(self) -> Btf:
+        strings = b"\0" + b"a" * self.COUNT + b"\0"
+        empty = Kind.STRUCT << 24
+        words = [word for at in range(self.COUNT, 0, -1) for word in (at, empty, 4)]
+        types = np.array(words, "<u4").tobytes()
+        sizes = (24, 0, len(types), len(types), len(strings))
+        return loads(struct.pack("<HBB5I", 0xEB9F, 1, 0, *sizes) + types + strings)
+
+    def test_they_are_found_and_their_order_is_not_looked_at_for_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        btf, looked = self.overlapping(), 0
+        eight = names._eight_bytes
+
+        def counted(strings: StringTable, offsets: Index, at: Index, ends: Index) -> names.Keys:
+            nonlocal looked
+            looked += 8 * len(at)
+            return eight(strings, offsets, at, ends)
+
+        monkeypatch.setattr(names, "_eight_bytes", counted)
+        assert [view.id for view in btf.find_all("a" * 10)] == [10]
+        assert not btf.is_sorted
+        assert 0 < looked < 128 * self.COUNT
+
+    def test_they_are_no_suggestions(self) -> None:
+        btf = self.overlapping()
+        tracemalloc.start()
+        with pytest.raises(UnknownNameError, match=r"^no type 'zzzz'$"):
+            btf["zzzz"]
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 800 * self.COUNT
+        with pytest.raises(UnknownNameError, match="did you mean 'aaaa"):
+            btf["a" * 5 + "b"]
 
 
 class TestPaths:
