@@ -231,13 +231,9 @@ def misnamed(count: int) -> list[TypeView]:
 
 
 def nested(count: int) -> list[TypeView]:
-    """Structs without names, each the first member of the next."""
-    bodies = (
-        views.Struct("", 4 * at, [views.Member("", at), *members(["", f"y{at}"])[1:]])
-        for at in range(2, count)
-    )
+    """Structs without names, each the one member of the next."""
     first = views.Struct("", 4, members(["x"]))
-    return [INT, first, *bodies, views.Struct("top", 4 * count, [views.Member("", count)])]
+    return [INT, first, *(views.Struct("", 4, members([""], at)) for at in range(2, count))]
 
 
 @pytest.mark.parametrize("types", [namesakes, unnamed, misnamed, nested])
@@ -246,7 +242,7 @@ def test_telling_names_apart_in_c(types: Callable[[int], list[TypeView]]) -> Non
         btf = built(*types(count))
         return lambda: c_header(btf)
 
-    assert_linear(make)
+    assert_linear(make, 300)
 
 
 def test_copies_of_members_are_limited() -> None:
