@@ -101,6 +101,11 @@ class Aligned:
     new: Leaf | None
     what: What | None
 
+    @property
+    def path(self) -> str:
+        """The member's name in the newer one, or in the older one that alone has it."""
+        return "".join([leaf.path for leaf in (self.new, self.old) if leaf is not None][:1])
+
 
 def aligned_members(old: Pair, new: Pair) -> Iterator[Aligned]:
     """The members of two structs beside each other.
@@ -144,16 +149,12 @@ def compare_members(old: Pair, new: Pair) -> tuple[list[Difference], list[tuple[
     for one in aligned_members(old, new):
         if one.what is None:
             continue
-        name = (one.new or one.old or _NOTHING).path
-        found.append(Difference(one.what, name, _part(one.old), _part(one.new)))
+        found.append(Difference(one.what, one.path, _part(one.old), _part(one.new)))
         if one.old is None or one.new is None or one.old.size == one.new.size:
             continue
         if one.what in ("grown", "moved"):
             grown |= dict.fromkeys(grown_parts(old[0], one.old.type_id, new[0], one.new.type_id))
     return found, list(grown)
-
-
-_NOTHING = Leaf("", "", 0, 0, 0, None)
 
 
 def _part(leaf: Leaf | None) -> Part | None:

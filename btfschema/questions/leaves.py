@@ -14,6 +14,8 @@ __all__ = ["Holder", "Leaf", "leaves_of", "part_by_value"]
 
 # More of a struct is not compared member by member; the kernel's largest has some hundreds.
 MOST_LEAVES = 1 << 16
+# What lies in more anonymous structs than that is no leaf of its own: C promises 63.
+MOST_INSIDE = 256
 
 
 @frozen
@@ -60,7 +62,10 @@ class Leaf:
 
 
 def leaves_of(catalog: Catalog, type_id: int) -> list[Leaf]:
-    """The leaves of a struct or union, in file order; at most ``MOST_LEAVES``."""
+    """The leaves of a struct or union, in file order.
+
+    There are at most ``MOST_LEAVES``, with the anonymous structs and unions that they lie in.
+    """
     found: list[Leaf] = []
     # Members still to be taken, the next one last: each with what its names begin with, where its
     # struct starts, and what it lies in.
@@ -68,11 +73,12 @@ def leaves_of(catalog: Catalog, type_id: int) -> list[Leaf]:
     waiting = [(*one, "", 0, outermost, frozenset({type_id})) for one in _members(catalog, type_id)]
     waiting.reverse()
     holders = 0
-    while waiting and len(found) < MOST_LEAVES:
+    while waiting and len(found) + holders < MOST_LEAVES:
         name, member_type, at, width, prefix, base, inside, opened = waiting.pop()
         inner = _without_qualifiers(catalog, member_type)
         bit_offset, path = base + at, prefix + name
-        if _is_anonymous(catalog, inner) and inner not in opened:
+        is_open = inner in opened or len(inside) == MOST_INSIDE
+        if _is_anonymous(catalog, inner) and not is_open:
             members = list(_members(catalog, inner))
             start = f"{path}." if name else prefix
             holders += 1

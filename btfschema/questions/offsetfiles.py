@@ -12,6 +12,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from btfschema.questions.offsets import Answer, Question
+from btfschema.render.c.words import c_string
 
 __all__ = ["COLUMNS", "FORMS", "Answers", "Form", "lacking", "written"]
 
@@ -24,8 +25,6 @@ COLUMNS = ("question", "found", "value", "size", "bits", "shift")
 NAMED = 6
 # What C and Python allow in a name.
 NO_WORD = re.compile(r"\W+", re.ASCII)
-# What C reads otherwise between quotes; question marks for trigraphs.
-NOT_PLAIN = re.compile(rb"[^ !#->@-\[\]-~]")
 
 
 @frozen
@@ -116,13 +115,16 @@ def _json(answers: Answers, *, pretty: bool) -> str:
 
 def _names(questions: Sequence[Question]) -> list[str]:
     """A word for each question, each another one."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for question in questions:
         first = question.texts[0]
         word = NO_WORD.sub("_", first).strip("_") or "question"
-        word = word if not word[0].isdigit() else f"_{word}"
-        names.append(word if word not in names else f"{word}_{len(names)}")
-    return names
+        name = word = word if not word[0].isdigit() else f"_{word}"
+        number = len(names)
+        while name in names:
+            name, number = f"{word}_{number}", number + 1
+        names[name] = None
+    return list(names)
 
 
 def _comment(lines: Iterable[str]) -> str:
@@ -134,13 +136,6 @@ def _ascii(text: str) -> str:
     """Text in one line of printable ASCII, which doesn't end with a backslash."""
     found = json.dumps(text)[1:-1].replace('\\"', '"')
     return f"{found} " if found.endswith("\\") else found
-
-
-def _c_string(text: str) -> str:
-    data = text.encode("utf-8", "surrogateescape")
-    # Three octal digits end an escape, whatever follows.
-    plain = NOT_PLAIN.sub(lambda found: b"\\%03o" % found[0][0], data)
-    return '"' + plain.decode("ascii") + '"'
 
 
 STRUCTS = """\
@@ -178,7 +173,7 @@ def _header(answers: Answers) -> str:
             value = "false, 0" if one.value is None else f"true, {_c_number(one.value)}"
             parts.append(f"\t.{name} = {{ {value}, {one.size or 0}, {one.bits}, {one.shift} }},\n")
         parts.append("};\n\n")
-        table += [f"\t{{ {_c_string(name)}, &btfschema_offsets_{number} }},\n" for name in kernels]
+        table += [f'\t{{ "{c_string(name)}", &btfschema_offsets_{number} }},\n' for name in kernels]
     parts.append(
         "static const struct btfschema_kernel {\n\tconst char *name;\n"
         "\tconst struct btfschema_offsets *offsets;\n} btfschema_kernels[] = {\n"

@@ -15,6 +15,8 @@ from building import built
 
 from btfschema import Btf, views
 from btfschema.errors import EncodeError, MatchError
+from btfschema.questions import leaves
+from btfschema.questions.catalog import catalog_of
 from btfschema.render.c import c_header
 from btfschema.views import TypeView
 from btfschema_transforms.dedup import dedup
@@ -243,6 +245,15 @@ def test_telling_names_apart_in_c(types: Callable[[int], list[TypeView]]) -> Non
         return lambda: c_header(btf)
 
     assert_linear(make, 300)
+
+
+def test_the_members_of_anonymous_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each type holds the one before it twice, and none has a member with a name."""
+    monkeypatch.setattr(leaves, "MOST_LEAVES", 500)
+    count = 14
+    twice = ([views.Member("", at), views.Member("", at)] for at in range(2, 2 + count))
+    btf = built(INT, views.Union("", 4), *(views.Union("", 4, pair) for pair in twice))
+    assert lines_run(lambda: leaves.leaves_of(catalog_of(btf), count + 2)) < 100 * 500
 
 
 def test_copies_of_members_are_limited() -> None:

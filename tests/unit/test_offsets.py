@@ -182,6 +182,12 @@ class TestForms:
                 kept = one.found, one.value, one.size, one.bits, one.shift
                 assert found[name][one.question] == kept
 
+    def test_names_in_a_c_header_stay_apart(self) -> None:
+        questions = parse_questions("a.b_2\na.b\na.b | c.d\n")
+        text = written(Answers(questions), "c")
+        declared = [line.split()[-1] for line in text.splitlines() if "_answer a_b" in line]
+        assert declared == ["a_b_2;", "a_b;", "a_b_3;"]
+
     @pytest.mark.debian
     @pytest.mark.parametrize("grouped", [False, True])
     def test_a_c_header(self, grouped: bool, tmp_path: Path) -> None:
