@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from btfschema.errors import EncodeError
 from btfschema.model.container import Btf
 from btfschema.render.c.chosen import OBJECTS
 from btfschema.render.c.columns import COMPOSITE, DECLARABLE, ENUMS, KNOWN, TypeColumns
@@ -30,6 +31,10 @@ TAB = 8
 COMMENTS_AT = 56
 
 OUT_OF_ORDER = "XXX the BTF has these members in another order"
+
+# More members than a person reads, those of structs inside of the struct included. Structs that
+# hold each other twice would have more than memory holds.
+MOST_MEMBERS = 1 << 18
 
 # Stands for the members of a struct that is defined in place.
 BODY = "\0"
@@ -102,6 +107,7 @@ class Viewer:
         self._paint = paint
         self._lines: list[str] = []
         self._line_shown = 0
+        self._members_shown = 0
         self._outline = Outline(self._types, self._layout)
         self._open: set[int] = set()
 
@@ -121,6 +127,7 @@ class Viewer:
         Raises:
             TypeIdError: there is no such id.
             UnresolvedError: the type can't be declared in C.
+            EncodeError: structs hold each other so often that nobody reads all of it.
         """
         types = self._types
         self._start(type_id)
@@ -192,15 +199,24 @@ class Viewer:
     def _start(self, type_id: int) -> None:
         """Refuse an id that is not there, and forget what was shown before."""
         self._types.require(type_id)
-        self._lines, self._line_shown = [], 0
+        self._lines, self._line_shown, self._members_shown = [], 0, 0
         self._outline = Outline(self._types, self._layout)
         self._open.clear()
 
-    def _enter(self, type_id: int) -> None:
-        """Refuse to show a struct inside of itself, which would never end."""
-        if type_id in self._open:
-            raise self._types.circle(type_id)
-        self._open.add(type_id)
+    def _enter(self, layout: StructLayout) -> None:
+        """Refuse to show a struct inside of itself, which would never end, and too many members."""
+        if layout.id in self._open:
+            raise self._types.circle(layout.id)
+        self._open.add(layout.id)
+        self._members_shown += len(layout.members)
+        if self._members_shown > MOST_MEMBERS:
+            raise EncodeError(
+                f"{self._types.describe(layout.id)}: structs are repeated inside of structs, "
+                "too many members to show",
+                type_id=layout.id,
+                got=self._members_shown,
+                expected=f"{MOST_MEMBERS} at most",
+            )
 
     def declaration(self, type_id: int, name: str = "") -> str:
         """Something of this type as C declares it, on one line; structs without their members.
@@ -250,7 +266,7 @@ class Viewer:
         """The members of a struct that begins at byte ``start``; -1 when it is elsewhere."""
         types, lines = self._types, self._lines
         line_shown = self._line_shown
-        self._enter(layout.id)
+        self._enter(layout)
         if not layout.in_order:
             lines.append(indent(level) + self._comment(OUT_OF_ORDER, "hole"))
         self._add_holes(layout.leading_bit_hole, layout.leading_hole, level)
@@ -358,6 +374,7 @@ class Viewer:
         Raises:
             TypeIdError: there is no such id.
             UnresolvedError: the type can't be declared in C.
+            EncodeError: structs hold each other so often that nobody reads all of it.
         """
         types = self._types
         self._start(type_id)
@@ -396,7 +413,7 @@ class Viewer:
 
     def _struct_data(self, type_id: int, expand: bool) -> Step:
         types, layout = self._types, struct_layout(self._types, type_id)
-        self._enter(type_id)
+        self._enter(layout)
         members = []
         for place in layout.members:
             member = {

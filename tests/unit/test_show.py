@@ -13,7 +13,7 @@ from shell import as_text
 from shell import btfschema as run
 
 from btfschema import Btf, Builder, dump
-from btfschema.errors import BtfError, TypeIdError, UnresolvedError
+from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
 from btfschema.render.show import Viewer
 from btfschema.render.structs import struct_layout, struct_layouts
 from btfschema.render.text import format_type
@@ -217,6 +217,19 @@ def test_what_can_not_be_shown() -> None:
             viewer.text(type_id)
     with pytest.raises(UnresolvedError, match="no struct or union"):
         struct_layout(btf, INT)
+
+
+def test_structs_that_hold_each_other_twice_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("btfschema.render.show.MOST_MEMBERS", 100)
+    pairs = ([Member("", at), Member("", at)] for at in range(6, 16))
+    btf = built(Union("", 4, [Member("x", INT)]), *(Union("", 4, pair) for pair in pairs))
+    viewer = Viewer(btf)
+    for shown in (viewer.text, viewer.data):
+        shown(10)
+        with pytest.raises(EncodeError, match="too many members to show"):
+            shown(btf.end_id - 1)
 
 
 def test_as_data(btf: Btf) -> None:
