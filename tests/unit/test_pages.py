@@ -20,6 +20,7 @@ from shell import btfschema
 from btfschema.cli.core_page import core_page
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.page import page
+from btfschema.errors import SpecError
 from btfschema.render.html import Foot
 
 FOOT = Foot("btfschema check", {"--target": ["a", "b"]}, version="1", made="now")
@@ -225,6 +226,15 @@ def test_names_of_any_characters_are_text(file: str, kernel: str, name: str) -> 
     wanted = Page(page(plain, {}, Foot("c", {"-B": ["i"]}, version="1", made="now")))
     assert sorted(read.tags) == sorted(wanted.tags)
     assert len(read.values) == len(wanted.values)
+
+
+@pytest.mark.parametrize("date", ["yesterday", "nan", "1e30"])
+def test_a_date_that_is_none_is_refused_in_words(
+    date: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+    with pytest.raises(SpecError, match=f"SOURCE_DATE_EPOCH is '{date}', expected seconds"):
+        Foot()
 
 
 def matrix_row(changed: dict[str, Any]) -> dict[str, Any]:

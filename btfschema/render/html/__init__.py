@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from btfschema.errors import SpecError
+from btfschema.escapes import printable
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -28,9 +31,21 @@ __all__ = ["Foot", "render_page"]
 
 
 def _now() -> str:
-    """The time in UTC; ``SOURCE_DATE_EPOCH`` stands for it where pages must be the same again."""
-    seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    """The time in UTC; ``SOURCE_DATE_EPOCH`` stands for it where pages must be the same again.
+
+    Raises:
+        SpecError: the variable is no time.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        made = datetime.fromtimestamp(float(given or time.time()), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise SpecError(
+            f"SOURCE_DATE_EPOCH is {printable(given or '')!r}, expected seconds since 1970",
+            got=given,
+            expected="seconds since 1970",
+        ) from error
+    return f"{made:%Y-%m-%d %H:%M} UTC"
 
 
 @frozen
@@ -69,8 +84,6 @@ def _environment() -> Environment:
     """The templates; style sheet and script are globals of theirs, taken as they are."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
-
-    from btfschema.escapes import printable
 
     def shown(value: object) -> object:
         # What macros and blocks return has been through here.
