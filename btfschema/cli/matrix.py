@@ -137,7 +137,9 @@ def because(reason: Mapping[str, Any]) -> str:
             kinds = sorted({one["kind"].lower() for one in reason["candidates"]})
             return f"in the target a {' or '.join(kinds)}"
         case "encoding":
-            return "another encoding in the target"
+            return (
+                f"encoding {reason['encoding']}, in the target {' or '.join(reason['encodings'])}"
+            )
         case "shared":
             return "the target has one for several"
     return f"{reason.get('matches_total', len(reason['matches']))} in the target would do"

@@ -12,6 +12,7 @@ from building import built
 from ext_sections import with_ext
 
 from btfschema import Btf, Builder, Context, Pipeline, dumps, views
+from btfschema.cli.matrix import because
 from btfschema.errors import MatchError, PassError, RequirementError
 from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
@@ -428,6 +429,23 @@ class TestExplanation:
         assert (lost["reason"], lost["candidates"], lost["changes"]) == ("missing", [], [])
         assert error.type_id == 2
 
+    def test_the_encodings_are_said_and_why_char_has_another(self) -> None:
+        signed = views.Int("char", 1, views.IntEncoding.SIGNED)
+        base = built(signed, views.Int("flag", 1, views.IntEncoding.BOOL))
+        members = [views.Member("a", 1), views.Member("b", 2, 8)]
+        split = built(views.Struct("mine", 2, members), base=base)
+        with pytest.raises(MatchError) as caught:
+            relocate(split, built(views.Int("char", 1), views.Int("flag", 1)))
+        char, flag = map(str, caught.value.mismatches)
+        assert char.startswith(
+            "int char [1]: encoding signed, in the target unsigned: "
+            "kernels from 6.2 on are compiled with -funsigned-char"
+        )
+        assert flag.startswith("int flag [2]: encoding bool, in the target unsigned\n")
+        row = caught.value.mismatches[0].as_dict()
+        assert (row["encoding"], row["encodings"]) == ("signed", ["unsigned"])
+        assert because(row) == "encoding signed, in the target unsigned"
+
     def test_each_reason_has_words(self) -> None:
         said: dict[str, str] = {}
         for case in CASES.values():
@@ -439,7 +457,7 @@ class TestExplanation:
                 said |= {one.reason: str(one).split(": ", 1)[1] for one in error.mismatches}
         assert said.keys() == {"missing", "kind", "size", "encoding", "ambiguous", "shared"}
         assert said["shared"] == "the target has one, [1], for several distilled types"
-        assert said["encoding"] == "another encoding in the target"
+        assert said["encoding"] == "encoding unsigned, in the target unsigned, 3 bits at bit 0"
         assert said["kind"] == "the target has only forward declaration [1]"
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from btfschema import Btf
+from btfschema import Btf, Kind
 from btfschema.escapes import printable
 from btfschema.model import notes, remembered
 from btfschema.render import SharedList, listed
 from btfschema.schema import parts_of_plan
+from btfschema.views import IntEncoding
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
 from btfschema_transforms.sameness.embedding import Embedding, User
 from btfschema_transforms.sameness.matching import (
@@ -40,6 +41,9 @@ SHOWN_CANDIDATES = 8
 TOLD = 8
 
 UNCHANGED = MemberDiff()
+SIGNS = {"signed", "unsigned"}
+# What CHARs of other signs in two kernels come of.
+CHAR_SIGN = "kernels from 6.2 on are compiled with -funsigned-char"
 SPOKEN = {"FWD": "forward declaration", "ENUM64": "enum"}
 
 
@@ -87,6 +91,8 @@ class Mismatch:
         size: bytes that are wanted, None for a FWD.
         candidates: the target's types of that name, in id order.
         sizes: of those of the wanted kind, ascending, each once.
+        encoding: of an INT, in words, when the target has it in other encodings.
+        encodings: those of the first, each once.
         matches: ids of those that would do, the first
             :data:`~btfschema.render.jsonlines.LISTED` of them: several when ambiguous,
             one when shared.
@@ -103,6 +109,8 @@ class Mismatch:
     size: int | None
     candidates: Others = NOBODY
     sizes: tuple[int, ...] = ()
+    encoding: str = ""
+    encodings: tuple[str, ...] = ()
     matches: tuple[int, ...] = ()
     matches_total: int = 0
     embedded_by: tuple[User, ...] = ()
@@ -122,6 +130,11 @@ class Mismatch:
             "name": self.name,
             "reason": self.reason,
             "size": self.size,
+            **(
+                {"encoding": self.encoding, "encodings": list(self.encodings)}
+                if self.encoding
+                else {}
+            ),
             **self.candidates.data,
             **listed("matches", self.matches, self.matches_total),
             "embedded_by": [user.as_dict() for user in self.embedded_by],
@@ -146,7 +159,10 @@ class Mismatch:
             case "kind":
                 return f"the target has only {_listed(self.candidates, len(self.candidates))}"
             case "encoding":
-                return "another encoding in the target"
+                there = " or ".join(self.encodings)
+                signs = self.name == "char" and {self.encoding, *self.encodings} == SIGNS
+                why = f": {CHAR_SIGN}" if signs else ""
+                return f"encoding {self.encoding}, in the target {there}{why}"
             case "ambiguous":
                 places = [self._place(one) for one in self.matches[:SHOWN_CANDIDATES]]
                 found = [self.candidates[place] for place in places]
@@ -233,12 +249,38 @@ def _asked(wanted: Wanted, target: Btf, reason: Reason) -> dict[str, Any]:
     }
 
 
+def _encoded(wanted: Wanted, target: Btf) -> tuple[str, tuple[str, ...]]:
+    """An INT's encoding in words, and those of the target's first INTs of its name and size."""
+    bits: Any = target.types.plan.kinds[Kind.INT].fixed[0].bits
+    same = target_of(target).namesakes(wanted.name).sizes[wanted.kind, wanted.size]
+    words = [wanted.encoding, *(one.encoding for one in same[:SHOWN_CANDIDATES])]
+    said = [_encoding_words(bits.split(word), wanted.size) for word in words]
+    if said[0] in said[1:]:
+        # They differ in bits that mean nothing.
+        said = [f"{text} ({word:#x})" for text, word in zip(said, words, strict=True)]
+    return said[0], tuple(dict.fromkeys(said[1:]))
+
+
+def _encoding_words(parts: Mapping[str, int], size: int) -> str:
+    """Such as "unsigned", or "signed, 3 bits at bit 2"."""
+    value = parts["encoding"]
+    names = [name.lower() for name, flag in IntEncoding.__members__.items() if flag & value]
+    text = " ".join(names) or ("unsigned" if not value else f"encoding {value}")
+    if (parts["bits"], parts["bit_offset"]) == (size * 8, 0):
+        return text
+    return f"{text}, {parts['bits']} bits at bit {parts['bit_offset']}"
+
+
 def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:
     """What is the same for all splits that want a type whose name the target has."""
     known = target_of(target)
     matches = known.partners(wanted, policy)
+    reason = _reason(wanted, known.namesakes(wanted.name), matches)
+    encoding, encodings = _encoded(wanted, target) if reason == "encoding" else ("", ())
     return {
-        **_asked(wanted, target, _reason(wanted, known.namesakes(wanted.name), matches)),
+        **_asked(wanted, target, reason),
+        "encoding": encoding,
+        "encodings": encodings,
         "candidates": _others(target, wanted.name),
         "sizes": _sizes(target, wanted.name, wanted.kind),
         "matches": matches.ids,
