@@ -105,6 +105,8 @@ class ElfReader:
         ident = stream.read(16)
         if len(ident) < 16:
             raise self.error(f"truncated ELF: {size} bytes end inside the header", got=size)
+        self.elf_class: ElfClass
+        self.byteorder: ByteOrder
         self.elf_class, self.byteorder = class_and_order(ident, name)
         self.structs: Any = _structs(self.elf_class, self.byteorder)
         self.header = self.parse(self.structs.Elf_Ehdr, 0, "header")
