@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from btfschema.cli import Interrupted
 from btfschema.cli.answers import complaint, print_json
 from btfschema.cli.options import Decorator, json_options
-from btfschema.cli.outputs import DASH, echo, output_stream
+from btfschema.cli.outputs import BASE_SUFFIX, DASH, echo, output_stream
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
 from btfschema.escapes import printable
@@ -42,9 +42,6 @@ __all__ = [
     "type_count",
 ]
 
-
-# Of a distilled base beside raw BTF.
-BASE_SUFFIX = ".base"
 
 file_arguments: Decorator = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True)
@@ -202,7 +199,7 @@ class Reports:
         out: takes one JSON object a line, or None.
         progress: shown on the way, or None.
         summary: is given each report, or None.
-        journal: is told what is finished, or None.
+        journal: is told what is finished, and closed at the end, or None.
         notes: counts notes by how they end; the first that ends like this is said. None says all.
         rows: prints each report, or None.
     """
@@ -276,6 +273,8 @@ def run_batch(
     outcomes = Counter[str]()
     try:
         with ExitStack() as stack:
+            if reports.journal is not None:
+                stack.callback(reports.journal.close)
             if report is not None:
                 out = stack.enter_context(output_stream(report))
                 reports = evolve(reports, out=out)

@@ -102,9 +102,7 @@ def core(
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if out_dir is not None:
-            journal = _journal(out_dir, objects, kernels)
-            stack.callback(journal.close)
-            reports = evolve(reports, journal=journal)
+            reports = evolve(reports, journal=_journal(out_dir, objects, kernels))
         if kernels.walked and not quiet:
             progress = Progress(len(kernels.paths))
             stack.callback(progress.close)

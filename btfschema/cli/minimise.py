@@ -110,9 +110,7 @@ def minimise(
         if out_dir is not None:
             stats = {path: list(_state(path)) for path in (*programs, *modules)}
             run = {"minimise": [stats, keep, members], "version": version("btfschema")}
-            journal = Journal(out_dir, run)
-            stack.callback(journal.close)
-            reports = evolve(reports, journal=journal)
+            reports = evolve(reports, journal=Journal(out_dir, run))
         if kernels.walked and not quiet:
             progress = Progress(len(kernels.paths))
             stack.callback(progress.close)

@@ -151,9 +151,7 @@ def _run(
         workers = stack.enter_context(workers_of(executor, jobs))
         reports = Reports(summary=told)
         if files.walked and output is not None and output != DASH:
-            journal = _journal(output, work.questions, files)
-            stack.callback(journal.close)
-            reports = evolve(reports, journal=journal)
+            reports = evolve(reports, journal=_journal(output, work.questions, files))
         if files.walked and not quiet:
             progress = Progress(len(files.paths))
             stack.callback(progress.close)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from btfschema.sources.files import Content, FileId, StrPath
 
 __all__ = [
+    "BASE_SUFFIX",
     "DASH",
     "SOURCES",
     "binary_stdout",

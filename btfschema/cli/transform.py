@@ -193,9 +193,7 @@ def transform_all(
         if found.walked and out_dir is not None:
             bases = {name: str(one) for name, one in {"": opened, **named}.items()}
             run = {"pipeline": text, "version": version("btfschema"), "bases": bases}
-            journal = Journal(out_dir, run)
-            stack.callback(journal.close)
-            reports = evolve(reports, journal=journal)
+            reports = evolve(reports, journal=Journal(out_dir, run))
         if found.walked:
             reports = evolve(reports, summary=summary, notes=summary.notes)
         if found.walked and not quiet:
