@@ -110,10 +110,24 @@ def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
 
 
 def _below(root: str) -> Iterable[Below]:
-    """The files below a directory, or in a package, which is unpacked as long as a command runs."""
+    """The files below a directory, or in a package, which is unpacked as long as a command runs.
+
+    Raises:
+        SourceError: it is neither, or damaged.
+        OSError: it can't be read.
+    """
+    from btfschema.errors import SourceError
+    from btfschema.sources.reading import ARCHIVES
+
     if Path(root).is_dir():
         return files_below(root)
-    return click.get_current_context().with_resource(unpacked_package(root))[1]
+    try:
+        return click.get_current_context().with_resource(unpacked_package(root))[1]
+    except SourceError as error:
+        if error.expected != ARCHIVES:
+            raise
+        advice = "and --all takes these or a directory; give files with BTF as FILE"
+        raise SourceError(f"{error}, {advice}", expected=ARCHIVES) from None
 
 
 @frozen

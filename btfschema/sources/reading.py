@@ -23,12 +23,23 @@ from btfschema.sources.parts import part_of
 if TYPE_CHECKING:
     from btfschema.model.objectfile import ObjectFile
 
-__all__ = ["STDIN", "Source", "SourceFormat", "StrPath", "name_of", "open_archive", "read_source"]
+__all__ = [
+    "ARCHIVES",
+    "STDIN",
+    "Source",
+    "SourceFormat",
+    "StrPath",
+    "name_of",
+    "open_archive",
+    "read_source",
+]
 
 StrPath = str | os.PathLike[str]
 SourceFormat = Literal["raw", "elf", "image", "scan"]
 
 STDIN = "-"
+# What open_archive expects.
+ARCHIVES = "a .deb, .rpm, tar or cpio file"
 # A boot image with a compressed payload, in a package, has five.
 MOST_LAYERS = 8
 STEP = 1 << 20
@@ -199,9 +210,7 @@ class _Layers:
             if kind is not None:
                 return archives.entries(kind, unpacking, self.name, most)
             self.stream, self.size = _rewound(unpacking.rest(self.limit))
-        raise SourceError(
-            f"{self.name}: no package and no archive", expected="a .deb, .rpm, tar or cpio file"
-        )
+        raise SourceError(f"{self.name}: no package and no archive", expected=ARCHIVES)
 
     def _unpacking(self, codec: Codec, offset: int, length: int, *, one: bool) -> Unpacking:
         window = Window(self.stream, offset, length)

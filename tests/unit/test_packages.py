@@ -126,6 +126,7 @@ def test_a_package_is_a_tree(tmp_path: Path, package: str) -> None:
 def test_a_file_that_is_no_package_is_no_tree(tmp_path: Path) -> None:
     done = btfschema("verify", "--all", put(tmp_path, KERNEL))
     assert (done.returncode, b"no package and no archive" in done.stderr) == (1, True)
+    assert b", and --all takes these or a directory; give files with BTF as FILE\n" in done.stderr
 
 
 @pytest.mark.parametrize("package", ["cpio", "tar"])
