@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from offset_paths import PATHS, relocated
+from shell import btfschema
 
 from btfschema import Btf, Builder, dump, views
 from btfschema.cli import cli, offsets
@@ -348,3 +349,11 @@ def test_many_kernels_take_the_memory_of_a_few(cloud_bytes: bytes, tmp_path: Pat
         peaks.append(int(done.stderr.split()[-1]))
         assert len((tmp_path / f"{count}.csv").read_text().splitlines()) == 1 + 2 * count
     assert peaks[1] < 1.15 * peaks[0]
+
+
+def test_an_error_names_the_file_whose_line_it_is(tmp_path: Path) -> None:
+    paths = tmp_path / "paths.txt"
+    paths.write_text("task_struct.pid\nfoo bar\n")
+    done = btfschema("offsets", paths, paths)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"btfschema: {paths}: line 2: 'foo bar' is no path".encode())
