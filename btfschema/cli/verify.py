@@ -106,7 +106,7 @@ def verify(
     base_btf = found.over(base_btf)
     guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
-    taken = f"Linux {kernel} takes it" if level == "kernel" else "readers take it"
+    taken = f"Linux {kernel} accepts it" if level == "kernel" else "readers accept it"
     told = _Told(as_json, pretty, None if quiet or found.walked else taken, report == DASH)
     told.whole = all_violations
     with ExitStack() as stack:

@@ -32,7 +32,7 @@ def wanted(
             continue
         if one.btf is None:
             raise EncodeError(
-                f"{one!r} was not read from a container, so nothing tells what it needs",
+                f"{one!r} was not read from a container, so what it needs is unknown",
                 got=one,
                 expected="a view from btf[id]; add() takes any other",
             )
@@ -49,7 +49,7 @@ def wanted(
         ids.append(one.id)
     if ids and source is None:
         raise EncodeError(
-            f"nothing tells which container type {ids[0]} is of",
+            f"the container of type {ids[0]} is unknown",
             got=ids[0],
             expected="views, or copy(ids, source)",
         )

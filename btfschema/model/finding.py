@@ -190,7 +190,7 @@ def type_id_of(key: Any) -> int:
         return index(key)
     except TypeError:
         raise WrongKeyError(
-            f"{key!r} is no type id, name or slice",
+            f"{key!r} is not a type id, name or slice",
             got=key,
             expected='btf[93], btf["task_struct"], btf["struct task_struct"] or btf[90:95]',
         ) from None

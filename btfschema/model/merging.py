@@ -135,7 +135,7 @@ def _joined_strings(
         parts.append(btf.strings.data)
         start += len(btf.strings.data)
     if start > MAX_STRING_OFFSET:
-        raise EncodeError(f"the strings of all take {start} bytes", got=start)
+        raise EncodeError(f"the merged strings would take {start} bytes", got=start)
     own = np.array([btf.strings.start for btf in btfs], np.uint32)
     shifts = (np.array(firsts, np.uint32) - own).repeat(counts)
     uses = np.where((words >= own.repeat(counts)) & (words > 0), words + shifts, words)

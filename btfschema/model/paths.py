@@ -216,7 +216,7 @@ def byte_offset(btf: Btf, where: TypeView | int | str, path: str) -> int:
     if member.bitfield_size or member.bit_offset % 8:
         raise UnresolvedError(
             f"{path!r} is a bit field at bit {member.bit_offset}, which has no offset in bytes: "
-            "offsetof_bits tells it in bits",
+            "use offsetof_bits",
             got=member.bit_offset,
         )
     return member.bit_offset // 8

@@ -78,7 +78,7 @@ def _with_names(btf: Btf, names: list[str]) -> tuple[StringTable, npt.NDArray[np
     offsets = start + np.cumsum(lengths) - lengths
     if start + int(lengths.sum()) > MAX_STRING_OFFSET:
         raise EncodeError(
-            "the new names take the strings past what an offset can say",
+            "with the new names, the strings exceed the largest offset",
             got=start + int(lengths.sum()),
             expected=f"at most {MAX_STRING_OFFSET} bytes",
         )

@@ -110,7 +110,7 @@ def _alternative(text: str, number: int) -> tuple[What, str, str]:
     if path and not call:
         return "offset", path[1], path[2]
     raise SpecError(
-        f"line {number}: {text!r} is no path: write TYPE.member, sizeof(TYPE), "
+        f"line {number}: {text!r} is not a path: write TYPE.member, sizeof(TYPE), "
         "exists(TYPE.member) or enum TYPE.VALUE"
     )
 

@@ -276,7 +276,7 @@ def pick(kind: str, stream: Reader, name: str, limit: int) -> tuple[str, io.Byte
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     raise SourceError(
         f"{name}: the {kind} archive holds {len(names)} files that may have BTF ({shown}{more}): "
-        "unpack it and give the one that is meant; --all takes all of them",
+        "unpack it and pass the file you want, or use --all for all of them",
         got=len(names),
         expected="one file with BTF",
     )

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MOST_LEVELS = 32
-"""How deep records and arrays may lie in each other: Linux' verifier follows no more references."""
+"""How deep records and arrays may be nested: Linux' verifier follows no more references."""
 
 # A type may have this many values, and this many for each of its bytes. Types of no size can
 # multiply without end in a small file.
@@ -65,7 +65,7 @@ class Layout:
     Attributes:
         id: the type, behind its typedefs and qualifiers.
         size: bytes.
-        levels: how many arrays and records lie in each other.
+        levels: how deep arrays and records are nested.
         leaves: how many scalars there are, those of arrays counted.
     """
 
@@ -302,9 +302,9 @@ def fold(
 
 
 def too_deep(type_id: int, levels: int) -> DecodeError:
-    """The error for types that lie in each other too deep."""
+    """The error for types that are nested too deep."""
     return DecodeError(
-        f"{levels} structs and arrays lie in each other, no kernel takes more than {MOST_LEVELS}",
+        f"structs and arrays nested {levels} deep; the limit is {MOST_LEVELS}",
         type_id=type_id,
         got=levels,
         expected=f"at most {MOST_LEVELS}",

@@ -27,7 +27,7 @@ def view_of(data: Data) -> memoryview:
     # numpy says that its arrays are buffers only since Python 3.12.
     view = memoryview(data)  # type: ignore[arg-type]
     if not view.c_contiguous:
-        raise DecodeError("the data does not lie in a row", expected="contiguous bytes")
+        raise DecodeError("the data is not contiguous", expected="contiguous bytes")
     if view.nbytes == 0:
         return memoryview(b"")
     return view.cast("B")

@@ -202,7 +202,7 @@ class _Checker:
         if known is not None and level + known.height < MAX_DEPTH:
             return known
         if level >= MAX_DEPTH:
-            raise RefusedError("field.depth", level, f"less than {MAX_DEPTH} structs in each other")
+            raise RefusedError("field.depth", level, f"fewer than {MAX_DEPTH} nested structs")
         fields: list[Special] = []
         once: list[str] = []
         height = 0

@@ -89,7 +89,7 @@ class TestCopy:
         builder = Builder()
         assert builder.copy(93, cloud) == builder.copy(cloud[93])
         assert builder.copy([]) == {}
-        with pytest.raises(EncodeError, match="which container type 93 is of"):
+        with pytest.raises(EncodeError, match="the container of type 93 is unknown"):
             builder.copy(93)
         with pytest.raises(EncodeError, match="was not read from a container"):
             builder.copy(views.Int("int", 4))

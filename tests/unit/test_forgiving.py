@@ -130,7 +130,7 @@ def test_verify_takes_the_running_kernel(
 ) -> None:
     monkeypatch.setattr(inputs, "RUNNING_KERNEL", str(file))
     done = as_text(btfschema("verify"))
-    assert (done.returncode, done.stdout) == (0, f"{file}: Linux 6.18 takes it\n")
+    assert (done.returncode, done.stdout) == (0, f"{file}: Linux 6.18 accepts it\n")
     monkeypatch.setattr(inputs, "RUNNING_KERNEL", str(tmp_path / "none"))
     done = as_text(btfschema("verify"))
     assert done.returncode == 2

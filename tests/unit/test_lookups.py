@@ -55,9 +55,9 @@ class TestKeys:
 
     @pytest.mark.parametrize("key", [None, 3.5, b"int", object])
     def test_wrong_keys_say_what_is_right(self, key: object) -> None:
-        with pytest.raises(WrongKeyError, match="is no type id, name or slice"):
+        with pytest.raises(WrongKeyError, match="is not a type id, name or slice"):
             tiny()[key]  # type: ignore[call-overload]  # pyright: ignore
-        with pytest.raises(TypeError, match="is no type id, name or slice"):
+        with pytest.raises(TypeError, match="is not a type id, name or slice"):
             assert key in tiny()
 
     def test_wrong_kinds_say_what_is_right(self) -> None:

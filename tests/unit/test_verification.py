@@ -392,7 +392,7 @@ def test_the_command_lists_all_violations(tmp_path: Path) -> None:
     done = btfschema("verify", sound, broken)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[0] == f"{sound}: Linux {LATEST} takes it"
+    assert lines[0] == f"{sound}: Linux {LATEST} accepts it"
     assert lines[1].startswith(f'{broken}: type 1 (PTR "p") at byte 24 breaks record.name: ')
     assert lines[2].startswith(f'{broken}: type 1 (PTR "p") at byte 32 breaks reference.exists: ')
     assert lines[3:] == ["1 of 2 files are sound"]

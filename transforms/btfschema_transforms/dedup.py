@@ -84,7 +84,7 @@ class Dedup(Pass):
         notes = [
             Diagnostic(
                 f"{found.btf.describe(one)} stays a forward declaration: the name is defined in "
-                "several ways, and nothing tells which is meant",
+                "several ways, and it is unclear which applies",
                 "note",
             )
             for one in found.ambiguous

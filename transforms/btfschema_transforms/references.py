@@ -118,7 +118,7 @@ def _refuse(btf: Btf, graph: Graph, among: Index, type_id: int) -> NoReturn:
     who = f"type {btf.describe(referrer)}" if referrer is not None else ".BTF.ext"
     raise PassError(
         f"{who} refers to the base's {btf.describe(type_id)}, "
-        "which a distilled base can't stand for",
+        "which a distilled base can't represent",
         type_id=referrer,
         got=type_id,
         expected="a reference to data types: those can be found again in another base",

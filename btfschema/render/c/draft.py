@@ -178,7 +178,7 @@ class Draft:
 
 def _too_many(number: int, most: int) -> EncodeError:
     return EncodeError(
-        "structs without a name hold each other too often to be written as C",
+        "too many nested structs without a name to write as C",
         got=number,
         expected=f"{most} at most",
     )
