@@ -104,22 +104,25 @@ def test_of_several_modules_it_asks_which(tmp_path: Path, package: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["deb with zstd", "rpm"])
-def test_a_package_is_a_tree(tmp_path: Path, package: str) -> None:
+def test_a_package_is_a_tree(tmp_path: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its kernel is the base, and nothing is left behind."""
+    # A directory of its own: other runs unpack into the system's.
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     builder = Builder(loads(KERNEL))
     builder.add(Ptr(1))
     module = make_elf({".BTF": dumps(builder.build())})
     files = {f"{MODULES}/{name}.ko": module for name in ("libiscsi", "nf_nat")}
     files |= {"../../escaped.ko": b"x", "boot/vmlinuz-6.12": VMLINUZ}
     path = put(tmp_path, PACKAGES[package](files), f"kernel.{package}")
-    before = set(Path(tempfile.gettempdir()).glob("btfschema-*"))
     report = tmp_path / "report.jsonl"
     done = btfschema("verify", "--all", path, "--quiet", "--report", report)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in report.read_text().splitlines()]
     assert sorted(Path(row["file"]).name for row in rows) == ["libiscsi.ko", "nf_nat.ko"]
     assert btfschema("diff", "--all", path, path).stdout == b""
-    assert set(Path(tempfile.gettempdir()).glob("btfschema-*")) <= before
+    assert list(scratch.iterdir()) == []
     assert not (tmp_path / "escaped.ko").exists()
 
 
