@@ -37,7 +37,6 @@ SUFFIXES = MODULE_SUFFIXES + BTF_SUFFIXES
 LONGEST_FIRST = sorted(SUFFIXES, key=len, reverse=True)
 VMLINUX = "vmlinux"
 STEP = 1 << 20
-MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
 
 
 @frozen
@@ -139,6 +138,8 @@ def _is_raw(path: str) -> bool:
     """Whether a file begins as raw BTF does."""
     if not os.path.isfile(path):  # noqa: PTH113
         return False
+    from btfschema.codec.header import MAGICS
+
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read(2) in MAGICS

@@ -44,7 +44,7 @@ def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             type=click.Path(exists=True),
             help="All modules and .btf files below DIR, in a copy of /sys/kernel/btf, or in a "
-            ".deb, .rpm or tar PACKAGE; implies --keep-going.",
+            ".deb, .rpm or tar PACKAGE. A file that fails does not stop the others.",
         ),
         jobs_option,
         executor_option,
