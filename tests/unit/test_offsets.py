@@ -356,4 +356,4 @@ def test_an_error_names_the_file_whose_line_it_is(tmp_path: Path) -> None:
     paths.write_text("task_struct.pid\nfoo bar\n")
     done = btfschema("offsets", paths, paths)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"btfschema: {paths}: line 2: 'foo bar' is no path".encode())
+    assert done.stderr.startswith(f"btfschema: {paths}: line 2: 'foo bar' is not a path".encode())
