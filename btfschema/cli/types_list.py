@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ SORTS = ("id", "size", "name", "holes", "members", "users")
 COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", "c")
 NUMBERS = ("id", "size", "holes", "packed", "members", "users")
 DEFAULT = "id,kind,name,size"
+HOLES = ("-H", "--holes")
 # Of several files, the one that a type is from.
 FILE = "file"
 
@@ -40,7 +42,21 @@ class Listed:
     failed: bool = False
 
 
-@click.command("list")
+class _List(click.Command):
+    """The command, with ``--holes`` that may stand without a number.
+
+    Click would take whatever word follows, a FILE too, for the number of such an option.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        counted = [
+            "--holes=1" if word in HOLES and not after.isdecimal() else word
+            for word, after in pairwise([*args, ""])
+        ]
+        return super().parse_args(ctx, counted)
+
+
+@click.command("list", cls=_List)
 @tree_options
 @base_option
 @click.option(
@@ -63,11 +79,10 @@ class Listed:
 @click.option("--min-size", metavar="N", type=int, help="Types of N bytes or more.")
 @click.option("--max-size", metavar="N", type=int, help="Types of N bytes or less.")
 @click.option(
-    "-H",
-    "--holes",
-    metavar="N",
+    *HOLES,
+    metavar="[N]",
     type=int,
-    help="Structs with N holes or more, as pahole counts them.",
+    help="Structs with N holes or more (1 by default), as pahole counts them.",
 )
 @click.option(
     "-P",

@@ -188,6 +188,8 @@ class TestCommand:
             "int walk(struct node *n, long count);\n"
         )
         assert self.run(file, "--holes", "1", "--names") == "holder\ngappy\n"
+        for alone in (("--holes", file), ("-H", "--kind", "struct", file), (file, "--holes")):
+            assert self.run("--names", *alone) == "holder\ngappy\n"
         columns = ("--columns", "name,holes", "--kind", "struct", "--sort", "holes", "--limit", "1")
         assert json.loads(self.run(file, *columns, "-j"))[0]["holes"] == 1
         (row,) = csv.DictReader(io.StringIO(self.run(file, *columns, "--csv")))
