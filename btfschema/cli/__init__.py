@@ -244,9 +244,10 @@ class LazyGroup(click.Group):
             if here is not None:
                 ctx.fail(f"that is bpftool's syntax; here it is: {here}")
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from btfschema.cli.hints import nearest
+            from btfschema.cli.hints import as_pass, nearest
 
-            ctx.fail(f"No such command {args[0]!r}.{nearest(args[0], COMMANDS)}")
+            hint = as_pass(args) or nearest(args[0], COMMANDS)
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
         name, command, rest = super().resolve_command(ctx, args)
         if name not in PAGED:
             _refuse_pager(ctx)

@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from btfschema.cli.answers import complaint
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
-from btfschema.cli.inputs import load_all_over, noted, original_option
+from btfschema.cli.inputs import load_all_over, noted, original_option, running_kernel
 from btfschema.cli.kernels import named_kernels
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.options import json_options
@@ -46,8 +46,8 @@ __all__ = ["check"]
     metavar="[NAME=]FILE",
     shell_complete=complete_kernels,
     multiple=True,
-    required=True,
-    help="A kernel to check against: its vmlinux or boot image. May be given several times.",
+    help="A kernel to check against: its vmlinux or boot image (default: the running kernel). May "
+    "be given several times.",
 )
 @original_option
 @policy_option
@@ -101,7 +101,7 @@ def check(
         if html is not None:
             inputs = {**reads, "FILE": files, "--all": trees}
             stack.callback(lambda: _write_page(html, matrix, found.relative, inputs))
-        table = found.walked or len(targets) > 1
+        table = found.walked or len(named) > 1
         if table and said:
             stack.callback(lambda: matrix.show(err=aside))
         elif said and len(found.paths) > 1:
@@ -123,7 +123,8 @@ def check(
 
 
 def _named(targets: Sequence[str]) -> dict[str, str]:
-    """The kernels' files by what they are called."""
+    """The kernels' files by what they are called; without targets, the running kernel."""
+    targets = targets or running_kernel("give --target FILE")
     named = dict(named_kernels(targets))
     if len(named) < len(targets):
         raise click.UsageError("a kernel is given twice with --target")

@@ -44,7 +44,8 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     metavar="[NAME=]FILE",
     shell_complete=complete_kernels,
     multiple=True,
-    help="A kernel: its vmlinux, boot image or raw BTF. May be given several times.",
+    help="A kernel: its vmlinux, boot image or raw BTF (default: the running kernel). May be "
+    "given several times.",
 )
 @click.option("-B", "--base-btf", "base_btf", hidden=True, expose_value=False, callback=_no_base)
 @click.option(
@@ -86,7 +87,7 @@ def core(
 
     \b
     Examples:
-      btfschema core prog.o --target /sys/kernel/btf/vmlinux
+      btfschema core prog.o
       btfschema core prog.o -T old=vmlinux-5.10 -T new=vmlinuz-6.12 --json
       btfschema core a.bpf.o b.bpf.o --all btfhub/ --jobs 4 --html report.html
     """  # noqa: D301 - click needs the backspace character itself

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-__all__ = ["as_here", "nearest"]
+__all__ = ["as_here", "as_pass", "nearest"]
 
 
 def nearest(word: str, commands: Iterable[str]) -> str:
@@ -16,6 +16,15 @@ def nearest(word: str, commands: Iterable[str]) -> str:
     begun = [one for one in known if len(word) > 1 and one.startswith(word)]
     close = begun or get_close_matches(word, known, 1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def as_pass(arguments: Sequence[str]) -> str:
+    """How to run what was named as a command and is a pass; empty for any other word."""
+    from btfschema.framework.registry import passes
+
+    if arguments[0] not in passes():
+        return ""
+    return f" It is a pass: {shlex.join(['btfschema', 'run', *arguments])}"
 
 
 def as_here(arguments: Sequence[str]) -> str | None:

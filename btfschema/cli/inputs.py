@@ -120,14 +120,17 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
     return sample()
 
 
-def running_kernel() -> tuple[str, ...]:
-    """The file of the running kernel's BTF, for commands that take FILEs and were given none.
+def running_kernel(advice: str = "give FILEs") -> tuple[str, ...]:
+    """The file of the running kernel's BTF, for commands that were given no file or kernel.
+
+    Args:
+        advice: what to give the command instead, for the error message.
 
     Raises:
         click.UsageError: there is none.
     """
     if not Path(RUNNING_KERNEL).exists():
-        raise click.UsageError(f"the running kernel has no BTF ({RUNNING_KERNEL}): give FILEs")
+        raise click.UsageError(f"the running kernel has no BTF ({RUNNING_KERNEL}): {advice}")
     return (RUNNING_KERNEL,)
 
 

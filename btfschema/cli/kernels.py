@@ -13,7 +13,7 @@ import click
 from attrs import field, frozen
 
 from btfschema.cli.below import BTF_SUFFIXES, files_below, stem
-from btfschema.cli.inputs import load_files
+from btfschema.cli.inputs import load_files, running_kernel
 
 if TYPE_CHECKING:
     from btfschema.co_re import Kernel
@@ -50,14 +50,28 @@ class KernelFiles:
 
 
 def kernels_of(
-    targets: Sequence[str], trees: Sequence[str], modules: Sequence[str] = ()
+    targets: Sequence[str],
+    trees: Sequence[str],
+    modules: Sequence[str] = (),
+    *,
+    given: str = "--target FILE",
 ) -> KernelFiles:
     """The kernels of ``--target [NAME=]FILE``, ``--all DIR`` and ``--modules [NAME=]DIR``.
+
+    Without target and directory, the running kernel.
+
+    Args:
+        targets: the kernels' files.
+        trees: directories to search for kernels.
+        modules: directories of modules, each of one kernel.
+        given: how the command line names a kernel, for error messages.
 
     Raises:
         click.UsageError: there is none, one is given twice, or modules belong to none of them.
     """
     names: dict[str, str] = {}
+    if not targets and not trees:
+        targets = running_kernel(f"give {given}, or --all DIR")
     for name, path in named_kernels(targets):
         if path in names or name in names.values():
             raise click.UsageError(f"the kernel {path} is given twice")
@@ -70,8 +84,7 @@ def kernels_of(
                     path = os.path.join(folder, one)  # noqa: PTH118
                     names.setdefault(path, os.path.relpath(path, tree))
     if not names:
-        where = f" below {', '.join(trees)}" if trees else ": give --target FILE, or --all DIR"
-        raise click.UsageError(f"no kernels{where}")
+        raise click.UsageError(f"no kernels below {', '.join(trees)}")
     found: dict[str, tuple[str, ...]] = {}
     for text in modules:
         name, folder = named_kernel(text)

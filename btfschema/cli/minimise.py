@@ -81,7 +81,7 @@ def minimise(
     Keeps the types and members that the objects' CO-RE relocations use, as "bpftool gen
     min_core_btf" does, and those that --keep names. Every relocation gets the same answer from the
     result; only type ids change. With MODULEs, writes a minimal kernel and minimal modules over
-    it.
+    it. Without VMLINUX, takes the running kernel.
 
     \b
     Examples:
@@ -94,7 +94,7 @@ def minimise(
     if (output is None) == (out_dir is None):
         raise click.UsageError("give either -o/--output FILE or --out-dir DIR")
     vmlinux, modules = files[:1], files[1:]
-    kernels = kernels_of(vmlinux, trees)
+    kernels = kernels_of(vmlinux, trees, given="VMLINUX")
     if modules:
         kernels = evolve(kernels, modules={files[0]: modules})
     if output is not None and (len(kernels.paths) > 1 or modules):

@@ -89,7 +89,7 @@ def offsets(
     PATHS is a file with one question per line: TYPE.member, sizeof(TYPE), exists(TYPE.member) or
     enum TYPE.VALUE; "|" separates alternatives, of which the first that a kernel has counts. First
     lists on stderr what kernels lack, and exits with 1 if they lack anything. With --all and -o, an
-    interrupted run resumes where it stopped.
+    interrupted run resumes where it stopped. Without KERNEL, asks the running kernel.
 
     \b
     Examples:
@@ -177,7 +177,7 @@ def _kernels(
     trees = [*trees, *folders]
     named = [one for one in kernels if one not in folders]
     if base_btf is None:
-        return kernels_of(named, trees, modules)
+        return kernels_of(named, trees, modules, given="KERNELs")
     if modules:
         raise click.UsageError("--modules belong to a kernel; with -B, give them as KERNELs")
     found = gather(named, trees)

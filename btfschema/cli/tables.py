@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from btfschema.cli.answers import complain, print_json
-from btfschema.cli.inputs import base_option, load_files
+from btfschema.cli.inputs import base_option, load_files, running_kernel
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, guard, print_csv, write_output
 
@@ -69,7 +69,8 @@ def tables(
 
     Each table has one row per item, with names, C spelling, sizes, offsets, and the file and kernel
     it comes from; the kernel's release is taken from the file's path unless --kernel gives it. A
-    split FILE's tables hold only its own types. Parquet needs the extra btfschema[tables].
+    split FILE's tables hold only its own types. Without FILE, writes the running kernel's. Parquet
+    needs the extra btfschema[tables].
 
     \b
     Examples:
@@ -79,7 +80,7 @@ def tables(
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.cli.tree import gather
 
-    found = gather(files, trees).with_base
+    found = gather(files or (() if trees else running_kernel()), trees).with_base
     base_btf = found.over(base_btf)
     guard({"-o": [output]}, {"FILE": found.paths, "-B": [base_btf]})
     if as_json and output == "-":

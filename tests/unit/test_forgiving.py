@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from shell import as_text, btfschema
 
-from btfschema import Btf, Builder, dump, views
+from btfschema import Btf, Builder, dump, load, views
 from btfschema.cli import inputs
 from btfschema.cli.hints import as_here, nearest
 from btfschema.cli.options import Jobs
 from btfschema.cli.sample import sample
+
+PROGRAM = Path(__file__).parents[1] / "data" / "core" / "objects" / "fields.bpf.o"
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,50 @@ def test_a_command_that_is_misspelled_or_cut_short() -> None:
     assert nearest("dmp", commands) == " Did you mean 'dump'?"
     assert nearest("dupl", commands) == " Did you mean 'duplicates'?"
     assert nearest("xyz", commands) == ""
+
+
+def test_a_pass_that_is_given_as_a_command() -> None:
+    done = as_text(btfschema("sanitise", "my file.btf"))
+    assert done.returncode == 2
+    assert "'sanitise'. It is a pass: btfschema run sanitise 'my file.btf'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "advice", "code"),
+    [
+        # The sample lacks what the program reads.
+        (("core", "prog.o"), "give --target FILE, or --all DIR", 1),
+        (("check", "module.ko", "-B", "base.btf"), "give --target FILE", 0),
+        (("offsets", "paths"), "give KERNELs, or --all DIR", 0),
+        (("minimise", "--keep", "list_head", "-o", "min.btf"), "give VMLINUX, or --all DIR", 0),
+        (("tables", "-o", "types.csv", "--table", "types"), "give FILEs", 0),
+    ],
+)
+def test_the_running_kernel_is_the_one_that_is_asked(
+    command: tuple[str, ...],
+    advice: str,
+    code: int,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kernel = load(file)
+    split = Builder(kernel)
+    split.add(views.Ptr(kernel.find("list_head").id))
+    dump(split.build(), "module.ko")
+    dump(kernel, "base.btf")
+    Path("paths").write_text("sizeof(struct list_head)\n")
+    Path("prog.o").write_bytes(PROGRAM.read_bytes())
+    monkeypatch.setattr(inputs, "RUNNING_KERNEL", str(tmp_path / "none"))
+    done = as_text(btfschema(*command))
+    assert done.returncode == 2
+    assert f"the running kernel has no BTF ({tmp_path / 'none'}): {advice}\n" in done.stderr
+    monkeypatch.setattr(inputs, "RUNNING_KERNEL", str(file))
+    done = as_text(btfschema(*command))
+    assert (done.returncode, done.stderr) == (code, "")
+    if command[0] in ("core", "offsets"):
+        assert str(file) in done.stdout
 
 
 def test_verify_takes_the_running_kernel(
