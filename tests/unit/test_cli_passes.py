@@ -226,7 +226,7 @@ def test_a_wrong_pipeline_fails_before_any_work(
         ["distill", "{8021q}", "{8021q}", "-B", "{cloud}", "--out-dir", "x"],
         ["distill", "{8021q}", "-B", "{cloud}", "-o", "x", "--out-dir", "y"],
         ["run", "distill", "{8021q}", "--input", "target"],
-        ["check", "{8021q}"],
+        ["check", "-T", "{cloud}"],
         ["distill", "{8021q}", "-B", "{cloud}", "-o", ""],
         ["distill", "-", "-B", "{cloud}", "--in-place"],
     ],
