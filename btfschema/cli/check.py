@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, field, frozen
 
-from btfschema.cli.answers import complaint
+from btfschema.cli.answers import complain, complaint
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
 from btfschema.cli.inputs import load_all_over, noted, original_option, running_kernel
@@ -90,7 +90,7 @@ def check(
     reads = {"FILE": found.paths, "--target": list(named.values()), "-B": [original_base]}
     guard({"--report": [report], "--html": [html], **stdout_of(as_json=as_json)}, reads)
     kernels = {name: _target(name, shared(path, executor, jobs)) for name, path in named.items()}
-    original = shared(original_base, executor, jobs) if original_base is not None else None
+    original = _original(original_base, executor, jobs)
     matrix = Matrix(tuple(named))
     notes = Counter[str]() if found.walked else None
     reports = Reports(notes=notes, rows=rows_printer(as_json=as_json, pretty=pretty))
@@ -138,18 +138,36 @@ def _target(name: str, kernel: Shared | Kept) -> Shared | Kept:
         BtfError: it refuses it, so that no module loads over it.
     """
     from btfschema.errors import BtfError
+
+    if refusal := _refusal(name, kernel):
+        raise BtfError(refusal)
+    return kernel
+
+
+def _original(path: str | None, executor: str | None, jobs: int) -> Shared | Kept | None:
+    """The base of the modules; says if no module loads over it, which need not stop a check."""
+    if path is None:
+        return None
+    base = shared(path, executor, jobs)
+    if refusal := _refusal(path, base):
+        complain(refusal, None, "warning")
+    return base
+
+
+def _refusal(name: str, kernel: Shared | Kept) -> str:
+    """Why no module loads over a kernel's BTF, as the newest of kernels says; empty if some do."""
     from btfschema.verification import KERNELS
     from btfschema.verification.verifier import refused_base
 
     *_, newest = KERNELS
-    if found := refused_base(kernel.open(), newest):
-        first, *others = found
-        more = f" and {len(others):,} more" if others else ""
-        raise BtfError(
-            f"no module loads over {printable(name)}, which Linux {newest} refuses itself: "
-            f"{first}{more}"
-        )
-    return kernel
+    found = refused_base(kernel.open(), newest)
+    if not found:
+        return ""
+    more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+    return (
+        f"no module loads over {printable(name)}, which Linux {newest} refuses itself: "
+        f"{found[0]}{more}"
+    )
 
 
 def _write_page(

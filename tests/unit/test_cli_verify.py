@@ -310,6 +310,18 @@ def test_no_module_relocates_onto_a_target_that_the_kernel_refuses(refused: Path
     assert "datasec.offset" in line
 
 
+def test_check_says_that_the_kernel_refuses_the_base_of_the_modules(refused: Path) -> None:
+    base, files = refused / "vmlinux", sorted((refused / "modules").iterdir())
+    sound = refused / "sound.btf"
+    b = Builder()
+    b.add(views.Int("int", 4))
+    sound.write_bytes(dumps(b.build()))
+    done = btfschema("check", *files, "-B", base, "-T", sound)
+    first, *others = done.stderr.decode().splitlines()
+    assert first.startswith(f"btfschema: no module loads over {base}, which Linux ")
+    assert not any("refuses" in line for line in others)
+
+
 def test_a_reference_is_followed_to_its_end() -> None:
     b = Builder()
     b.add(views.Fwd("wait_queue_head"))
