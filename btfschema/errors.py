@@ -102,7 +102,7 @@ class TypeIdError(BtfError, IndexError):
 
 
 class WrongKeyError(BtfError, TypeError):
-    """A container is asked for something that is no id, name, slice or view."""
+    """A container is asked for something that is not an id, name, slice or view."""
 
 
 class UnknownNameError(BtfError, LookupError):
@@ -134,7 +134,7 @@ class RequirementError(PassError):
 
 
 class MatchError(PassError):
-    """Types have no partner in another container.
+    """Types have no match in another container.
 
     Attributes:
         mismatches: what is known of each, one object a type, with ``as_dict()`` as JSON-able data.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from btfschema.schema.constraints import Constraints, FlagRule
+from btfschema.schema.constraints import Constraints, FlagRule, NameRule
 from btfschema.schema.plan import KindPlan, plan_of
 from btfschema.schema.roles import Bits
 from btfschema.verification import KERNELS, RULES, Kernel, Rule
@@ -25,7 +25,7 @@ def _kernel(kernel: Kernel) -> str:
         f"1 to {int(kernel.last_kind)}",
         _yes(kernel.layout),
         _yes(kernel.attributes),
-        "printable" if kernel.free_section_names else "identifier",
+        "printable" if kernel.free_section_names else "identifiers",
         _yes(kernel.special_fields),
         _narrower(kernel),
         _yes(kernel.checked),
@@ -34,9 +34,9 @@ def _kernel(kernel: Kernel) -> str:
 
 
 def _narrower(kernel: Kernel) -> str:
-    """In what it takes less than the table of kinds says."""
+    """What it allows less of than the table of kinds says."""
     kinds = plan_of().kinds
-    parts = [] if kernel.dotted_names else ["no dots in identifiers"]
+    parts = [] if kernel.dotted_names else ["no dots in names"]
     parts += [] if kernel.name_length == 512 else [f"names of at most {kernel.name_length} bytes"]
     for number, less in kernel.narrower.items():
         for what, value in less.items():
@@ -50,7 +50,7 @@ def _targets(plan: KindPlan, wants: Constraints) -> str:
     parts = [f"`{plan.third.name}`: {wants.target.value}"] if wants.target is not None else []
     parts += [f"`{name}`: {target.value}" for name, target in wants.fixed_targets.items()]
     if wants.element_target is not None and plan.spec is not None:
-        parts.append(f"of a {plan.spec.element_name}: {wants.element_target.value}")
+        parts.append(f"each {plan.spec.element_name}: {wants.element_target.value}")
     parts += [f"`{name}`: {' or '.join(map(str, v))}" for name, v in wants.values.items()]
     return "<br>".join(parts) or "-"
 
@@ -66,8 +66,8 @@ def _kind(plan: KindPlan, wants: Constraints) -> str:
     elif wants.min_size:
         third = f"size at least {wants.min_size}"
     names = wants.name.value
-    if plan.element and wants.element_name.value != "any name or none":
-        names += f"; parts: {wants.element_name.value}"
+    if plan.spec is not None and wants.element_name is not NameRule.FREE:
+        names += f"; of {plan.spec.elements}: {wants.element_name.value}"
     cells = (plan.name, vlen, flag, names, third, _targets(plan, wants))
     return f"| {' | '.join(cells)} |"
 
@@ -86,19 +86,19 @@ def _rule(rule: Rule) -> str:
 def tables() -> str:
     """All tables, as Markdown."""
     lines = ["## All rules", ""]
-    lines += ["| rule | what must hold | what `sanitise` does | asked when | error | source |"]
+    lines += ["| rule | what must hold | what `sanitise` does | checked on | error | source |"]
     lines += ["|---|---|---|---|---|---|", *map(_rule, RULES.values())]
-    lines += ["", "## What each kind may have", ""]
-    lines += ["| kind | vlen | kind_flag | name | third word | references and values |"]
+    lines += ["", "## What each kind allows", ""]
+    lines += ["| kind | vlen | kind_flag | names | third word | references and values |"]
     lines += ["|---|---|---|---|---|---|"]
     for plan in plan_of().kinds.values():
         wants = plan.spec.constraints if plan.spec is not None else None
         if wants is not None:
             lines.append(_kind(plan, wants))
-    lines += ["", "## In what kernels differ", ""]
+    lines += ["", "## How kernels differ", ""]
     lines += [
-        "| kernel | info word | kinds | layouts | attributes | section names | fields "
-        "| takes less | checked |",
+        "| kernel | info word | kinds | layout section | attributes | section names "
+        "| checks managed fields | allows less | compared with a real kernel |",
         "|---|---|---|---|---|---|---|---|---|",
         *map(_kernel, KERNELS.values()),
     ]

@@ -32,7 +32,7 @@ def _row(plan: KindPlan) -> str:
     third = "-" if plan.third.name == "unused" else _word(plan.third)
     fixed = ", ".join(map(_word, plan.fixed)) or "-"
     element = ", ".join(map(_word, plan.element)) or "-"
-    name = "named" if plan.spec is not None and plan.spec.named else "-"
+    name = "yes" if plan.spec is not None and plan.spec.named else "-"
     return (
         f"| {plan.number} | {plan.name} | {name} | {third} | {fixed} | {element} "
         f"| {plan.info_sz} | {plan.elem_sz} |"
@@ -42,8 +42,7 @@ def _row(plan: KindPlan) -> str:
 def tables() -> str:
     """All tables, as Markdown."""
     lines = [
-        "| kind | name | name field | third word | then once | then vlen times "
-        "| info_sz | elem_sz |",
+        "| number | kind | name | third word | then, once | then, vlen times | info_sz | elem_sz |",
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(plan) for plan in plan_of().kinds.values()]

@@ -57,7 +57,7 @@ COMMANDS = {
 
 # Where a context keeps the whole command line.
 ARGUMENTS = "btfschema.arguments"
-# Where it keeps that there is to be no pager.
+# Where it keeps whether to do without a pager.
 NO_PAGER = "btfschema.no_pager"
 
 # Commands whose output may be long, and goes through a pager on a terminal.

@@ -82,7 +82,7 @@ def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
         The directory, and its files; the package's kernel, if it has just one, is their base.
 
     Raises:
-        SourceError: it is no package or archive, or damaged.
+        SourceError: it is not a package or archive, or damaged.
         OSError: it can't be read, or there is no room.
     """
     from btfschema.sources.archives import is_kernel_name
@@ -148,7 +148,7 @@ def _is_raw(path: str) -> bool:
 
 
 def _unpacked(path: str) -> str:
-    """A path as it is, but ``NAME.btf`` for ``NAME.btf.tar.xz``: results are no archives."""
+    """A path as it is, but ``NAME.btf`` for ``NAME.btf.tar.xz``: results are not archives."""
     suffix = next((one for one in LONGEST_FIRST if path.endswith(one)), "")
     return path.removesuffix(suffix) + ".btf" if ".tar" in suffix else path
 

@@ -46,8 +46,9 @@ __all__ = ["check"]
     metavar="[NAME=]FILE",
     shell_complete=complete_kernels,
     multiple=True,
-    help="A kernel to check against: its vmlinux or boot image (default: the running kernel). May "
-    "be given several times.",
+    help="A kernel to check against: its vmlinux or boot image (default: the running kernel). Its "
+    "own BTF must be sound by the rules of the newest version that verify --kernel lists. May be "
+    "given several times.",
 )
 @original_option
 @policy_option
@@ -211,7 +212,7 @@ class _Told:
         if row["outcome"] == "mismatch":
             echo(f"{printable(row['file'])}: {row['message']}", err=self.aside)
         elif row["outcome"] == "ok" and self.shown:
-            said = f"relocates, all {row['facts']['matched']} distilled types have a partner"
+            said = f"relocates, all {row['facts']['matched']} distilled types have a match"
             echo(f"{printable(row['file'])}: {said}", err=self.aside)
 
 

@@ -124,7 +124,7 @@ def _questions(paths: str) -> list[Question]:
     """What a file asks.
 
     Raises:
-        SpecError: a line is no question, or there is none; names the file.
+        SpecError: a line is not a question, or there is none; names the file.
     """
     from btfschema.errors import SpecError
     from btfschema.questions.offsets import parse_questions

@@ -17,7 +17,6 @@ __all__ = [
     "json_options",
     "kernel_work_options",
     "number",
-    "quiet_option",
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -67,7 +66,6 @@ executor_option: Decorator = click.option(
     metavar="URL",
     help="Work on a cluster: dask://HOST:PORT. Needs the extra btfschema[dask].",
 )
-quiet_option: Decorator = click.option("--quiet", is_flag=True, help="Print failures only.")
 
 
 def json_options(what: str) -> Decorator:

@@ -47,8 +47,8 @@ def otherwise(
     other, found = OTHER[policy], {}
     for number, (end, aside) in enumerate(zip(ends, others, strict=True)):
         if isinstance(end, MatchError) and not isinstance(aside, Exception):
-            found[number] = f"--policy {other} finds a partner for every type, {policy} does not"
+            found[number] = f"--policy {other} finds a match for every type, {policy} does not"
         elif isinstance(aside, MatchError) and not isinstance(end, Exception):
             why = str(aside).partition("\n")[2].strip().partition("\n")[0]
-            found[number] = f"--policy {other} does not find every partner: {why}"
+            found[number] = f"--policy {other} leaves types without a match: {why}"
     return found

@@ -12,7 +12,7 @@ from attrs import asdict, define, evolve, field, frozen
 
 from btfschema.cli.answers import asked_for_json
 from btfschema.cli.below import Below, files_below, unpacked_package
-from btfschema.cli.options import Decorator, executor_option, jobs_option, quiet_option
+from btfschema.cli.options import Decorator, executor_option, jobs_option
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
 
@@ -27,14 +27,19 @@ __all__ = [
     "gather",
     "shared",
     "tree_options",
+    "tree_options_with",
 ]
 
 # Reasons, and notes, that a summary names.
 MOST_REASONS = 10
 
 
-def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """FILE... and ``--all``, and the options about how much work is done at once and shown."""
+def tree_options_with(quiet: str) -> Decorator:
+    """FILE... and ``--all``, and the options about how much work is done at once and shown.
+
+    Args:
+        quiet: what ``--quiet`` does, for the help.
+    """
     decorators: list[Decorator] = [
         click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True)),
         click.option(
@@ -48,11 +53,18 @@ def tree_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         jobs_option,
         executor_option,
-        quiet_option,
+        click.option("--quiet", is_flag=True, help=quiet),
     ]
-    for decorator in reversed(decorators):
-        command = decorator(command)
-    return command
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+tree_options = tree_options_with("Print failures only.")
 
 
 @frozen

@@ -15,7 +15,7 @@ from btfschema.cli.inputs import base_option, open_input
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import echo, json_text, one_line, print_csv
 from btfschema.cli.table import Table
-from btfschema.cli.tree import gather, tree_options
+from btfschema.cli.tree import gather, tree_options_with
 
 __all__ = ["FILE", "Listed", "list_"]
 
@@ -57,7 +57,7 @@ class _List(click.Command):
 
 
 @click.command("list", cls=_List)
-@tree_options
+@tree_options_with("Print no progress.")
 @base_option
 @click.option(
     "--kind",

@@ -94,7 +94,7 @@ def _bytes_of(data: str | None) -> Data:
         try:
             return bytes.fromhex(text.replace("0x", ""))
         except ValueError as error:
-            message = f"standard input is no hex: {error}; give the data with --data"
+            message = f"standard input is not hex: {error}; give the data with --data"
             raise click.UsageError(message) from None
     if data == "-":
         return sys.stdin.buffer.read()

@@ -13,7 +13,7 @@ SEPARATOR = re.compile(r"(?<=[^_])___(?=[^_])")
 def essential_name(name: str) -> str:
     """The name without its flavour: what stands before its last triple underscore.
 
-    A triple underscore counts only between two characters that are no underscores, as in libbpf's
+    A triple underscore counts only between two characters that are not underscores, as in libbpf's
     ``bpf_core_essential_name_len``.
     """
     if "___" not in name:

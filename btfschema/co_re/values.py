@@ -117,7 +117,7 @@ def _enum_value(kind: int, spec: Spec | None) -> Calculated:
         return Calculated(None)
     enum = spec.types[spec.last.type_id]
     if not isinstance(enum, EnumBase):
-        raise CoreError(f"{spec.types.btf.describe(enum.id)} is no enum", type_id=enum.id)
+        raise CoreError(f"{spec.types.btf.describe(enum.id)} is not an enum", type_id=enum.id)
     value = enum.values[spec.last.index].value
     # libbpf takes the 32 bits of an ENUM's value as signed, whatever the enum's sign is.
     if isinstance(enum, Enum) and value >> 31 == 1:

@@ -88,7 +88,7 @@ class _Walks:
     Attributes:
         firsts: where each part starts, ascending; then the end of the words.
         exits: of each, the first place behind its part that it came to.
-        guesses: of each, the last place that was no record, where it tried the next word; or -1.
+        guesses: of each, the last place that was not a record, where it tried the next word; or -1.
     """
 
     firsts: list[int]
@@ -133,7 +133,7 @@ def _walks(words: Words, plan: Plan, marks: bytearray, bounds: list[int]) -> _Wa
     firsts = np.array(sorted(begins.union(range(0, size, DISTANCE))), np.int64)
     exits, guesses = np.empty_like(firsts), np.full_like(firsts, -1)
     seen = np.frombuffer(marks, np.bool_)
-    # What is no record is one word long.
+    # What is not a record is one word long.
     known = plan.fixed_words < ENDLESS
     fixed = np.where(known, plan.fixed_words, 1).astype(np.int64)
     strides = np.where(known, plan.strides, 0).astype(np.int64)

@@ -82,7 +82,7 @@ def _run(file: Path, shown: str) -> ModuleType:
         return sys.modules[name]
     spec = spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise RegistryError(f"{shown} is no Python file", got=shown, expected="a name in .py")
+        raise RegistryError(f"{shown} is not a Python file", got=shown, expected="a name in .py")
     module = module_from_spec(spec)
     # Annotations of attrs classes are looked up there.
     sys.modules[name] = module

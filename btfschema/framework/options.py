@@ -100,7 +100,7 @@ def options_of(cls: type[Pass]) -> tuple[Option, ...]:
     """The options of a pass class, in order of its fields.
 
     Raises:
-        RegistryError: the class is no attrs class of its own, or an annotation can't be resolved.
+        RegistryError: the class has no attrs fields of its own, or an annotation can't be resolved.
     """
     if "__attrs_attrs__" not in vars(cls):
         raise RegistryError(

@@ -445,7 +445,7 @@ class _Watch:
 
 
 def _require_pass(value: object) -> None:
-    """Refuse what is no pass, and say what was probably meant.
+    """Refuse what is not a pass, and say what was probably meant.
 
     Raises:
         SpecError: it is none.
@@ -458,7 +458,7 @@ def _require_pass(value: object) -> None:
         hint = f"{value.__name__}() makes a pass of the class"
     else:
         hint = "a pass is an instance of a subclass of btfschema.Pass"
-    raise SpecError(f"{value!r} is no pass: {hint}", got=value, expected="a Pass")
+    raise SpecError(f"{value!r} is not a pass: {hint}", got=value, expected="a Pass")
 
 
 def _pass_called(name: str) -> type[Pass]:

@@ -196,7 +196,7 @@ class Builder:
             EncodeError: a value does not fit its field; no string is added then.
         """
         if not isinstance(view, TypeView):
-            raise EncodeError(f"{view!r} is no view of a type", got=view, expected="a TypeView")
+            raise EncodeError(f"{view!r} is not a view of a type", got=view, expected="a TypeView")
         plan = self._plan.kinds.get(view.kind)
         if plan is None or plan.spec is None:
             raise EncodeError(
@@ -272,7 +272,7 @@ class Builder:
     def _string(self, field: Field, text: Any, where: str) -> int:
         if not isinstance(text, str):
             raise EncodeError(
-                f"{where}: {field.attribute} {text!r} is no string",
+                f"{where}: {field.attribute} {text!r} is not a string",
                 type_id=self.next_id,
                 got=text,
                 expected="a string, empty for none",
@@ -294,7 +294,7 @@ class Builder:
         if isinstance(value, TypeView):
             hint = ": give the id that add() returned for it, not the view"
         raise EncodeError(
-            f"{where}: {name} {value!r} is no whole number{hint}",
+            f"{where}: {name} {value!r} is not a whole number{hint}",
             type_id=self.next_id,
             got=value,
             expected="a whole number",

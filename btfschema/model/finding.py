@@ -48,7 +48,7 @@ def kinds_of(btf: Btf, kind: KindLike) -> list[int] | None:
     if isinstance(kind, type) and issubclass(kind, TypeView):
         return [n for n, plan in btf.all_kinds.items() if issubclass(view_class(plan), kind)]
     raise WrongKeyError(
-        f"{kind!r} is no kind of type", got=kind, expected="a Kind, or a class such as Struct"
+        f"{kind!r} is not a kind of type", got=kind, expected="a Kind, or a class such as Struct"
     )
 
 
@@ -165,7 +165,7 @@ def contains(btf: Btf, key: object) -> bool:
     """What ``key in btf`` says.
 
     Raises:
-        WrongKeyError: the key is no id, name or view.
+        WrongKeyError: the key is not an id, name or view.
     """
     if isinstance(key, str):
         return bool(ids_named(btf, key))
@@ -184,7 +184,7 @@ def type_id_of(key: Any) -> int:
     """A key as an id.
 
     Raises:
-        WrongKeyError: it is no whole number.
+        WrongKeyError: it is not a whole number.
     """
     try:
         return index(key)

@@ -210,7 +210,7 @@ class Lookups:
         Raises:
             UnknownNameError: there is none.
             AmbiguousNameError: there are several; ``got`` holds their ids.
-            WrongKeyError: ``kind`` is no kind.
+            WrongKeyError: ``kind`` is not a kind.
         """
         return finding.one_named(cast("Btf", self), name, kind)
 
@@ -232,7 +232,7 @@ class Lookups:
 
         Raises:
             UnresolvedError: the path leads to a bit field, for which :meth:`offsetof_bits` is; or
-                the type is no struct or union.
+                the type is not a struct or union.
             LookupError: there is no such type or member.
         """
         from btfschema.model.paths import byte_offset

@@ -199,14 +199,14 @@ def place_of(btf: Btf, where: TypeView | int | str, path: str) -> Member:
     """The member at a path, of a type given as a view, an id or a name.
 
     Raises:
-        UnresolvedError: the type is no struct or union, or it can't be followed.
+        UnresolvedError: the type is not a struct or union, or it can't be followed.
         LookupError: there is no such type or member.
     """
     view = where if isinstance(where, TypeView) else btf[where]
     struct = _composite(view, {})
     if struct is None:
         what = btf.describe(view.id) if view.btf is not None else repr(view)
-        raise UnresolvedError(f"{what} is no struct or union, so it has no members", got=path)
+        raise UnresolvedError(f"{what} is not a struct or union, so it has no members", got=path)
     return member_at(struct, path)
 
 

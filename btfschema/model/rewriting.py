@@ -82,7 +82,7 @@ def _with_names(btf: Btf, names: list[str]) -> tuple[StringTable, npt.NDArray[np
             got=start + int(lengths.sum()),
             expected=f"at most {MAX_STRING_OFFSET} bytes",
         )
-    # An empty name is no name.
+    # An empty name counts as none.
     offsets[lengths == 1] = 0
     table = StringTable(data + b"".join(text + b"\0" for text in encoded), btf.strings.base)
     return table, offsets

@@ -113,20 +113,20 @@ def aligned_members(old: Pair, new: Pair) -> Iterator[Aligned]:
     They come in the newer one's order, each removed member where it was.
     """
     olds, news = leaves_of(*old), leaves_of(*new)
-    partners = _partners(olds, news)
-    taken = {one for one in partners if one is not None}
+    matches = _matches(olds, news)
+    taken = {one for one in matches if one is not None}
     left = iter([number for number in range(len(olds)) if number not in taken])
     waiting = next(left, None)
     for number, leaf in enumerate(news):
-        partner = partners[number]
-        if partner is None:
+        match = matches[number]
+        if match is None:
             yield Aligned(None, leaf, "added")
             continue
         # What was removed before this member comes before it.
-        while waiting is not None and waiting < partner:
+        while waiting is not None and waiting < match:
             yield Aligned(olds[waiting], None, "removed")
             waiting = next(left, None)
-        before = olds[partner]
+        before = olds[match]
         yield Aligned(before, leaf, _compared(old[0], before, new[0], leaf))
     while waiting is not None:
         yield Aligned(olds[waiting], None, "removed")
@@ -163,7 +163,7 @@ def _part(leaf: Leaf | None) -> Part | None:
     return Part(leaf.path, leaf.type, leaf.bit_offset, leaf.width, leaf.size)
 
 
-def _partners(olds: Sequence[Leaf], news: Sequence[Leaf]) -> list[int | None]:
+def _matches(olds: Sequence[Leaf], news: Sequence[Leaf]) -> list[int | None]:
     """For each new member, the number of the old one that it was."""
     by_name: dict[tuple[str, int], int] = {}
     counts: dict[str, int] = {}
@@ -171,10 +171,10 @@ def _partners(olds: Sequence[Leaf], news: Sequence[Leaf]) -> list[int | None]:
         count = counts[leaf.path] = counts.get(leaf.path, 0) + 1
         by_name[leaf.path, count] = number
     counts.clear()
-    partners: list[int | None] = []
+    matches: list[int | None] = []
     for leaf in news:
         count = counts[leaf.path] = counts.get(leaf.path, 0) + 1
-        partners.append(by_name.pop((leaf.path, count), None))
+        matches.append(by_name.pop((leaf.path, count), None))
     removed = set(by_name.values())
     # Another name with the same type at the same place, or after the same member.
     places: dict[tuple[str, int, int], int] = {}
@@ -184,16 +184,16 @@ def _partners(olds: Sequence[Leaf], news: Sequence[Leaf]) -> list[int | None]:
         places[leaf.type, leaf.width, leaf.bit_offset] = number
         followers[leaf.type, leaf.width, number - 1] = number
     for number, leaf in enumerate(news):
-        if partners[number] is not None:
+        if matches[number] is not None:
             continue
-        before = partners[number - 1] if number else -1
+        before = matches[number - 1] if number else -1
         found = places.get((leaf.type, leaf.width, leaf.bit_offset))
         if found not in removed and before is not None:
             found = followers.get((leaf.type, leaf.width, before))
         if found in removed and found is not None:
             removed.discard(found)
-            partners[number] = found
-    return partners
+            matches[number] = found
+    return matches
 
 
 def _compared(old: Catalog, before: Leaf, new: Catalog, after: Leaf) -> What | None:

@@ -57,11 +57,11 @@ class Column:
 
     def arrow(self) -> Any:
         """The values as an Arrow array."""
-        raise TypeError(f"{type(self).__name__} is no column of its own")
+        raise TypeError(f"{type(self).__name__} is not a column of its own")
 
     def values(self) -> list[Any]:
         """The values as Python objects."""
-        raise TypeError(f"{type(self).__name__} is no column of its own")
+        raise TypeError(f"{type(self).__name__} is not a column of its own")
 
 
 @frozen(eq=False)
@@ -224,7 +224,7 @@ def _interleaved(parts: list[Any], second: Mask) -> Any:
 
 
 def _clean(text: str) -> str:
-    r"""Text that UTF-8 can hold: a byte that is no UTF-8 as ``\xff``."""
+    r"""Text that UTF-8 can hold: a byte that is not UTF-8 as ``\xff``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

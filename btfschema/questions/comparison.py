@@ -242,7 +242,7 @@ class _Side:
 
 
 class _Matching:
-    """Finds the partners of types, and how they differ.
+    """Finds the matches of types, and how they differ.
 
     Args:
         old: the older types.
@@ -251,7 +251,7 @@ class _Matching:
 
     def __init__(self, old: Catalog, new: Catalog) -> None:
         self.old, self.new = _Side(old), _Side(new)
-        self._partners: dict[tuple[int, int], Key] = {}
+        self._matches: dict[tuple[int, int], Key] = {}
 
     def diff(self) -> Diff:
         """All of it."""
@@ -269,7 +269,7 @@ class _Matching:
                 continue
             changes[change.key] = change
             inner[change.key] = grown
-            self._partners[change.old.id, change.new.id] = change.key
+            self._matches[change.old.id, change.new.id] = change.key
         for key, change in changes.items():
             change.causes = self._causes(inner[key])
         self._follow(changes)
@@ -340,7 +340,7 @@ class _Matching:
         """The types inside whose sizes changed; of a typedef and its target the one that did."""
         found: dict[Key, None] = {}
         for old, new in grown:
-            key = self._partners.get((old, new))
+            key = self._matches.get((old, new))
             if key is not None:
                 found[key] = None
             elif self._is_last(new):
@@ -384,7 +384,7 @@ class _Matching:
 
 
 def _common(keys: Any, content: Any, other_keys: Any, other_content: Any) -> Any:
-    """Which of the first have a partner among the others that says the same, each once."""
+    """Which of the first have a match among the others that says the same, each once."""
     pair = np.dtype([("key", np.uint64), ("content", np.uint64), ("number", np.int64)])
 
     def counted(keys: Any, content: Any) -> Any:
@@ -440,7 +440,7 @@ def _signature(catalog: Catalog, type_id: int) -> list[tuple[str, str]]:
         return [("return", "void")]
     row = proto_id - owner.first_id
     found = [("return", catalog.text(int(owner.targets[row])))]
-    # What a damaged function refers to may be no prototype.
+    # What a damaged function refers to may not be a prototype.
     for number, (name, param_id) in enumerate(owner.speller.params.get(row, ())):
         found.append((name or f"#{number}", catalog.text(param_id) if param_id else "..."))
     return found

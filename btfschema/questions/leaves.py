@@ -14,7 +14,7 @@ __all__ = ["Holder", "Leaf", "leaves_of", "part_by_value"]
 
 # More of a struct is not compared member by member; the kernel's largest has some hundreds.
 MOST_LEAVES = 1 << 16
-# What lies in more anonymous structs than that is no leaf of its own: C promises 63.
+# What lies in more anonymous structs than that is not a leaf of its own: C promises 63.
 MOST_INSIDE = 256
 
 

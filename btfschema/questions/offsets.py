@@ -79,7 +79,7 @@ def parse_questions(text: str) -> list[Question]:
     """The questions of a text, one a line; ``|`` is between alternatives, ``#`` starts a comment.
 
     Raises:
-        SpecError: a line is no question, or there is none.
+        SpecError: a line is not a question, or there is none.
     """
     found = []
     for number, line in enumerate(text.splitlines(), 1):

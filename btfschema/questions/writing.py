@@ -118,7 +118,7 @@ def _declared(table: Table, column: str) -> str:
 
 
 def _safe(table: Table) -> Iterable[tuple[Any, ...]]:
-    r"""The rows; a byte that is no UTF-8 as ``\xff``, since SQLite's text is UTF-8."""
+    r"""The rows; a byte that is not UTF-8 as ``\xff``, since SQLite's text is UTF-8."""
     columns = []
     for column in table.columns:
         values = column.values()

@@ -41,7 +41,7 @@ class Edge:
     Attributes:
         source: the type that refers.
         target: the type that is referred to.
-        by_pointer: whether a pointer or a function is on the way, so that the target is no part of
+        by_pointer: whether a pointer or a function is on the way, so that the target is not part of
             the source.
         names: the members or parameters that refer; several when they do so alike.
     """

@@ -228,7 +228,7 @@ class Viewer:
         return _on_a_line(text)
 
     def _show_plain(self, type_id: int) -> None:
-        """A type that is no struct."""
+        """A type that is not a struct."""
         types, outline = self._types, Outline(self._types, self._layout)
         kind, name = types.kinds[type_id], types.names[type_id]
         held = types.targets[type_id] if kind in KNOWN.variables else type_id

@@ -33,7 +33,7 @@ class MemberPlace:
         name: its name, or "".
         type_id: its type.
         bit_offset: from the start of the struct, in bits.
-        bitfield_size: in bits; 0 for what is no bit field.
+        bitfield_size: in bits; 0 for what is not a bit field.
         size: of its type; 0 when that has none.
         offset: of the member; of a bit field, of the unit that it is part of.
         hole: unused bytes between this member and the next one, by offset.
@@ -143,7 +143,7 @@ class StructLayout:
 
     @property
     def sum_members(self) -> int:
-        """The bytes of all members that are no bit fields."""
+        """The bytes of all members that are not bit fields."""
         return sum(member.size for member in self.members if not member.bitfield_size)
 
     @property
@@ -172,7 +172,7 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
     struct = types.end_ids[types.require(type_id)]
     if types.kinds[struct] not in COMPOSITE:
         raise UnresolvedError(
-            f"{types.describe(type_id)} is no struct or union, so it has no members",
+            f"{types.describe(type_id)} is not a struct or union, so it has no members",
             type_id=type_id,
         )
     first, members = types.firsts[struct], types.exact_members

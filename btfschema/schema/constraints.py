@@ -1,9 +1,9 @@
-"""The words in which the schema says what kernels want of a kind.
+"""How the schema states what kernels require of each kind.
 
-Linux' verifier (``kernel/bpf/btf.c``) asks the same few questions of nearly every kind: may there
-be a vlen, a kind_flag, a name; which sizes are there; what may a reference lead to. The answers
-stand beside the kinds, in :data:`btfschema.schema.KINDS`, and :mod:`btfschema.verification` checks
-them.
+The kernel's BTF verifier (``kernel/bpf/btf.c``) checks the same few things for nearly every kind:
+whether it may have a vlen, a kind_flag and a name, which sizes it may have, and what its references
+may refer to. :data:`btfschema.schema.KINDS` declares the answers for each kind, and
+:mod:`btfschema.verification` checks them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Constraints", "Distilled", "FlagRule", "Graph", "NameRule", "Target"
 
 
 class FlagRule(Enum):
-    """What kind_flag may be; the value says it in words."""
+    """What kind_flag may be, in words."""
 
     FREE = "0 or 1"
     UNSET = "0"
@@ -28,20 +28,20 @@ class FlagRule(Enum):
 
 
 class NameRule(Enum):
-    """What a name may be; the value says it in words."""
+    """What a name may be, in words."""
 
     FREE = "any name or none"
     NONE = "no name"
     OPTIONAL = "an identifier or no name"
     IDENTIFIER = "an identifier"
     SECTION = "printable characters"
-    TEXT = "any text, but not none"
+    TEXT = "any text that is not empty"
 
 
 class Target(Enum):
-    """What a type id may lead to; the value says it in words."""
+    """What a type id may refer to, in words."""
 
-    ANY = "void or any type but a variable, a section or a tag on a declaration"
+    ANY = "void or any type except a VAR, DATASEC or DECL_TAG"
     SIZED = "a type that has a size"
     RETURN = "void or a type that has a size"
     INDEX = "an integer of 8 to 128 bits without an offset"
@@ -51,23 +51,23 @@ class Target(Enum):
 
 
 class Graph(Enum):
-    """What a kind is to whoever follows references through it; the value says it in words."""
+    """What a kind means when references are followed through it, in words."""
 
     DATA = "ends a chain and has a size"
     OPAQUE = "ends a chain and has no size"
-    MODIFIER = "is what its target is"
+    MODIFIER = "takes its size and meaning from its target"
     POINTER = "has a size whatever it points to"
-    COMPOSITE = "is made of what it refers to"
-    ROOT = "nothing that has a size may be made of it"
+    COMPOSITE = "contains the types that it refers to"
+    ROOT = "can't be part of a type that has a size"
 
 
 class Distilled(Enum):
-    """What becomes of a kind in a distilled base; the value says it in words."""
+    """What ``distill`` does with a kind, in words."""
 
-    WHOLE = "stands in the base as it is"
-    NAME_AND_SIZE = "stands in the base without elements, if it has a name"
-    REPEATED = "is repeated in the split"
-    REFUSED = "defines code or data, which can't be repeated"
+    WHOLE = "is copied into the base unchanged"
+    NAME_AND_SIZE = "is copied into the base without its elements, if it has a name"
+    REPEATED = "is copied into the split BTF"
+    REFUSED = "defines code or data, which can't be copied"
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -76,18 +76,18 @@ def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @frozen
 class Constraints:
-    """What a kernel wants of a kind.
+    """What a kernel requires of a kind.
 
     Attributes:
-        max_vlen: the highest vlen, or None when vlen counts the repeated structs.
+        max_vlen: the highest vlen, or None if vlen counts the repeated structs.
         kind_flag: what kind_flag may be.
         name: what the name may be.
         element_name: what the name of a repeated struct may be.
-        sizes: the sizes in bytes that there are, or None for any.
+        sizes: the allowed sizes in bytes, or None for any.
         min_size: the least size in bytes.
-        target: what the third word may lead to, when it is a type id.
-        fixed_targets: what words of the fixed struct may lead to, by the words' names.
-        element_target: what the repeated struct's type id may lead to.
+        target: what the third word may refer to, if it is a type id.
+        fixed_targets: what words of the fixed struct may refer to, by the words' names.
+        element_target: what the repeated struct's type id may refer to.
         values: the values that words of the fixed struct may have, by the words' names.
     """
 

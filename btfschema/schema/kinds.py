@@ -195,7 +195,7 @@ class KindSpec:
         if self.graph in (Graph.MODIFIER, Graph.POINTER) and not isinstance(third, TypeId):
             message = (
                 f"kind {self.number} ({self.name}) is a {self.graph.name.lower()}, but its third "
-                f"word, {self.third.name!r}, is no type id that leads on"
+                f"word, {self.third.name!r}, is not a type id that leads on"
             )
             raise ValueError(message)
         view, has_elements = self.view, self.element is not None

@@ -231,7 +231,7 @@ def read_headers(data: bytes, name: str) -> ElfHeaders:
     """Read all headers of an ELF file that has sections.
 
     Raises:
-        SourceError: the file is no ELF file, damaged, truncated, or has no section table.
+        SourceError: the file is not an ELF file, damaged, truncated, or has no section table.
     """
     if not data.startswith(ELF_MAGIC) or len(data) < len(ELF_MAGIC) + 2:
         found = data[: len(ELF_MAGIC)]

@@ -20,8 +20,7 @@ TYPES: dict[str, SymbolType] = {
     "STT_FUNC": "function",
 }
 HIDDEN = ("STV_HIDDEN", "STV_INTERNAL")
-# BPF objects have thousands of symbols and sections at most; a file that says more is no such
-# object.
+# BPF objects have thousands of symbols and sections at most; a file that says more is not one.
 MOST_SYMBOLS = MOST_SECTIONS = 1 << 16
 
 

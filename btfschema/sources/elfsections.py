@@ -71,7 +71,7 @@ def replace_sections(
         The new file; ``data`` itself when it has these contents already.
 
     Raises:
-        SourceError: the file is no ELF file, damaged, truncated, or has no section table.
+        SourceError: the file is not an ELF file, damaged, truncated, or has no section table.
         EncodeError: a section is loaded into memory (``SHF_ALLOC``) and its size would change; it
             has relocations with addends; there are two of that name, or it is the table of names;
             or the file gets too long for its class.

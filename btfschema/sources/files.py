@@ -53,7 +53,7 @@ def atomic_write(path: StrPath, data: Content, *, like: StrPath | None = None) -
 
     The bytes go to a temporary file in the target's directory, which is then renamed over the
     target. An existing target keeps its mode, and its owner and extended attributes where the user
-    may set them; a symbolic link goes on pointing to it. What is no regular file (a terminal, a
+    may set them; a symbolic link goes on pointing to it. What is not a regular file (a terminal, a
     pipe, ``/dev/null``) is written to directly. Nothing is synced to the disk: this guards against
     failures of the program, not of the machine.
 
@@ -160,7 +160,7 @@ class _Pattern:
 
     @classmethod
     def of(cls, path: StrPath) -> _Pattern | None:
-        """That of a file; None when it is no regular file."""
+        """That of a file; None when it is not a regular file."""
         try:
             status = os.stat(path)  # noqa: PTH116
         except OSError:

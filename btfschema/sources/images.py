@@ -54,7 +54,7 @@ IMAGE_MAGIC_AT, IMAGE_MAGICS = 56, (b"ARM\x64", b"RSC\x05")
 # A 32-bit arm zImage, in the byte order of the processor.
 ZIMAGE_MAGIC_AT = 36
 ZIMAGE_MAGICS = tuple(0x016F2818.to_bytes(4, order) for order in ORDERS)
-# Starts of compressed data in it. So many are tried, and what is smaller is no kernel.
+# Starts of compressed data in it. So many are tried, and what is smaller is not a kernel.
 STARTS = re.compile(b"|".join(re.escape(codec.magic) for codec in CODECS))
 ZIMAGE_TRIES, LEAST_KERNEL = 16, 64
 # What boot images of Android and U-Boot begin with: see btfschema.sources.bootimages.

@@ -108,7 +108,7 @@ def read_source(path: StrPath, *, scan: bool = False) -> Source:
 
     Raises:
         OSError: the file can't be read.
-        SourceError: it is no known format, damaged, truncated, or more than the limit.
+        SourceError: it is not a known format, damaged, truncated, or more than the limit.
         NoBtfError: it holds no BTF.
     """
     path = os.fspath(path)

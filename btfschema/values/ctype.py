@@ -152,7 +152,7 @@ def _property(field: Field, order: ByteOrder) -> property:
     """A number that ctypes can't place."""
     scalar, bits = field.layout, field.bits
     if not isinstance(scalar, Scalar):
-        message = f"{field.name} is no number"
+        message = f"{field.name} is not a number"
         raise TypeError(message)
     if bits is not None:
         return _bits_property(scalar, bits, order, field.name)

@@ -332,7 +332,7 @@ class Layouts:
         if not width:
             if offset % 8:
                 raise DecodeError(
-                    f"starts at bit {offset} and is no bit field",
+                    f"starts at bit {offset} and is not a bit field",
                     type_id=layout.id,
                     got=offset,
                     expected="a multiple of 8",

@@ -49,7 +49,7 @@ def element_place(layout: Layout, number: int, path: str, what: str) -> tuple[Se
         UnresolvedError: there is none.
     """
     if not isinstance(layout, Series):
-        raise UnresolvedError(f"{path}: {what} is no array", got=number, expected="an array")
+        raise UnresolvedError(f"{path}: {what} is not an array", got=number, expected="an array")
     at = number + layout.count if number < 0 else number
     if not 0 <= at < layout.count:
         raise UnresolvedError(

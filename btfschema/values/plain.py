@@ -27,7 +27,7 @@ INT_CODES = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
 def text_of(data: bytes) -> str:
-    """The text of a ``char`` array, up to its NUL; bytes that are no UTF-8 become surrogates."""
+    """The text of a ``char`` array, up to its NUL; bytes that are not UTF-8 become surrogates."""
     return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 

@@ -109,7 +109,7 @@ class Value:
     def __int__(self) -> int:
         number = self.to_python(names=False) if isinstance(self._layout, Scalar) else None
         if not isinstance(number, int | float):
-            raise self._refusal("is no number")
+            raise self._refusal("is not a number")
         return int(number)
 
     __index__ = __int__
@@ -117,7 +117,7 @@ class Value:
     def __float__(self) -> float:
         number = self.to_python(names=False) if isinstance(self._layout, Scalar) else None
         if not isinstance(number, int | float):
-            raise self._refusal("is no number")
+            raise self._refusal("is not a number")
         return float(number)
 
     def _refusal(self, why: str) -> UnresolvedError:
@@ -146,8 +146,8 @@ class Value:
                 anew, too.
 
         Raises:
-            UnknownNameError: a member on the path does not exist, or it is no path.
-            UnresolvedError: an element does not, or ``count`` is given for what is no array.
+            UnknownNameError: a member on the path does not exist, or it is not a path.
+            UnresolvedError: an element does not, or ``count`` is given for what is not an array.
         """
         value = self
         for step in [path] if isinstance(path, int) else steps_of(path):
@@ -156,7 +156,7 @@ class Value:
 
     def _resized(self, count: int) -> Value:
         if not isinstance(self._layout, Series):
-            raise self._refusal("is no array, so it has no count")
+            raise self._refusal("is not an array, so it has no count")
         if count < 0:
             raise self._refusal(f"can't have {count} elements")
         layout = self._layout.resized(count)

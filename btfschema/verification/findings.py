@@ -33,7 +33,7 @@ class Findings:
 
     Args:
         btf: the container, or None while there is none.
-        kernel: what is asked; what rules say that came after it is no violation. None asks all.
+        kernel: whose rules count; those of later kernels are left out. None counts all rules.
     """
 
     def __init__(self, btf: Btf | None = None, kernel: Kernel | None = None) -> None:

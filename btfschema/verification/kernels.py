@@ -104,7 +104,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
             _old("5.15", Kind.FLOAT, narrower={Kind.ENUM: _UNSIGNED}),
             Kernel("6.1", free_section_names=False),
             Kernel("6.12"),
-            Kernel("6.18", attributes=True),
+            Kernel("6.18", checked=False, attributes=True),
             Kernel("7.1", checked=False, info=INFO, layout=True, attributes=True),
         )
     }

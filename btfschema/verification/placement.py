@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from btfschema.arrays import Mask
@@ -54,7 +56,7 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
     other = fine & ~integer & ~number
     words = {field.name: field.word for field in members.plan.element}
 
-    def say(rule: str, which: Mask, got: Ints, expected: str) -> None:
+    def say(rule: str, which: Mask, got: Ints, expected: str | Callable[[int], str]) -> None:
         findings.elements(rule, members, which, got, expected, words["offset"])
 
     say(
@@ -64,11 +66,16 @@ def check_members(findings: Findings, resolved: Resolution, kind: int, doubts: D
         "8, 16, 32, 64 or 128 bits without an offset",
     )
     widest = np.where(integer, INT_DATA.part(data, "bits"), np.where(number, ENUM_BITS, 0))
-    say("member.bitfield", fine & (bits > widest), bits, "0, or at most the type's bits")
+    say("member.bitfield", fine & (bits > widest), bits, lambda n: f"0 to {widest[n]}")
     float_unit = 8 * np.clip(sizes, 1, pointer_size(findings.btf))
     unit = np.where(kinds == Kind.FLOAT, float_unit, 8)
     aligned = number & (bits == 0) | other | integer & flags & (bits == 0)
-    say("member.alignment", aligned & (offsets % unit != 0), offsets, "a multiple of the unit")
+    say(
+        "member.alignment",
+        aligned & (offsets % unit != 0),
+        offsets,
+        lambda n: f"a multiple of {unit[n]}",
+    )
     starts = offsets + np.where(integer & ~flags, INT_DATA.part(data, "bit_offset"), 0)
     taken = _taken_bits(integer, number & flags, flags, bits, data, sizes)
     copied = taken + starts % 8
@@ -92,7 +99,7 @@ def _taken_bits(
 ) -> Ints:
     """Bits of a member: of an integer its own, of a bit field that of the field, else its type's.
 
-    With kind_flag the kernel takes an enum that is no bit field for 32 bits, whatever its size.
+    With kind_flag the kernel takes an enum that is not a bit field for 32 bits, whatever its size.
     """
     whole = np.where(
         integer, INT_DATA.part(data, "bits"), np.where(enum_with_flag, ENUM_BITS, 8 * sizes)

@@ -29,8 +29,8 @@ INT_RESERVED_SHIFT = 28
 INT_ENCODINGS = (0, 1, 2, 4)
 # Sizes that compilers leave open.
 NO_SIZE: dict[int, str] = {
-    Kind.ENUM: "clang writes forward-declared enums so; drop it or give it a size",
-    Kind.ENUM64: "clang writes forward-declared enums so; drop it or give it a size",
+    Kind.ENUM: "clang writes forward-declared enums without a size; drop it or give it one",
+    Kind.ENUM64: "clang writes forward-declared enums without a size; drop it or give it one",
     Kind.DATASEC: "compilers leave it to libbpf, which sets it when it loads the object",
 }
 EXTERN = 2

@@ -42,7 +42,7 @@ __all__ = ["References", "check_existence", "check_prototypes"]
 
 # What libbpf makes of a program's ksyms (bpf_object__collect_externs).
 UNTYPED = "libbpf makes it an int when it loads the object"
-LISTED_FUNC = "libbpf lists a variable of its own instead when it loads the object"
+LISTED_FUNC = "libbpf replaces it by a variable of its own when it loads the object"
 
 
 def check_existence(findings: Findings, types: TypeTable) -> None:

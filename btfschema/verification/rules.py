@@ -54,12 +54,12 @@ def _since(version: str, id_: str, text: str, source: str, **more: Any) -> Rule:
     return Rule(id_, f"{text} (from {version} on)", source, since=version, **more)
 
 
-# BTF fields such as bpf_spin_lock, of which a kernel keeps a record.
+# Fields such as bpf_spin_lock that a kernel keeps a record of.
 FIELDS_SINCE = "6.2"
 
 
 def _field(id_: str, text: str, function: str, **more: Any) -> Rule:
-    more.setdefault("repair", "the struct keeps its size and loses its members")
+    more.setdefault("repair", "drops the members of the struct, which keeps its size")
     source = f"{_KERNEL}: {function}"
     return _since(FIELDS_SINCE, f"field.{id_}", text, source, modules=False, **more)
 
@@ -68,21 +68,25 @@ def _graph(id_: str, text: str, function: str, **more: Any) -> Rule:
     return Rule(id_, text, f"{_KERNEL}: {function}", modules=False, **more)
 
 
-# What writing the sections anew mends.
-ANEW = "the header and the sections are written anew"
+# What writing the header and the sections again mends.
+ANEW = "rewrites the header and the sections"
 
 _DECLARED = (
     # The blob: header, sections, strings.
-    _record("blob.size", "BTF has at most 16 MiB", "btf_parse", error="E2BIG", modules=False),
-    _read("header.truncated", "BTF starts with a whole header", "btf_parse_hdr"),
-    _read("header.magic", "BTF starts with its magic", "btf_parse_hdr"),
-    _read("header.length", "hdr_len covers the header and lies inside the BTF", "btf_parse_hdr"),
+    _record("blob.size", "BTF is at most 16 MiB long", "btf_parse", error="E2BIG", modules=False),
+    _read("header.truncated", "the header is complete", "btf_parse_hdr"),
+    _read("header.magic", "BTF starts with the magic number", "btf_parse_hdr"),
+    _read(
+        "header.length",
+        "hdr_len is at least the header's size and at most the BTF's",
+        "btf_parse_hdr",
+    ),
     _record(
         "header.excess",
-        "header bytes that a kernel doesn't know are 0",
+        "header bytes that the kernel doesn't know are 0",
         "btf_parse_hdr",
         error="E2BIG",
-        fix="write it without a layout section for this kernel",
+        fix="write the BTF without a layout section for this kernel",
         repair=ANEW,
     ),
     _record(
@@ -100,120 +104,124 @@ _DECLARED = (
         repair=ANEW,
     ),
     _read("section.alignment", "type_off is a multiple of 4", "btf_parse_hdr"),
-    _read("section.bounds", "a section lies inside the BTF", "btf_parse_hdr"),
+    _read("section.bounds", "each section lies inside the BTF", "btf_parse_hdr"),
     _read("section.overlap", "sections don't overlap", "btf_parse_hdr"),
     _record(
         "section.gap",
-        "nothing lies between sections or behind them",
+        "there are no bytes between the sections or after them",
         "btf_check_sec_info",
         repair=ANEW,
     ),
     _record(
         "section.order",
-        "the strings come last",
+        "the string section comes last",
         "btf_parse_str_sec",
         repair=ANEW,
     ),
-    _read("layout.size", "a layout section is made of whole entries", "btf_parse_layout_sec"),
+    _read("layout.size", "the layout section consists of whole entries", "btf_parse_layout_sec"),
     _read(
         "layout.entry",
-        "a kind's sizes are whole words, and as declared where the kind is",
+        "a kind's sizes are multiples of 4, and those of the schema if it declares the kind",
         "btf_parse_layout_sec",
     ),
     _read(
         "strings.empty",
-        "BTF without a base has strings",
+        "BTF without a base has a string section",
         "btf_parse_str_sec",
         repair=ANEW,
     ),
-    _read("strings.start", "the strings of BTF without a base start with NUL", "btf_parse_str_sec"),
-    _read("strings.end", "the strings end with NUL", "btf_parse_str_sec"),
+    _read(
+        "strings.start",
+        "the string section of BTF without a base starts with NUL",
+        "btf_parse_str_sec",
+    ),
+    _read("strings.end", "the string section ends with NUL", "btf_parse_str_sec"),
     _record(
         "types.empty",
-        "BTF without a base has types",
+        "BTF without a base has at least one type",
         "btf_parse_type_sec",
-        repair="an INT of 1 byte is added",
+        repair="adds an INT of 1 byte",
     ),
     _record(
         "types.count",
-        "an id is less than 0xfffff",
+        "a type id is less than 0xfffff",
         "btf_add_type",
         error="none",
-        fix="kernels drop the type without a word",
+        fix="kernels silently drop the type",
     ),
-    _read("base.order", "split BTF has its base's byte order", "btf_parse_hdr"),
+    _read("base.order", "split BTF and its base have the same byte order", "btf_parse_hdr"),
     # Records, each for itself.
     _read("record.size", "a record lies inside the type section", "btf_parse_type_sec"),
     _read(
         "record.kind",
-        "a record's kind is known",
+        "the record's kind is known",
         "btf_type_size",
         repair="as `record.kernel_kind`",
     ),
     _record(
         "record.kernel_kind",
-        "the kernel knows a record's kind",
+        "the kernel knows the record's kind",
         "btf_check_meta",
-        repair="a known kind takes its place: an ENUM or else a UNION for an ENUM64, an "
-        "anonymous STRUCT for a FLOAT, an INT for a VAR, a STRUCT for a DATASEC, a TYPEDEF for a "
-        "FUNC; tags and inline locations go",
+        repair="replaces the type: an ENUM64 by an ENUM, or else by a UNION; a FLOAT by an "
+        "anonymous STRUCT; a VAR by an INT; a DATASEC by a STRUCT; a FUNC by a TYPEDEF. Drops tags "
+        "and inline locations",
     ),
     _record(
         "record.info",
         "the info word's reserved bits are 0",
         "btf_check_meta",
-        fix="kernels before 7.1 take at most 65535 members",
-        repair="bit fields become integers of their width",
+        fix="kernels before 7.1 allow at most 65535 members",
+        repair="turns bit fields into integers of their width",
     ),
     _record(
         "record.vlen",
-        "vlen is one that the kind has",
+        "the kind allows this vlen",
         CHECK_META,
-        repair="an extern FUNC is global, or static where a kernel knows no linkage",
+        repair="makes an extern FUNC global, or static if the kernel knows no linkage",
     ),
     _record(
         "record.kind_flag",
-        "kind_flag is one that the kind has",
+        "the kind allows this kind_flag",
         CHECK_META,
-        repair="the flag is cleared; a tag that is an attribute goes",
+        repair="clears the flag; drops a tag that is an attribute",
     ),
     _record(
         "record.name",
-        "the name is one that the kind takes",
+        "the kind allows this name",
         CHECK_META,
-        repair="a wrong character becomes `_`; a name where none may be goes",
+        repair="replaces a wrong character by `_`; drops a name where none is allowed",
     ),
     _record(
         "record.size_word",
-        "the size is one that the kind has",
+        "the kind allows this size",
         CHECK_META,
-        repair="an enum without a size gets 4 bytes; an empty DATASEC goes, another gets the size "
-        "of its variables",
+        repair="gives an enum without a size 4 bytes; drops an empty DATASEC, and gives any other "
+        "the size of its variables",
     ),
     _record(
         "record.unused",
-        "a third word without meaning is 0",
+        "an unused third word is 0",
         CHECK_META,
-        repair="it is set to 0",
+        repair="sets it to 0",
     ),
     _record(
         "record.value",
-        "a word has one of its values",
+        "the word has one of its allowed values",
         CHECK_META,
-        repair="an extern VAR is global",
+        repair="makes an extern VAR global",
     ),
     _record(
         "element.name",
-        "an element's name is one that the kind takes",
+        "the kind allows this name for an element",
         CHECK_META,
-        repair="as `record.name`; a missing name is made up",
+        repair="as `record.name`; makes up a missing name",
     ),
-    _read("name.offset", "a name lies inside the strings", "btf_validate_str"),
+    _read("name.offset", "a name's offset lies inside the string section", "btf_validate_str"),
     _record(
         "int.reserved",
         "an INT's four highest bits are 0",
         "btf_int_check_meta",
-        repair="they are set to 0",
+        repair="sets them to 0",
     ),
     _record(
         "int.bits",
@@ -225,154 +233,159 @@ _DECLARED = (
         "int.size",
         "an INT's value ends within its size",
         "btf_int_check_meta",
-        repair="the bits are cut to the size; an integer of more than 16 bytes becomes an "
+        repair="cuts the bits to the size; turns an integer of more than 16 bytes into an "
         "anonymous STRUCT",
     ),
     _record(
         "int.encoding",
-        "an INT is signed, a char, a bool or none of them",
+        "an INT is at most one of signed, char and bool",
         "btf_int_check_meta",
         error="ENOTSUPP",
-        repair="it is signed or unsigned and nothing else",
+        repair="makes it a plain signed or unsigned integer",
     ),
     _record(
         "union.offset",
-        "a union's members start at 0",
+        "a union's members start at offset 0",
         "btf_struct_check_meta",
-        repair="it becomes a STRUCT with its members in order of offset",
+        repair="turns it into a STRUCT with its members sorted by offset",
     ),
     _record(
         "member.order",
-        "members are ordered by offset",
+        "members are sorted by offset",
         "btf_struct_check_meta",
-        repair="they are sorted; tags of members follow",
+        repair="sorts them, and adjusts the tags of members",
     ),
     _record(
         "member.start",
         "a member starts inside its struct",
         "btf_struct_check_meta",
-        repair="the member goes",
+        repair="drops the member",
     ),
     _record(
         "datasec.offset",
-        "variables are ordered, apart and in the section",
+        "variables are sorted, don't overlap, and start inside the section",
         "btf_datasec_check_meta",
-        repair="variables are sorted",
+        repair="sorts the variables",
     ),
     _record(
         "datasec.size",
-        "a variable's size is 1 to the section's",
+        "a variable's size is between 1 and the section's size",
         "btf_datasec_check_meta",
-        repair="a variable gets the size of its type",
+        repair="gives the variable the size of its type",
     ),
     _record(
         "datasec.end",
         "a variable ends inside its section",
         "btf_datasec_check_meta",
-        repair="the section gets larger",
+        repair="enlarges the section",
     ),
     _record(
         "datasec.sum",
-        "a section is as large as its variables",
+        "a section is at least as large as its variables together",
         "btf_datasec_check_meta",
-        repair="the section gets larger",
+        repair="enlarges the section",
     ),
     _record(
         "tag.component",
-        "a tag's component index is -1 or more",
+        "a tag's component index is at least -1",
         "btf_decl_tag_check_meta",
-        repair="the tag goes",
+        repair="drops the tag",
     ),
-    # Where references lead.
-    _read("reference.exists", "a type id is one of the BTF's", "btf_validate_id", modules=False),
+    # What references refer to.
+    _read(
+        "reference.exists",
+        "a type id refers to a type that exists",
+        "btf_validate_id",
+        modules=False,
+    ),
     _read(
         "func.prototype",
         "a FUNC refers to a FUNC_PROTO",
         "btf_validate_type",
         modules=False,
-        repair="the FUNC becomes a TYPEDEF",
+        repair="turns the FUNC into a TYPEDEF",
     ),
     _graph(
         "reference.target",
-        "a reference leads where it may",
+        "a reference is to a type that its kind allows",
         "kind_ops[]->resolve",
-        repair="a tag or a member goes; a variable without a size becomes one of 1 byte",
+        repair="drops a tag or a member; turns a variable without a size into one of 1 byte",
     ),
     _graph(
         "reference.function",
-        "a pointer or modifier doesn't lead to a FUNC that comes later",
+        "a pointer or modifier doesn't refer to a FUNC with a higher id",
         "btf_ptr_resolve, btf_modifier_resolve",
-        fix="let it lead to the function's FUNC_PROTO",
-        repair="it leads to the function's FUNC_PROTO",
+        fix="make it refer to the function's FUNC_PROTO",
+        repair="makes it refer to the function's FUNC_PROTO",
     ),
     _graph(
         "func.parameters",
         "a FUNC's parameters have names",
         "btf_func_check",
-        repair="they are called arg0, arg1, ...",
+        repair="names them arg0, arg1, ...",
     ),
     _graph(
         "param.varargs",
         "a last parameter of type void has no name",
         "btf_func_proto_check",
-        repair="the name goes",
+        repair="drops the name",
     ),
     _graph(
         "array.element",
-        "an array's integers are regular ones",
+        "an integer in an array fills 1, 2, 4, 8 or 16 bytes",
         "btf_array_resolve",
-        repair="the array becomes an anonymous STRUCT of its size",
+        repair="turns the array into an anonymous STRUCT of the same size",
     ),
-    _graph("array.overflow", "an array's size fits 32 bits", "btf_array_resolve"),
+    _graph("array.overflow", "an array's size fits in 32 bits", "btf_array_resolve"),
     _graph(
         "member.integer",
-        "a struct with kind_flag has regular integers",
+        "an integer in a struct with kind_flag fills 1, 2, 4, 8 or 16 bytes",
         "btf_int_check_kflag_member",
-        repair="the member goes",
+        repair="drops the member",
     ),
     _graph(
         "member.bitfield",
-        "a bit field is of an integer or enum and fits it",
+        "a bit field has an integer or enum type and fits in it",
         "check_kflag_member",
-        repair="the member goes",
+        repair="drops the member",
     ),
     _graph(
         "member.alignment",
-        "a member that is no bit field starts at a whole unit",
+        "a member that is not a bit field starts at a byte, a FLOAT at a multiple of its size",
         "check_member",
-        repair="the member goes",
+        repair="drops the member",
     ),
     _graph(
         "member.bits",
-        "a bit field fits 128 bits from its first byte on",
+        "a bit field fits in 128 bits, counted from its first byte",
         "btf_int_check_member",
-        repair="the member goes",
+        repair="drops the member",
     ),
     _graph(
-        "member.end", "a member ends inside its struct", "check_member", repair="the member goes"
+        "member.end", "a member ends inside its struct", "check_member", repair="drops the member"
     ),
     _graph(
         "datasec.variable",
-        "a variable's place is as large as its type",
+        "a variable's size in its section is the size of its type",
         "btf_datasec_resolve",
-        repair="it gets the size of its type, where there is room",
+        repair="gives it the size of its type, if there is room",
     ),
     _graph(
         "tag.target",
-        "a tag's component is there",
+        "a tag's component exists",
         "btf_decl_tag_resolve",
-        repair="the tag goes",
+        repair="drops the tag",
     ),
     _graph(
         "graph.loop",
-        "only pointers lead back",
+        "every loop of types passes through a pointer",
         "btf_resolve",
         error="EEXIST",
-        repair="a member that leads back goes",
+        repair="drops the member that closes the loop",
     ),
     _graph(
         "graph.depth",
-        "at most 32 types have to be resolved at a time",
+        "types nest at most 32 deep",
         "btf_resolve",
         error="E2BIG",
     ),
@@ -380,35 +393,54 @@ _DECLARED = (
         "tag.order",
         "type tags come before other modifiers",
         "btf_check_type_tags",
-        repair="the modifier leads past the tags, which no longer apply there",
+        repair="makes the modifier skip the tags, which no longer apply there",
     ),
-    _record("tag.chain", "a chain has at most 32 modifiers", "btf_check_type_tags", error="ELOOP"),
+    _record(
+        "tag.chain", "at most 32 modifiers follow each other", "btf_check_type_tags", error="ELOOP"
+    ),
     # Structs with fields that the kernel manages.
     _field("bits", "a struct with managed fields has no bit fields", "btf_find_struct_field"),
     _field(
-        "none", "a managed field is whole and aligned", "btf_parse_struct_metas", error="EFAULT"
+        "none",
+        "a managed field has its full size and alignment",
+        "btf_parse_struct_metas",
+        error="EFAULT",
     ),
     _field("order", "managed fields don't overlap", "btf_parse_fields", error="EEXIST"),
     _field(
-        "count", "there are few managed fields in a struct", "btf_find_field_one", error="E2BIG"
+        "count",
+        f"a struct has at most {MAX_SPECIAL_FIELDS} managed fields, with one lock and one count",
+        "btf_find_field_one",
+        error="E2BIG",
     ),
     _field(
-        "depth", "managed fields are less than 32 deep", "btf_find_nested_struct", error="E2BIG"
+        "depth",
+        "managed fields are nested less than 32 deep",
+        "btf_find_nested_struct",
+        error="E2BIG",
     ),
-    _field("array", "locks, nodes and counts are in no array", "btf_repeat_fields"),
-    _field("tag", "a tagged pointer beside managed fields is one too", "btf_find_kptr"),
-    _field("contains", "a list head or tree root says what it holds", "btf_find_graph_root"),
+    _field("array", "arrays don't contain locks, nodes or reference counts", "btf_repeat_fields"),
+    _field("tag", "a tagged pointer beside managed fields is a kptr", "btf_find_kptr"),
+    _field(
+        "contains",
+        "a list head or tree root has a tag that names what it holds",
+        "btf_find_graph_root",
+    ),
     _field(
         "node",
-        "what a list or tree holds has a node for it",
+        "the struct that a list or tree holds has a node for it",
         "btf_parse_graph_root",
         error="ENOENT",
     ),
-    _field("lock", "a list head or tree root stands beside a lock", "btf_parse_fields"),
-    _field("refcount", "what is in a list and a tree is counted", "btf_parse_fields"),
+    _field("lock", "a struct with a list head or tree root also has a lock", "btf_parse_fields"),
+    _field(
+        "refcount",
+        "a struct with a list node and a tree node has a reference count",
+        "btf_parse_fields",
+    ),
     _field(
         "ownership",
-        "what owns others does so over at most 8 structs",
+        "a chain of structs that own each other has at most 8",
         "btf_check_ownership_depth",
         error="ELOOP",
     ),

@@ -264,7 +264,7 @@ class Walk:
             self._say("graph.depth", frame, f"{MAX_DEPTH + 1}", f"at most {MAX_DEPTH}")
         elif self.states[target - self.first] == State.VISITED:
             described = self.findings.btf.describe(target) if self.findings.btf else ""
-            self._say("graph.loop", frame, f"{described} again", "no way back but a pointer")
+            self._say("graph.loop", frame, f"{described} again", "a loop only through a pointer")
         else:
             self._push(target)
             return True

@@ -83,7 +83,7 @@ def test_packable(kernel: tuple[Btf, Path]) -> None:
     ours = {row.name: row for row in list_types(btf, Conditions(packable=True))}
     lines = [line.split("\t") for line in ask("pahole", "-P", file)]
     theirs = {name: int(packed) for name, _, packed, _ in lines}
-    # pahole also proposes sizes that are no multiple of the struct's alignment.
+    # pahole also proposes sizes that are not multiples of the struct's alignment.
     missing = {name for name in theirs if name not in ours}
     assert all(theirs[name] % 8 for name in missing)
     assert len(missing) < 10

@@ -83,7 +83,7 @@ BAD: dict[str, tuple[list[TypeView], int, str]] = {
         "Unsupported encoding",
     ),
     "array of void": ([INT, Array(0, 1, 3)], errno.EINVAL, "Invalid elem"),
-    "index that is no integer": (
+    "index that is not an integer": (
         [INT, Ptr(1), Array(1, 2, 3)],
         errno.EINVAL,
         "Invalid index",
@@ -105,7 +105,7 @@ BAD: dict[str, tuple[list[TypeView], int, str]] = {
     ),
     "struct in itself": ([Struct("s", 4, [Member("a", 1)])], errno.EEXIST, "Loop detected"),
     "typedefs in a circle": ([Typedef("a", 2), Typedef("b", 1)], errno.EEXIST, "Loop detected"),
-    "name that is no identifier": ([Fwd("a b")], errno.EINVAL, "Invalid name"),
+    "name that is not an identifier": ([Fwd("a b")], errno.EINVAL, "Invalid name"),
     "pointer with a name": ([Ptr(0, name="p")], errno.EINVAL, "Invalid name"),
     "enum of size 0, as clang writes": ([Enum("e", 0)], errno.EINVAL, "Unexpected size"),
     "enum of size 3": ([Enum("e", 3)], errno.EINVAL, "Unexpected size"),

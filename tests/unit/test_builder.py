@@ -274,11 +274,11 @@ class TestDefaults:
 @pytest.mark.parametrize(
     ("view", "words"),
     [
-        (views.Ptr(1.5), "type 2 (PTR ''): type_id 1.5 is no whole number"),  # type: ignore[arg-type]
-        (views.Int("a", "4", bits=8), "size '4' is no whole number"),  # type: ignore[arg-type]
-        (views.Float(None, 4), "name None is no string"),  # type: ignore[arg-type]
+        (views.Ptr(1.5), "type 2 (PTR ''): type_id 1.5 is not a whole number"),  # type: ignore[arg-type]
+        (views.Int("a", "4", bits=8), "size '4' is not a whole number"),  # type: ignore[arg-type]
+        (views.Float(None, 4), "name None is not a string"),  # type: ignore[arg-type]
         (views.Typedef("t", views.Int("a", 4)), "give the id that add() returned for it"),  # type: ignore[arg-type]
-        ("int", "'int' is no view of a type"),
+        ("int", "'int' is not a view of a type"),
     ],
 )
 def test_values_of_other_types_are_refused_in_words(view: views.TypeView, words: str) -> None:

@@ -154,8 +154,8 @@ def test_check_speaks_to_a_packager(files: Files) -> None:
     done = btfschema("check", files["8021q"], files["libiscsi"], *options)
     assert (done.returncode, done.stderr) == (1, b"")
     assert done.stdout.decode().splitlines() == [
-        f"{files['8021q']}: relocates, all 41 distilled types have a partner",
-        f"{files['libiscsi']}: 1 of 44 distilled types has no partner",
+        f"{files['8021q']}: relocates, all 41 distilled types have a match",
+        f"{files['libiscsi']}: 1 of 44 distilled types has no match",
         "  struct device [27]: size 760, in the target 768",
         "    embedded by struct scsi_device (sdev_gendev, sdev_dev), struct Scsi_Host "
         "(shost_gendev, shost_dev), struct scsi_target (dev), ...",
@@ -272,8 +272,8 @@ def test_where_the_policies_differ_is_said(tmp_path: Path, command: str) -> None
     for target, policy, code, words in (
         ("once", "kernel", 0, ""),
         ("once", "strict", 0, ""),
-        ("twice", "kernel", 1, "--policy strict finds a partner for every type, kernel does not"),
-        ("twice", "strict", 0, "--policy kernel does not find every partner: int int"),
+        ("twice", "kernel", 1, "--policy strict finds a match for every type, kernel does not"),
+        ("twice", "strict", 0, "--policy kernel leaves types without a match: int int"),
     ):
         done = btfschema(command, module, "-T", tmp_path / target, "--policy", policy, *rest)
         said = done.stderr.decode()

@@ -120,7 +120,7 @@ def test_the_explanation_that_a_packager_reads(
     with pytest.raises(MatchError) as caught:
         relocate(distilled["libiscsi"][1], generic, "kernel", original=cloud)
     assert str(caught.value).split("\n") == [
-        "1 of 44 distilled types has no partner",
+        "1 of 44 distilled types has no match",
         "  struct device [27]: size 760, in the target 768",
         "    embedded by struct scsi_device (sdev_gendev, sdev_dev), "
         "struct Scsi_Host (shost_gendev, shost_dev), struct scsi_target (dev), ...",

@@ -10,12 +10,13 @@ import pytest
 from browser import browse
 from click.testing import CliRunner
 from figures import draw
-from hypothesis import given
+from hypothesis import example, given
 from test_pages import FOOT, HOSTILE, WIDE, Page
 
 from btfschema import Btf, Builder, dump, views
 from btfschema.cli import cli
 from btfschema.cli.diff_page import DiffPage
+from btfschema.errors import EncodeError
 from btfschema.questions import diff
 from btfschema.questions.comparison import Diff
 from btfschema.questions.sidebyside import Line, side_by_side
@@ -155,6 +156,7 @@ def test_the_same_is_said() -> None:
 
 
 @given(HOSTILE.filter(lambda text: "\0" not in text), HOSTILE)
+@example("\ud800", "f")
 def test_names_of_any_characters_are_text(name: str, file: str) -> None:
     def named(name: str, size: int) -> Btf:
         rows = [("a", 1, 0), (name, 1, 4)][: size // 4]
@@ -162,7 +164,7 @@ def test_names_of_any_characters_are_text(name: str, file: str) -> None:
 
     try:
         found = diff(named(name, 4), named(name, 8))
-    except UnicodeEncodeError:
+    except EncodeError:
         return
     text = page_of(found, file, file, file)
     text.encode()

@@ -117,7 +117,7 @@ def test_values_are_printed_with_escapes() -> None:
 
 
 def test_c_is_as_ever_without_them() -> None:
-    """Letters beyond ASCII are no control characters: they are printed as they are."""
+    """Letters beyond ASCII are not control characters: they are printed as they are."""
     name = "größe"
     c = ["dump", "-", "--format", "c"]
     as_bpftool = btfschema(*c, "--like", "7.5", stdin=here_and_there(name)).stdout.decode()

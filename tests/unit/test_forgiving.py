@@ -66,7 +66,7 @@ class TestShow:
     def test_what_a_path_meets_instead(self, file: Path) -> None:
         for path, words in (
             ("list_head.nxt", "did you mean 'next'?"),
-            ("u32.x", "is no struct or union"),
+            ("u32.x", "is not a struct or union"),
             ("tsk.pid", "no type 'tsk'; did you mean"),
         ):
             done = as_text(btfschema("show", path, file))

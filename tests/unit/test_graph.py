@@ -228,7 +228,7 @@ def test_in_is_out_backwards(btf: Btf) -> None:
         drawn = neighbourhood(btf, view.id, limit=1000, direction="in")
         into = {edge for edge in drawn.edges if edge.target == view.id}
         assert into <= outwards
-        # But for anonymous structs, which are drawn in their owners, and for what is no node.
+        # But for anonymous structs, which are drawn in their owners, and for what is not a node.
         wanted = {edge for edge in outwards if edge.target == view.id}
         missing = [btf[edge.source] for edge in wanted - into]
         assert all(isinstance(one, STEPS) or not getattr(one, "name", "") for one in missing)

@@ -61,7 +61,7 @@ class TestKeys:
             assert key in tiny()
 
     def test_wrong_kinds_say_what_is_right(self) -> None:
-        with pytest.raises(WrongKeyError, match="'struct' is no kind"):
+        with pytest.raises(WrongKeyError, match="'struct' is not a kind"):
             tiny().find("s", "struct")  # type: ignore[call-overload]  # pyright: ignore
 
     def test_in_agrees_with_iteration(self, cloud: Btf) -> None:
@@ -233,7 +233,7 @@ class TestPaths:
             cloud.find("task_struct", views.Struct).member(path)
 
     def test_what_has_no_members(self) -> None:
-        with pytest.raises(UnresolvedError, match=r'INT "int" \[1\] is no struct or union'):
+        with pytest.raises(UnresolvedError, match=r'INT "int" \[1\] is not a struct or union'):
             tiny().offsetof("int", "a")
 
     def test_stripped(self, cloud: Btf) -> None:
@@ -248,7 +248,7 @@ class TestPaths:
 
     def test_prototype(self, cloud: Btf) -> None:
         assert cloud.find("vfs_read", views.Func).prototype.params[0].name == "file"
-        with pytest.raises(UnresolvedError, match="no FUNC_PROTO but Int"):
+        with pytest.raises(UnresolvedError, match="is not a FUNC_PROTO but Int"):
             _ = built(views.Int("i", 4), views.Func("f", 1)).find("f", views.Func).prototype
 
 

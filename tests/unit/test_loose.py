@@ -1,4 +1,4 @@
-"""Passes of one's own without packaging: from a file, from a module, and what is no pass."""
+"""Passes of one's own without packaging: from a file, from a module, and what is not a pass."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_files_without_passes_are_refused(tmp_path: Path, text: str, message: st
 def test_what_is_no_python_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "passes.txt"
     path.write_text(MINE)
-    with pytest.raises(RegistryError, match="is no Python file"):
+    with pytest.raises(RegistryError, match="is not a Python file"):
         load_file(path)
 
 
@@ -106,5 +106,5 @@ def test_pipelines_say_what_is_no_pass() -> None:
         Pipeline("distill")  # type: ignore[arg-type]  # pyright: ignore
     with pytest.raises(SpecError, match=r"References\(\) makes a pass of the class"):
         Pipeline(References)  # type: ignore[arg-type]  # pyright: ignore
-    with pytest.raises(SpecError, match="3 is no pass"):
+    with pytest.raises(SpecError, match="3 is not a pass"):
         Pipeline([3])  # type: ignore[list-item]  # pyright: ignore

@@ -216,7 +216,7 @@ class TestRelocating:
             alone = [outcome(relocate, one, target, policy) for one in mixed]
             assert list(map(said_by, together)) == list(map(said_by, alone))
             assert [n for n, one in enumerate(together) if isinstance(one, BtfError)] == failed
-            # What has no partner either is told of that.
+            # What has no match either is told of that.
             nowhere = relocate_many(mixed, tiny(), policy)  # type: ignore[arg-type]
             assert {type(one) for one in nowhere} == {MatchError}
 
@@ -224,7 +224,7 @@ class TestRelocating:
     def test_real_modules(
         self, cloud: Btf, generic: Btf, modules: dict[str, bytes], policy: Policy
     ) -> None:
-        """More of them than are done at once, with and without a partner for each type."""
+        """More of them than are done at once, with and without a match for each type."""
         names = sorted(modules)[:: len(modules) // (TOGETHER + 20)]
         read = loads_many([modules[name] for name in names], cloud)
         distilled = distill_many(read)
@@ -281,7 +281,7 @@ class Vandal(Pass):
 
 @frozen
 class Tears(Pass):
-    """Returns for the smaller inputs what is no result, a wrong id map, or damage."""
+    """Returns for the smaller inputs what is not a result, a wrong id map, or damage."""
 
     name: ClassVar[str] = "tears"
 

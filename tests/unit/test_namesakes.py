@@ -260,7 +260,7 @@ def libbpf_maps(wanted: Wanted, target: Btf) -> list[int]:
 
 
 @given(distilled=NAMESAKES, there=NAMESAKES, alone=st.booleans(), held=st.booleans())
-def test_the_kernels_partners_are_those_of_its_loop(
+def test_the_kernels_matches_are_those_of_its_loop(
     distilled: list[TypeView], there: list[TypeView], alone: bool, held: bool
 ) -> None:
     """Whether the name stands in the target's strings once, or once for each type."""
@@ -279,7 +279,7 @@ def test_the_kernels_partners_are_those_of_its_loop(
             int(types.words[types.starts[row] + 3]) if kind == Kind.INT else 0,
             held,
         )
-        found, mapped = target_of(target).partners(wanted, "kernel"), libbpf_maps(wanted, target)
+        found, mapped = target_of(target).matches(wanted, "kernel"), libbpf_maps(wanted, target)
         assert (found.ids, found.total) == (tuple(mapped), len(mapped)), view
         assert found.only == (mapped[0] if len(mapped) == 1 else 0)
 

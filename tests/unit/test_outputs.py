@@ -261,7 +261,7 @@ class TestNames:
         assert original(types[1]["name"]) == EVIL
 
     @given(st.text(st.characters(exclude_categories=[]) | st.sampled_from("\\xnu0fe\udc80")))
-    @example(r"\U0010ffff is the last, \U00110000 and \Uffffffff are no characters")
+    @example(r"\U0010ffff is the last, \U00110000 and \Uffffffff are not characters")
     def test_escapes_read_back(self, text: str) -> None:
         assert original(printable(text)) == text
         assert printable(text).isprintable()

@@ -209,7 +209,7 @@ class TestRowsThatAreRefused:
             KindSpec(40, "BARE", "unused" / U32, None, BTF_LOCK, "locks", view=Bare)
 
     def test_a_modifier_of_nothing(self) -> None:
-        with pytest.raises(ValueError, match="its third word, 'unused', is no type id"):
+        with pytest.raises(ValueError, match="its third word, 'unused', is not a type id"):
             KindSpec(40, "NONE", "unused" / U32, graph=Graph.MODIFIER)
 
     def test_a_distilled_kind_that_leads_on(self) -> None:

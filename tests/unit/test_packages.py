@@ -134,7 +134,7 @@ def test_a_file_that_is_no_package_is_no_tree(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("package", ["cpio", "tar"])
 def test_a_name_with_a_nul_is_refused(tmp_path: Path, package: str) -> None:
-    """No file can be called so: Python raises ValueError for it, which is no message for a user."""
+    """No file can have that name; Python's ValueError for it is not a message for a user."""
     name = "lib/a\0b.btf"
     data = make_cpio({name: KERNEL}) if package == "cpio" else tar_with({"path": name})
     path = put(tmp_path, data, f"x.{package}")

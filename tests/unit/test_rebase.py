@@ -133,7 +133,7 @@ class TestFailure:
     def test_missing(self) -> None:
         error = self.failure(kernel(), 1, 8)
 
-        assert str(error) == "1 of 2 base types has no partner\n  union lost [8]: not in the target"
+        assert str(error) == "1 of 2 base types has no match\n  union lost [8]: not in the target"
         assert [one.reason for one in error.mismatches] == ["missing"]
 
     def test_ambiguous(self) -> None:

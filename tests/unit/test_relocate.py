@@ -1,4 +1,4 @@
-"""Relocating: who is whose partner under either policy, and what a failure says."""
+"""Relocating: who is whose match under either policy, and what a failure says."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def through(*layers: TypeView) -> Callable[[Btf], list[TypeView]]:
 class Case:
     """Distilled types, a split over them, a target; and what each policy makes of type 1, 2, ...
 
-    An outcome is a list with the partner's id or the reason why there is none, for each distilled
+    An outcome is a list with the match's id or the reason why there is none, for each distilled
     type.
     """
 
@@ -162,7 +162,7 @@ COMMON = {
 
 # Where strict is right and the table is silent.
 FURTHER = {
-    # The kernel forgets that a type is embedded as soon as it has found a partner for it.
+    # The kernel forgets that a type is embedded as soon as it has found a match for it.
     "struct as a member, the struct and a declaration": Case(
         [S4], [STRUCT4, FWD_STRUCT], ["ambiguous"], [1], by_value("member")
     ),
@@ -348,7 +348,7 @@ def test_a_string_that_names_no_distilled_type() -> None:
 
 
 class TestExplanation:
-    """All types without a partner, why, and what changed."""
+    """All types without a match, why, and what changed."""
 
     original = built(
         views.Int("int", 4),
@@ -394,7 +394,7 @@ class TestExplanation:
 
     def test_in_words(self) -> None:
         assert str(self.failure(original=True)) == (
-            "2 of 3 distilled types have no partner\n"
+            "2 of 3 distilled types have no match\n"
             "  struct device [2]: size 16, in the target 24\n"
             "    embedded by struct card (dev, twin), variable spare\n"
             "    target adds pins (struct pins *, 8 bytes at 8), lacks gone (int, 4 bytes at 4); "

@@ -112,7 +112,7 @@ def test_what_stands_for_what_is_libbpfs_choice() -> None:
     assert found.left == ()
     new = found.btf
     placeholder = new.find("enum64_placeholder").id
-    # An ENUM of 8 bytes is no ENUM in 5.4.
+    # An ENUM of 8 bytes is not an ENUM in 5.4.
     assert new.find("fits") == views.Union("fits", 8, [views.Member("A", placeholder)])
     assert new.find("wide") == views.Union("wide", 8, [views.Member("B", placeholder)])
     assert new.find("negative", Kind.ENUM).signed is False
@@ -198,7 +198,7 @@ def test_the_small_passes() -> None:
     assert Kind.DECL_TAG not in without.types.kinds
     with pytest.raises(PassError, match="which is dropped"):
         Drop(names=("unsigned*",)).run(btf, Context())
-    with pytest.raises(SpecError, match='"frob" is no kind'):
+    with pytest.raises(SpecError, match='"frob" is not a kind'):
         Drop(kinds=("frob",)).run(btf, Context())
     kept = assert_pass_contract(Keep(names=("s",)), btf).btf
     assert [type(view) for view in kept] == [views.Int, views.Struct, views.DeclTag]
@@ -207,5 +207,5 @@ def test_the_small_passes() -> None:
     renamed = assert_pass_contract(Rename(names=("s:t", "f:g")), btf).btf
     assert renamed.find("t", Kind.STRUCT).size == 1
     assert renamed.find("g", Kind.FUNC)
-    with pytest.raises(SpecError, match="is no pair of names"):
+    with pytest.raises(SpecError, match="is not a pair of names"):
         Rename(names=("s",)).run(btf, Context())

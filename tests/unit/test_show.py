@@ -215,7 +215,7 @@ def test_what_can_not_be_shown() -> None:
     for type_id in (8, 9):
         with pytest.raises(UnresolvedError, match="needs itself"):
             viewer.text(type_id)
-    with pytest.raises(UnresolvedError, match="no struct or union"):
+    with pytest.raises(UnresolvedError, match="is not a struct or union"):
         struct_layout(btf, INT)
 
 

@@ -220,7 +220,7 @@ class TestValue:
         assert value.at_("all", count=value.n).to_python() == [5, 6]
         with pytest.raises(DecodeError, match=r"s.all\[2\]: needs bytes 12..16"):
             value.at_("all", count=3).to_python()
-        with pytest.raises(UnresolvedError, match="no array"):
+        with pytest.raises(UnresolvedError, match="is not an array"):
             value.at_("n", count=3)
         assert btf.write("s", {"n": 2, "all": [5, 6]}) == data
 
@@ -414,18 +414,18 @@ class TestErrors:
             value["pid.x"]
         with pytest.raises(UnresolvedError, match="the array has 4 elements"):
             value.inner.counts[4]
-        with pytest.raises(UnresolvedError, match="is no array"):
+        with pytest.raises(UnresolvedError, match="is not an array"):
             value[0]
         for path in ("", ".pid", "inner..counts", "inner.counts[x]"):
             with pytest.raises(UnknownNameError, match=r"path .* is malformed"):
                 value.at_(path)
-        with pytest.raises(UnresolvedError, match="is no number"):
+        with pytest.raises(UnresolvedError, match="is not a number"):
             int(value)
 
     @pytest.mark.parametrize(
         ("member", "message"),
         [
-            (Member("a", INT, 4), "starts at bit 4 and is no bit field"),
+            (Member("a", INT, 4), "starts at bit 4 and is not a bit field"),
             (Member("a", INT, 8), "ends at byte 5, past the 4 bytes"),
             (Member("a", INT, 0, 33), "a bit field of 33 bits"),
             (Member("a", 8, 0, 3), "a bit field of 3 bits in STRUCT"),
@@ -646,7 +646,7 @@ class TestCommand:
     def test_hex_from_standard_input(self, file: Path) -> None:
         assert self.run("u16", file, "--compact", data=b"0x01 00\n") == (0, "(u16)1\n", "")
         code, _, error = self.run("u16", file, data=b"what")
-        assert (code, "standard input is no hex" in error) == (2, True)
+        assert (code, "standard input is not hex" in error) == (2, True)
 
     def test_bytes_from_standard_input(self, file: Path) -> None:
         assert self.run("u16", file, "--data", "-", data=b"\2\0")[:2] == (0, "(u16)2\n")

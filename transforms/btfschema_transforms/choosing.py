@@ -26,7 +26,7 @@ def rows_of_kinds(btf: Btf, kinds: Iterable[str]) -> Mask:
     for kind in kinds:
         if kind.lower() not in numbers:
             known = ", ".join(sorted(numbers))
-            raise SpecError(f'"{kind}" is no kind; expected one of {known}', got=kind)
+            raise SpecError(f'"{kind}" is not a kind; expected one of {known}', got=kind)
         wanted.append(numbers[kind.lower()])
     return np.isin(btf.types.kinds, wanted)
 

@@ -55,7 +55,7 @@ def relocate(
     Raises:
         RequirementError: the split has no base, or the target does not suit it.
         DecodeError: one of them was read without a check, and refers to what does not exist.
-        MatchError: types of the distilled base have no partner; ``mismatches`` says which and why.
+        MatchError: types of the distilled base have no match; ``mismatches`` says which and why.
         PassError: the split's base is not a distilled one, or the split holds a kind that the
             schema does not declare.
     """
@@ -154,13 +154,13 @@ class _Work:
     Attributes:
         splits: the splits.
         target: where they are to go.
-        policy: what counts as a partner.
+        policy: what counts as a match.
         held: what the splits hold by value; ids are counted through all splits there.
         bases: the types of the distilled bases.
         owners: by row of these, the number of the split.
         strings: where the strings of each base start when all are counted through.
         wanted: what is known of the types.
-        partners: for each the only type of the target that would do, or 0.
+        matches: for each the only type of the target that would do, or 0.
     """
 
     splits: Sequence[Btf]
@@ -171,11 +171,11 @@ class _Work:
     owners: Index
     strings: Index
     wanted: WantedTypes
-    partners: Index
+    matches: Index
 
     @classmethod
     def of(cls, splits: Sequence[Btf], target: Btf, policy: Policy) -> _Work:
-        """Look for all partners."""
+        """Look for all matches."""
         chains = [require_base(split, "relocate").chain for split in splits]
         bases = Joined.of([chain[-1].all_types for chain in chains])
         owners = spread(bases.rows)
@@ -186,12 +186,12 @@ class _Work:
         held = Embeddings.of(splits, policy)
         embedded = held.mask.take(_ids_of_bases(held, bases, owners))
         wanted = WantedTypes.of(bases, names, embedded, policy)
-        partners = wanted.partners(target_of(target), policy)
-        return cls(splits, target, policy, held, bases, owners, strings, wanted, partners)
+        matches = wanted.matches(target_of(target), policy)
+        return cls(splits, target, policy, held, bases, owners, strings, wanted, matches)
 
     def results(self, original: Btf | None) -> list[Relocated | BtfError]:
         """What becomes of each split."""
-        failed = self.partners == 0
+        failed = self.matches == 0
         if self.policy == "strict":
             failed |= self._shared()
         errors: dict[int, BtfError] = {
@@ -201,20 +201,20 @@ class _Work:
         return self._moved(errors)
 
     def _shared(self) -> Mask:
-        """Definitions whose only partner is also another's: different types can't be one."""
+        """Definitions whose only match is also another's: different types can't be one."""
         defined = kind_mask(parts_of_plan(self.bases.types.plan).kept_by_name)
-        rows = (defined.take(self.wanted.kinds) & (self.partners > 0)).nonzero()[0]
-        # The split, the kind and the partner in one number.
+        rows = (defined.take(self.wanted.kinds) & (self.matches > 0)).nonzero()[0]
+        # The split, the kind and the match in one number.
         keys = self.owners.take(rows) << 40 | self.wanted.kinds.take(rows).astype(np.int64) << 32
-        keys |= self.partners.take(rows)
+        keys |= self.matches.take(rows)
         order = keys.argsort(kind="stable")
         same = np.flatnonzero(np.diff(keys.take(order)) == 0)
-        found = np.zeros(len(self.partners), np.bool_)
+        found = np.zeros(len(self.matches), np.bool_)
         found[rows.take(order.take(np.append(same, same + 1)))] = True
         return found
 
     def _mismatch(self, number: int, failed: Mask, original: Btf | None) -> MatchError:
-        """Why a split can't be relocated: every type without a partner."""
+        """Why a split can't be relocated: every type without a match."""
         first, end = self.bases.rows[number : number + 2].tolist()
         rows = (first + failed[first:end].nonzero()[0]).tolist()
         wanted = [(row - first + 1, self.wanted[row]) for row in rows]
@@ -222,7 +222,7 @@ class _Work:
         return MatchError(
             report(mismatches, end - first),
             type_id=mismatches[0].id,
-            expected="a partner in the target for every distilled type",
+            expected="a match in the target for every distilled type",
             mismatches=mismatches,
         )
 
@@ -232,7 +232,7 @@ class _Work:
         news = np.arange(int(ids[-1])) + target.end_id
         news -= (ids[:-1] + self._each(lambda split: split.first_id)).repeat(sizes_of(ids))
         news[ids[:-1]] = 0
-        news[_ids_of_bases(self.held, self.bases, self.owners)] = self.partners
+        news[_ids_of_bases(self.held, self.bases, self.owners)] = self.matches
         maps = IdMap.from_array(news).cut(ids)
         texts = self._texts()
         datas = self._added(texts, errors)
@@ -263,15 +263,15 @@ class _Work:
     def _texts(self) -> Index:
         """By offset into the bases' strings, all counted through, that into the target's, or 0.
 
-        A distilled type's name becomes that of its partner. Of several partners' name offsets
+        A distilled type's name becomes that of its match. Of several matches' name offsets
         libbpf keeps that of the highest id.
         """
-        order = self.partners.argsort(kind="stable")
+        order = self.matches.argsort(kind="stable")
         places = self.bases.types.name_offs + self.strings.take(self.owners)
         found = np.zeros(int(self.strings[-1]) + 1, np.int64)
         names = self.target.all_types.name_offs
         if len(names):
-            found[places.take(order)] = names.take(self.partners.take(order) - 1)
+            found[places.take(order)] = names.take(self.matches.take(order) - 1)
         return found
 
     def _added(self, texts: Index, errors: dict[int, BtfError]) -> dict[int, bytearray]:

@@ -30,7 +30,7 @@ class Rename(Pass):
         for pair in self.names:
             old, _, new = pair.partition(":")
             if not old or not new:
-                raise SpecError(f'"{pair}" is no pair of names, expected OLD:NEW', got=pair)
+                raise SpecError(f'"{pair}" is not a pair of names, expected OLD:NEW', got=pair)
             for row in np.flatnonzero(btf.types.named(old)).tolist():
                 type_id = btf.first_id + row
                 # What has been found by its name has one.

@@ -34,8 +34,8 @@ __all__ = [
 class Attached:
     """Something that may belong to a container.
 
-    The container is no attrs field: ``attrs.fields`` and ``attrs.asdict`` tell what the file says,
-    and equality is about that alone.
+    The container is not an attrs field: ``attrs.fields``, ``attrs.asdict`` and equality cover what
+    the file says and nothing else.
     """
 
     __slots__ = ("__weakref__", "_btf")

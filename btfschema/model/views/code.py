@@ -57,12 +57,12 @@ class Func(DeclaredView, Refers):
         """What it takes and returns.
 
         Raises:
-            UnresolvedError: the view was not read from a container, or its type is no prototype.
+            UnresolvedError: the view was not read from a container, or its type is not a prototype.
         """
         found = self.type
         if not isinstance(found, FuncProto):
             raise UnresolvedError(
-                f"the type of FUNC {self.name!r} is no FUNC_PROTO but {found!r}",
+                f"the type of FUNC {self.name!r} is not a FUNC_PROTO but {found!r}",
                 type_id=self.id or None,
                 got=self.type_id,
             )

@@ -43,7 +43,7 @@ class Order:
         return self._queue
 
     def _needs_nothing(self, type_id: int) -> bool:
-        """Whether a type that is no definition itself refers to nothing but what is done.
+        """Whether a type that is not a definition itself refers to nothing but what is done.
 
         It spares most types the cost of a visit.
         """
@@ -84,7 +84,7 @@ class Order:
         return strong
 
     def _visit_end(self, type_id: int, through_ptr: bool) -> Step:
-        """Like ``_visit``, for a type that is no step to another."""
+        """Like ``_visit``, for a type that is not a step to another."""
         types, states = self._types, self._states
         kind, named = types.kinds[type_id], bool(types.names[type_id])
         if states[type_id] == OPEN:

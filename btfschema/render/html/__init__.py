@@ -34,7 +34,7 @@ def _now() -> str:
     """The time in UTC; ``SOURCE_DATE_EPOCH`` stands for it where pages must be the same again.
 
     Raises:
-        SpecError: the variable is no time.
+        SpecError: the variable is not a time.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
     try:

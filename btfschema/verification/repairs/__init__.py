@@ -29,7 +29,7 @@ from btfschema.verification.violations import Violation
 
 __all__ = ["OBJECT_RULES", "READERS", "REPAIRS", "Change", "Sanitised", "as_loaded", "sanitise"]
 
-# A repair may bring what another rule refuses: a union in place of an enum is no bit field's type.
+# A repair may break another rule: a union in place of an enum can't be a bit field's type.
 MOST_ROUNDS = 24
 
 

@@ -32,7 +32,7 @@ OBJECT_RULES = {
     for rule in (
         Rule(
             "object.section",
-            "the object has a section for each DATASEC, with something in it",
+            "the object has a section for each DATASEC, and it is not empty",
             f"{_LIBBPF}: btf_fixup_datasec",
             "read",
             error="ENOENT",
@@ -46,7 +46,7 @@ OBJECT_RULES = {
         ),
         Rule(
             "object.extern",
-            "what is defined elsewhere is in .ksyms or .kconfig",
+            "an extern is in .ksyms or .kconfig",
             f"{_LIBBPF}: bpf_object__collect_externs",
             "read",
             error="ENOENT",

@@ -45,7 +45,7 @@ def to_enum_or_union(repairs: Repairs, violation: Violation, view: Any) -> None:
         values = view.values if signed else _unsigned(view.values)
         enum = views.Enum(view.name, view.size, values, signed=signed)
         lost = "that the values are signed" if view.signed and not signed else ""
-        repairs.put(violation, enum, "is an ENUM now: its values fit 32 bits", lost)
+        repairs.put(violation, enum, "is an ENUM now: its values fit in 32 bits", lost)
         return
     members = [views.Member(one.name, repairs.byte()) for one in view.values]
     repairs.put(
@@ -87,7 +87,7 @@ def drop_tag(repairs: Repairs, violation: Violation, view: Any) -> None:
     """A tag goes; what a type tag stood before takes its place."""
     if isinstance(view, views.TypeTag):
         repairs.draft.redirect(violation.type_id or 0, view.type_id)
-        repairs.say(violation, "is gone; what it stood before is in its place", "the tag")
+        repairs.say(violation, "is dropped; references to it now go to its target", "the tag")
     else:
         repairs.draft.drop(violation.type_id or 0)
         repairs.say(violation, "is gone", "the tag")
@@ -95,7 +95,7 @@ def drop_tag(repairs: Repairs, violation: Violation, view: Any) -> None:
 
 def _drop(repairs: Repairs, violation: Violation, view: Any) -> None:
     repairs.draft.drop(violation.type_id or 0)
-    repairs.say(violation, "is gone", "where inlined functions find their parameters")
+    repairs.say(violation, "is dropped", "where inlined functions find their parameters")
 
 
 def _to_int(repairs: Repairs, violation: Violation, view: Any) -> None:

@@ -40,7 +40,7 @@ U32_MAX = 0xFFFFFFFF
 
 def _rewritten(repairs: Repairs, violation: Violation, view: Any) -> bool:
     """The record without the bits that mean nothing: a view does not hold them."""
-    repairs.put(violation, view, "bits without a meaning are 0 now")
+    repairs.put(violation, view, "its reserved bits are 0 now")
     return True
 
 
@@ -168,7 +168,7 @@ def _int(repairs: Repairs, violation: Violation, view: Any) -> bool:
 
 def _encoding(repairs: Repairs, violation: Violation, view: Any) -> bool:
     encoding = view.encoding & views.IntEncoding.SIGNED
-    what = "is signed and nothing else now" if encoding else "is an unsigned integer now"
+    what = "is a plain signed integer now" if encoding else "is an unsigned integer now"
     repairs.put(violation, evolve(view, encoding=encoding), what, f"{view.encoding!r}")
     return True
 
@@ -177,7 +177,7 @@ def _in_order(repairs: Repairs, violation: Violation, view: Any) -> bool:
     """Members by offset, in a struct; what tags say of members follows."""
     order = sorted(range(len(view.members)), key=lambda number: view.members[number].bit_offset)
     members = [view.members[number] for number in order]
-    what, lost = "its members are ordered by offset now", ""
+    what, lost = "its members are sorted by offset now", ""
     if isinstance(view, views.Union):
         what, lost = "is a STRUCT now, since its members start at different places", "the union"
     repairs.put(violation, views.Struct(view.name, view.size, members), what, lost)
@@ -202,7 +202,7 @@ def _section(repairs: Repairs, violation: Violation, view: Any) -> bool:
     if size > U32_MAX or (size, tuple(found)) == (view.size, view.variables):
         return False
     whole = evolve(view, size=size, variables=found)
-    repairs.put(violation, whole, f"has {size} bytes and its variables in order now")
+    repairs.put(violation, whole, f"has {size} bytes and its variables sorted now")
     return True
 
 
@@ -254,7 +254,7 @@ def _target(repairs: Repairs, violation: Violation, view: Any) -> bool:
 def _to_prototype(repairs: Repairs, violation: Violation, view: Any) -> bool:
     function: Any = repairs.draft[view.type_id]
     whole = evolve(view, type_id=function.type_id)
-    repairs.put(violation, whole, f"leads to the prototype of {function.name} now")
+    repairs.put(violation, whole, f"refers to the prototype of {function.name} now")
     return True
 
 
@@ -267,7 +267,7 @@ def _parameters(repairs: Repairs, violation: Violation, view: Any) -> bool:
     if view.type_id < repairs.draft.btf.first_id:
         return False
     repairs.draft[view.type_id] = evolve(prototype, params=params)
-    repairs.say(violation, "its parameters without names are called arg0, arg1, ... now")
+    repairs.say(violation, "its unnamed parameters are arg0, arg1, ... now")
     return True
 
 
@@ -290,7 +290,7 @@ def _tag_order(repairs: Repairs, violation: Violation, view: Any) -> bool:
     if target_id in seen:
         return False
     whole = evolve(view, type_id=target_id)
-    repairs.put(violation, whole, "leads past the type tags behind it now", ", ".join(tags))
+    repairs.put(violation, whole, "skips the type tags that follow it now", ", ".join(tags))
     return True
 
 

@@ -1,1 +1,1 @@
-"""What distill, rebase and relocate share: the primitive, and why types have no partner."""
+"""What distill, rebase and relocate share: the primitive, and why types have no match."""

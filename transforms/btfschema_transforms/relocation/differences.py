@@ -154,7 +154,7 @@ def report(mismatches: tuple[Difference, ...], count: int) -> str:
         count: how many base types the split refers to.
     """
     verb = "has" if len(mismatches) == 1 else "have"
-    lines = [f"{len(mismatches)} of {count} base types {verb} no partner"]
+    lines = [f"{len(mismatches)} of {count} base types {verb} no match"]
     groups: dict[Pair, list[Difference]] = {}
     for one in mismatches:
         if one.cause_ids is not None:

@@ -1,4 +1,4 @@
-"""Why a distilled type has no partner: as data, and in words that let a packager act."""
+"""Why a distilled type has no match: as data, and in words that let a packager act."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from btfschema.views import IntEncoding
 from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
 from btfschema_transforms.sameness.embedding import Embedding, User
 from btfschema_transforms.sameness.matching import (
+    Matches,
     Namesakes,
-    Partners,
     Policy,
     Wanted,
     memo,
@@ -78,7 +78,7 @@ NOBODY = Others()
 
 @frozen
 class Mismatch:
-    """A distilled type without exactly one partner.
+    """A distilled type without exactly one match.
 
     Attributes:
         id: its id in the distilled base.
@@ -194,7 +194,7 @@ def _spoken(kind: str) -> str:
     return SPOKEN.get(kind) or kind.lower()
 
 
-def _reason(wanted: Wanted, there: Namesakes, matches: Partners) -> Reason:
+def _reason(wanted: Wanted, there: Namesakes, matches: Matches) -> Reason:
     if matches.total:
         return "ambiguous" if matches.total > 1 else "shared"
     if not there.has_related(wanted):
@@ -211,11 +211,11 @@ def explain(
     target: Btf,
     original: Btf | None = None,
 ) -> tuple[Mismatch, ...]:
-    """Say why these types of a distilled base have no partner of their own.
+    """Say why these types of a distilled base have no match of their own.
 
     Args:
         failed: their ids, and what is known of them.
-        policy: what counts as a partner.
+        policy: what counts as a match.
         held: what the split holds by value.
         target: where they were searched for.
         original: the base that was distilled, for the members.
@@ -274,7 +274,7 @@ def _encoding_words(parts: Mapping[str, int], size: int) -> str:
 def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:
     """What is the same for all splits that want a type whose name the target has."""
     known = target_of(target)
-    matches = known.partners(wanted, policy)
+    matches = known.matches(wanted, policy)
     reason = _reason(wanted, known.namesakes(wanted.name), matches)
     encoding, encodings = _encoded(wanted, target) if reason == "encoding" else ("", ())
     return {
@@ -323,7 +323,7 @@ def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
         after = target_of(target).namesakes(wanted.name).kinds.get(wanted.kind, [])
         before = 0
         if len(after) == 1:
-            before = target_of(original).partners(wanted._replace(sized=True), "strict").only
+            before = target_of(original).matches(wanted._replace(sized=True), "strict").only
         changes = member_diff(original, before, target, after[0].id) if before else UNCHANGED
         diffs[wanted] = changes
     return diffs[wanted]
@@ -332,7 +332,7 @@ def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
 def report(mismatches: tuple[Mismatch, ...], count: int) -> str:
     """All reasons as text; ``count`` is the number of distilled types."""
     verb = "has" if len(mismatches) == 1 else "have"
-    lines = [f"{len(mismatches)} of {count} distilled types {verb} no partner"]
+    lines = [f"{len(mismatches)} of {count} distilled types {verb} no match"]
     for one in mismatches:
         lines += [f"  {line}" for line in str(one).split("\n")]
     return "\n".join(lines)

@@ -30,7 +30,7 @@ class Identity:
     Attributes:
         old: by id, the class of each type of the first container; void is class 0 in both.
         new: the same for the second.
-        partners: for each class, the first id of the second container that is in it, or 0.
+        matches: for each class, the first id of the second container that is in it, or 0.
         counts: for each class, how many ids of the second container are in it.
         old_records: by id, the class of each type's own record, whatever it refers to, of the
             first container; void is class 0 in both.
@@ -40,7 +40,7 @@ class Identity:
 
     old: Index
     new: Index
-    partners: Index
+    matches: Index
     counts: Index
     old_records: Index
     new_records: Index
@@ -50,7 +50,7 @@ class Identity:
     def ids(self) -> IdMap:
         """Where each type of the first container is in the second, if it is there just once."""
         only = self.counts[self.old] == 1
-        return IdMap.from_array(np.where(only, self.partners[self.old], DROPPED))
+        return IdMap.from_array(np.where(only, self.matches[self.old], DROPPED))
 
     def same(self, old_id: int) -> list[int]:
         """The ids of the second container that are the same as this one of the first."""
@@ -83,13 +83,13 @@ def _compare(old: Btf, new: Btf) -> Identity:
     records, classes = Records.of([old, new]).classes()
     count = len(old.all_types) + 1
     news = np.append(0, classes[count:])
-    partners = np.zeros(int(classes.max()) + 1, np.int64)
-    partners[news[::-1]] = np.arange(len(news))[::-1]
+    matches = np.zeros(int(classes.max()) + 1, np.int64)
+    matches[news[::-1]] = np.arange(len(news))[::-1]
     return Identity(
         classes[:count],
         news,
-        partners,
-        np.bincount(news, minlength=len(partners)),
+        matches,
+        np.bincount(news, minlength=len(matches)),
         records[:count],
         np.append(0, records[count:]),
     )

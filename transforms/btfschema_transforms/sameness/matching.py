@@ -23,8 +23,8 @@ from btfschema_transforms.relocation.bases import named
 
 __all__ = [
     "Candidate",
+    "Matches",
     "Namesakes",
-    "Partners",
     "Policy",
     "Target",
     "Wanted",
@@ -82,7 +82,7 @@ class Candidate(NamedTuple):
     name_off: int
 
 
-class Partners(NamedTuple):
+class Matches(NamedTuple):
     """The types of a target that would do for a distilled one; a match finds exactly one.
 
     Attributes:
@@ -99,14 +99,14 @@ class Partners(NamedTuple):
         return self.ids[0] if self.total == 1 else 0
 
     @classmethod
-    def of(cls, found: Sequence[Candidate]) -> Partners:
+    def of(cls, found: Sequence[Candidate]) -> Matches:
         """These."""
         return cls(len(found), tuple(one.id for one in found[:LISTED]))
 
     @classmethod
     def in_either(
         cls, some: Sequence[Candidate], others: Sequence[Candidate], start: int
-    ) -> Partners:
+    ) -> Matches:
         """Those in one of two lists in id order, of ``others`` from a place on.
 
         What is done grows with ``some`` only: each size of a name has its own, all have the others.
@@ -179,9 +179,9 @@ class WantedTypes:
             self.sized.item(row),
         )
 
-    def partners(self, target: Target, policy: Policy) -> Index:
-        """For each the only partner that the policy accepts, or 0 for none or several."""
-        # Everything but the name in two numbers, by which a partner that was found is found again.
+    def matches(self, target: Target, policy: Policy) -> Index:
+        """For each the only match that the policy accepts, or 0 for none or several."""
+        # Everything but the name in two numbers, by which a match that was found is found again.
         looks = self.kinds.astype(np.int64) << 2 | self.flags.astype(np.int64) << 1 | self.sized
         words = self.sizes.astype(np.int64) << 32 | self.encodings
         keys = list(zip(self.names, looks.tolist(), words.tolist(), strict=True))
@@ -189,7 +189,7 @@ class WantedTypes:
         # That a target lacks a name is found as quickly as it is remembered.
         fresh = {k: row for row, k in enumerate(keys) if k not in known and k[0] in there}
         for key, row in fresh.items():
-            known[key] = target.partners(self[row], policy).only
+            known[key] = target.matches(self[row], policy).only
         return np.fromiter(map(known.get, keys, repeat(0)), np.int64, len(keys))
 
 
@@ -329,21 +329,21 @@ class Target:
                 self.known[name] = known
         return known
 
-    def partners(self, wanted: Wanted, policy: Policy) -> Partners:
+    def matches(self, wanted: Wanted, policy: Policy) -> Matches:
         """Those that the policy accepts."""
         there = self.namesakes(wanted.name)
-        return Partners.of(_strict(wanted, there)) if policy == "strict" else _kernel(wanted, there)
+        return Matches.of(_strict(wanted, there)) if policy == "strict" else _kernel(wanted, there)
 
 
-def _kernel(wanted: Wanted, there: Namesakes) -> Partners:
+def _kernel(wanted: Wanted, there: Namesakes) -> Matches:
     """As ``btf_relocate_map_distilled_base`` does, of libbpf and the kernel."""
     start, parts = 0, there.parts
     if wanted.kind in parts.integers:
         encoding = there.encoding_of(wanted.encoding)
-        return Partners.of(there.integers.get((wanted.size, encoding), []))
+        return Matches.of(there.integers.get((wanted.size, encoding), []))
     if wanted.kind in parts.composites:
         sized, unsized = there.of_size(there.kinds, wanted.size), there.unsized
-        # That a type is embedded is forgotten there once it has a partner.
+        # That a type is embedded is forgotten there once it has a match.
         if wanted.sized:
             start = bisect_left(unsized, sized[0]) if sized else len(unsized)
     elif wanted.kind in parts.declarations:
@@ -351,8 +351,8 @@ def _kernel(wanted: Wanted, there: Namesakes) -> Partners:
         sized = there.taken_for(sized, wanted.kind_flag)
         unsized = there.declared[wanted.kind_flag]
     else:
-        return Partners.of(there.of_size(parts.standing_for(wanted.kind), wanted.size))
-    return Partners.in_either(sized, unsized, start)
+        return Matches.of(there.of_size(parts.standing_for(wanted.kind), wanted.size))
+    return Matches.in_either(sized, unsized, start)
 
 
 def _strict(wanted: Wanted, there: Namesakes) -> list[Candidate]:
