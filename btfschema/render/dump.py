@@ -1,16 +1,18 @@
 """The raw dump: every record as text or JSON, byte for byte what bpftool writes.
 
-Nothing here goes through views: a run of records is formatted kind by kind, with one ``%`` template
-a kind and one pass over each column, and put back into file order.
+Nothing here goes through views: a run of records is written kind by kind. What a column brings is
+gathered from texts that exist already, names and numbers, set between the labels of all records,
+and joined at once; then the records are cut apart, and put back into file order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, islice, pairwise
+from itertools import islice
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import numpy.typing as npt
 from attrs import Factory, field, frozen
 
 from btfschema.arrays import Index
@@ -29,6 +31,18 @@ from btfschema.render.notation import (
 )
 
 __all__ = ["Dump", "Fields", "Items", "Style"]
+
+# Ends a record in a text of many. No name holds it, since names end with it.
+CUT = "\0"
+THOUSAND = 1000
+# How many thousands a number has, and what is over: alone, after thousands, and nothing. Texts of
+# all ids would be more, and farther apart in memory.
+THOUSANDS = np.array(["", *map(str, range(1, THOUSAND))], object)
+OVER = np.array([*map(str, range(THOUSAND)), *map("{:03}".format, range(THOUSAND)), ""], object)
+NOTHING = 2 * THOUSAND
+
+Parts = list[str | list[str]]
+"""What records consist of: texts that all have, and a text for each of them."""
 
 # Types that are formatted at a time: enough to make numpy's cost per call vanish, few enough to
 # keep the memory small.
@@ -85,19 +99,50 @@ class Style:
     element: Fields
     escape: Callable[[Btf], Escape | None]
 
-    def label(self, fields: Fields, label: str) -> str:
-        """A label, as a template has it."""
-        return fields.label % label.replace("%", "%%")
-
-    def value(self, fields: Fields, column: Column) -> str:
-        """The template of a labelled value."""
+    def value(self, fields: Fields, column: Column) -> list[str]:
+        """What comes before and after a value."""
         if self.name == "text" and column.text:
-            return column.text
-        return self.label(fields, column.label) + (self.string if column.is_text else "%d")
+            return column.text.split("%s")
+        before, after = (self.string if column.is_text else "%s").split("%s")
+        return [fields.label % column.label + before, after]
 
-    def template(self, fields: Fields, values: str) -> str:
-        """The template of a record or an element with these values."""
-        return fields.begin + values[1:] + fields.end
+
+def numerals(values: npt.NDArray[Any] | list[int]) -> list[list[str]]:
+    """The texts of numbers: of their thousands and of what is over, which exist already."""
+    if isinstance(values, list):
+        return [list(map(str, values))]
+    high = values // THOUSAND
+    if not high.any():
+        return [OVER.take(values).tolist()]
+    over = values - high * THOUSAND
+    over[high != 0] += THOUSAND
+    other = ((high < 0) | (high >= THOUSAND)).nonzero()[0]
+    high[other], over[other] = 0, NOTHING
+    thousands: list[str] = THOUSANDS.take(high).tolist()
+    for at, value in zip(other.tolist(), values.take(other).tolist(), strict=True):
+        thousands[at] = str(value)
+    return [thousands, OVER.take(over).tolist()]
+
+
+def assembled(begin: str, parts: Parts, end: str, count: int) -> str:
+    """So many records, one after another: of each the beginning, its parts, and the end."""
+    if not count:
+        return ""
+    # Of two texts that all records have beside each other, the end of one and the beginning of the
+    # next too, one is made.
+    cycle: Parts = []
+    for part in (*parts, end + begin):
+        last = cycle[-1] if cycle else None
+        if isinstance(part, str) and isinstance(last, str):
+            cycle[-1] = last + part
+        else:
+            cycle.append(part)
+    pieces = [part if isinstance(part, str) else "" for part in cycle] * count
+    for at, part in enumerate(cycle):
+        if not isinstance(part, str):
+            pieces[at :: len(cycle)] = part
+    pieces[-1] = pieces[-1].removesuffix(begin)
+    return begin + "".join(pieces)
 
 
 @frozen(eq=False)
@@ -140,7 +185,7 @@ class Dump:
                 self.btf.owner(type_id)
         wanted = np.array(ids, np.int64)
         found = np.empty(len(ids), object)
-        found[wanted == 0] = self._template(Shape()) % (0, VOID, ANONYMOUS)
+        found[wanted == 0] = self._void()
         for owner in self.btf.chain:
             at = np.flatnonzero((wanted >= owner.first_id) & (wanted < owner.end_id))
             found[at] = self._rows(owner, wanted[at] - owner.first_id)
@@ -166,51 +211,58 @@ class Dump:
             found[at] = self._of_kind(Cells.records(self.btf, owner, kind, rows[at], self._escape))
         return list(found)
 
+    def _void(self) -> str:
+        """The record of the type that no file has."""
+        style = self.style
+        values: tuple[tuple[Column, str], ...] = ((ID, "0"), (KIND, VOID), (NAME, ANONYMOUS))
+        texts = (value.join(style.value(style.record, column)) for column, value in values)
+        return style.record.begin + "".join(texts)[1:] + style.record.end
+
     def _of_kind(self, cells: Cells) -> list[str]:
         """Records of one kind."""
-        shape = shape_of(cells.plan)
-        template = self._template(shape)
-        values = self._values(self.style.record, (*COMMON, *shape.columns), cells)
+        style, shape = self.style, shape_of(cells.plan)
+        fields = style.record
+        parts = self._parts(fields, (*COMMON, *shape.columns), cells)
         if shape.elements:
-            items = self._elements(cells.elements, shape)
-            join = self.style.elements.join
-            ends = accumulate(cells.vlens.tolist(), initial=0)
-            values.append([join(items[first:end]) for first, end in pairwise(ends)])
-        return list(map(template.__mod__, zip(*values, strict=True)))
+            if style.name == "json":
+                parts.append(fields.label % shape.label)
+            parts.append(self._elements(cells, shape))
+        return assembled(fields.begin, parts, fields.end + CUT, len(cells.rows)).split(CUT)[:-1]
 
     def _elements(self, cells: Cells, shape: Shape) -> list[str]:
-        """All elements, one after another."""
-        fields = self.style.element
-        template = self.style.template(fields, self._values_template(fields, shape.elements))
-        values = self._values(fields, shape.elements, cells)
-        return list(map(template.__mod__, zip(*values, strict=True)))
-
-    def _template(self, shape: Shape) -> str:
-        """The template of a record."""
-        style, fields = self.style, self.style.record
-        template = self._values_template(fields, (*COMMON, *shape.columns))
-        if shape.elements:
-            template += style.label(fields, shape.label) if style.name == "json" else ""
-            template += "%s"
-        return style.template(fields, template)
-
-    def _values_template(self, fields: Fields, columns: tuple[Column, ...]) -> str:
-        """What takes the values of some columns; an optional one brings its own label."""
-        return "".join(
-            "%s" if column.is_optional else self.style.value(fields, column)
-            for column in self._shown(columns)
-        )
-
-    def _values(self, fields: Fields, columns: tuple[Column, ...], cells: Cells) -> list[list[Any]]:
-        """The values of some columns."""
-        found = []
-        for column in self._shown(columns):
-            values = cells.values(column)
-            if column.is_optional:
-                template = self.style.value(fields, column)
-                values = [template % value if value else "" for value in values]
-            found.append(values)
+        """All elements of each record."""
+        fields, items = self.style.element, self.style.elements
+        counts = cells.vlens.astype(np.int64)
+        some = counts.nonzero()[0]
+        found = [items.none] * len(counts)
+        if not len(some):
+            return found
+        elements = cells.elements
+        begins = [items.separator + fields.begin] * len(elements.rows)
+        for first in (counts.cumsum() - counts)[some].tolist():
+            begins[first] = CUT + items.begin + fields.begin
+        parts = [begins, *self._parts(fields, shape.elements, elements)]
+        text = assembled("", parts, fields.end, len(begins))
+        lists = (text.replace(CUT, items.end + CUT) + items.end).split(CUT)[1:]
+        for at, one in zip(some.tolist(), lists, strict=True):
+            found[at] = one
         return found
 
-    def _shown(self, columns: tuple[Column, ...]) -> list[Column]:
-        return [column for column in columns if column.only in ("", self.style.name)]
+    def _parts(self, fields: Fields, columns: tuple[Column, ...], cells: Cells) -> Parts:
+        """The values of some columns, and what is between them."""
+        parts: Parts = []
+        for column in columns:
+            if column.only not in ("", self.style.name):
+                continue
+            before, after = self.style.value(fields, column)
+            # What separates it from a value before.
+            before = before if parts else before[1:]
+            values: Any = cells.values(column)
+            if column.is_text:
+                parts += [before, values, after]
+            elif not column.is_optional:
+                parts += [before, *numerals(values), after]
+            elif values.any():
+                shown = [f"{before}{value}{after}" if value else "" for value in values.tolist()]
+                parts.append(shown)
+        return parts

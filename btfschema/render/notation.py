@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ VOID = "UNKNOWN"
 # Bytes that a terminal acts on: C0 and DEL, without the NUL that ends a name.
 CONTROLS = bytes([*range(1, 0x20), 0x7F])
 Escape = Callable[[str], str]
+Values = npt.NDArray[Any] | list[Any] | str
 
 
 @frozen(eq=False, slots=False)
@@ -87,9 +89,9 @@ class Cells:
         return self.rows + self.owner.first_id
 
     @property
-    def kind_names(self) -> list[str]:
-        """The kind of each record."""
-        return [self.plan.name] * len(self.rows)
+    def kind_name(self) -> str:
+        """The kind of all records."""
+        return self.plan.name
 
     @property
     def vlens(self) -> npt.NDArray[Any]:
@@ -110,22 +112,19 @@ class Cells:
             return _part(words, field.bits, bit)
         return words.view(field.dtype)
 
-    def strings(self, name: str) -> list[str]:
-        """The string that a declared word of each refers to."""
-        return strings_at(self.owner.strings, self.word(name), self.escape)
-
-    def values(self, column: Column) -> list[Any]:
-        """The column's values: ``int``, or ``str`` for a text."""
+    def values(self, column: Column) -> Values:
+        """The column's values: numbers, or ``str`` for a text; a single one that all have."""
         if not isinstance(column.source, str):
             values = column.source(self)
-        elif self._by_name[column.source.partition(".")[0]].role is Role.STRING_OFFSET:
-            return self.strings(column.source)
         else:
             values = self.word(column.source)
-        found: list[Any] = values if isinstance(values, list) else values.tolist()
-        if column.labels:
-            return [column.labels.get(value, column.other) for value in found]
-        return found
+            if self._by_name[column.source.partition(".")[0]].role is Role.STRING_OFFSET:
+                if not values.any():
+                    return ANONYMOUS
+                return strings_at(self.owner.strings, values, self.escape)
+        if column.labels and isinstance(values, np.ndarray):
+            return list(map(column.labels.get, values.tolist(), repeat(column.other)))
+        return values
 
 
 def _part(words: npt.NDArray[Any], bits: Bits, name: str) -> npt.NDArray[Any]:
@@ -150,7 +149,7 @@ def strings_at(
     return found
 
 
-Source = Callable[[Cells], npt.NDArray[Any] | list[Any]]
+Source = Callable[[Cells], Values]
 
 
 @frozen
@@ -164,7 +163,7 @@ class Column:
         labels: names of the values, for a value that is shown by name.
         other: the name of all other values.
         is_text: whether values are ``str``.
-        is_optional: whether it is left out where it is 0; never the first of an element.
+        is_optional: whether it, a number, is left out where it is 0; never the first of an element.
         text: how the text dump writes it when that is not `` label=value``.
         only: ``"text"`` or ``"json"`` for a value that the other has not, or has differently.
     """
@@ -261,8 +260,8 @@ def _payload(cells: Cells) -> list[str]:
     ]
 
 
-ID = Column("id", lambda cells: cells.ids, text=" [%d]")
-KIND = Column("kind", lambda cells: cells.kind_names, is_text=True, text=" %s")
+ID = Column("id", lambda cells: cells.ids, text=" [%s]")
+KIND = Column("kind", lambda cells: cells.kind_name, is_text=True, text=" %s")
 NAME = Column("name", NAME_OFF.name, is_text=True, text=" '%s'")
 SIZE = Column("size", "size")
 TYPE_ID = Column("type_id", "type_id")

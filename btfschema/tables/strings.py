@@ -26,6 +26,7 @@ MAX_STRING_OFFSET = 0x7FFFFFFF
 LONGEST_NAME = 512
 
 # From one look-up in so many bytes on, decoding the whole table at once is cheaper than one by one.
+# Look-ups of all calls count: who asks for some names after others asks for nearly all in the end.
 BYTES_A_LOOKUP = 256
 
 # Stands for an offset of a text that is not there yet.
@@ -111,6 +112,7 @@ class StringTable:
         self.start: int = base.end if base is not None else 0
         self.end: int = self.start + len(data)
         self._names: _Names = _Names(data, self.start, base._names if base is not None else None)
+        self._asked = 0
         # Indexing without a Python call of its own: views ask hundreds of thousands of times.
         self.lookup: Callable[[int], str] = self._names.__getitem__
 
@@ -195,6 +197,13 @@ class StringTable:
         return _decode(self.data).split("\0")[:-1]
 
     @cached_property
+    def _texts(self) -> npt.NDArray[np.object_]:
+        """The same, for many to be taken at once."""
+        texts = np.empty(len(self._entries), object)
+        texts[:] = self._entries
+        return texts
+
+    @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
         starts = np.zeros(len(self.ends), np.int64)
         starts[1:] = self.ends[:-1]
@@ -265,13 +274,17 @@ class StringTable:
 
     def _own_names(self, offsets: npt.NDArray[np.int64]) -> list[str]:
         """The strings at offsets from ``start`` on; when they are many, from the section cut up."""
-        if len(offsets) * BYTES_A_LOOKUP > len(self.data):
-            starts = self._starts
-            local = offsets - self.start
-            entries = starts.searchsorted(local)
-            if len(starts) and (starts.take(entries, mode="clip") == local).all():
-                return list(map(self._entries.__getitem__, entries.tolist()))
-        return list(map(self.lookup, offsets.tolist()))
+        self._asked += len(offsets)
+        if self._asked * BYTES_A_LOOKUP <= len(self.data) or not len(self._starts):
+            return list(map(self.lookup, offsets.tolist()))
+        local = offsets - self.start
+        entries = self._starts.searchsorted(local)
+        names: list[str] = self._texts.take(entries, mode="clip").tolist()
+        # Some offsets may lie inside of strings, or past the end.
+        inside = (self._starts.take(entries, mode="clip") != local).nonzero()[0]
+        for at, offset in zip(inside.tolist(), offsets.take(inside).tolist(), strict=True):
+            names[at] = self.lookup(offset)
+        return names
 
 
 class StringTableBuilder:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 from building import built
 
@@ -18,6 +19,7 @@ from btfschema.errors import EncodeError, MatchError
 from btfschema.questions import leaves
 from btfschema.questions.catalog import catalog_of
 from btfschema.render.c import c_header
+from btfschema.tables import StringTable
 from btfschema.views import TypeView
 from btfschema_transforms.dedup import dedup
 from btfschema_transforms.rebase import rebase
@@ -263,3 +265,21 @@ def test_copies_of_members_are_limited() -> None:
     union = views.Union("u", 4 * count, [views.Member("", 2)] * count)
     with pytest.raises(EncodeError, match="too many nested structs without a name to write as C"):
         c_header(built(INT, named, union))
+
+
+def test_names_asked_for_in_parts_are_read_together() -> None:
+    count = 4000
+    table = StringTable(b"\0" + b"".join(b"name%04d\0" % number for number in range(count)))
+    offsets = 1 + 9 * np.arange(count)
+    # One is the end of another.
+    offsets[count // 2] += 4
+    expected = [f"name{number:04}" for number in range(count)]
+    expected[count // 2] = f"{count // 2:04}"
+    found: list[str] = []
+
+    def ask() -> None:
+        for part in np.split(offsets, 40):
+            found.extend(table.names(part))
+
+    assert lines_run(ask) < count
+    assert found == expected

@@ -179,6 +179,22 @@ def test_json_has_bpftools_unsigned_enum_values() -> None:
     assert record["values"] == [{"name": "TOP", "val": 0xFFFFFFFF_FFFFFFFE}]
 
 
+def test_numbers_of_any_length() -> None:
+    numbers = [0, 9, 999, 1000, 1001, 65_536, 999_999, 1_000_000, 0x7FFFFFFF, 0xFFFFFFFF]
+    builder = Builder()
+    for number in numbers:
+        builder.add(views.Array(0, 0, number))
+    members = [views.Member("", 0, number) for number in numbers]
+    builder.add(views.Struct("", 0xFFFFFFFF, members))
+    enumerators = [views.Enumerator("", -number) for number in numbers[:-1]]
+    builder.add(views.Enum("", 4, enumerators))
+    *arrays, struct, enum = types(builder.build())
+    assert [each["nr_elems"] for each in arrays] == numbers
+    assert [each["bits_offset"] for each in struct["members"]] == numbers
+    assert [each["val"] for each in enum["values"]] == [-number for number in numbers[:-1]]
+    assert f"bits_offset={numbers[-1]}" in raw(builder.build())
+
+
 def test_nothing_to_write() -> None:
     empty = Builder().build()
     assert raw(empty) == ""
