@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from btfschema.cli import ARGUMENTS
+from btfschema.cli.given import as_given, named_as_given
 from btfschema.cli.outputs import echo, json_text
 from btfschema.escapes import printable
 
@@ -64,6 +65,7 @@ def complaint(text: str, file: str | None = None, kind: str = "error") -> str:
         file: the file that it is about, or None.
         kind: ``"error"``, or ``"warning"`` for what does not keep a command from its work.
     """
+    text, file = as_given(text, words=True), named_as_given(file) if file is not None else None
     if asked_for_json():
         return json_text(as_object(text, (), kind, file))
     where = f"{printable(file)}: " if file is not None else ""
@@ -77,7 +79,8 @@ def complain(text: str, file: str | None = None, kind: str = "error") -> None:
 
 def complain_of(error: Exception, files: Iterable[str]) -> None:
     """Say on stderr what an error says; in JSON, its file is a part of its own."""
-    text = worded(error) if isinstance(error, OSError) else str(error)
+    text = as_given(worded(error) if isinstance(error, OSError) else str(error), words=True)
+    files = list(map(named_as_given, files))
     asked = asked_for_json()
     echo(json_text(as_object(text, files)) if asked else f"btfschema: {text}", err=True)
 

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from btfschema.cli import Interrupted
 from btfschema.cli.answers import complaint, print_json
+from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import Decorator, json_options
 from btfschema.cli.outputs import BASE_SUFFIX, DASH, echo, output_stream
 from btfschema.cli.workers import Workers
@@ -129,6 +130,10 @@ class Targets:
         if output is None and out_dir is None and in_place:
             if DASH in found.paths:
                 raise click.UsageError("--in-place can't replace standard input: give -o FILE")
+            if package := next(filter(None, map(package_of, found.paths)), None):
+                raise click.UsageError(
+                    f"--in-place can't replace files in {printable(package)}: give --out-dir DIR"
+                )
             return cls(None, None, found.relative, in_place)
         if (output is None) == (out_dir is None):
             raise click.UsageError("give -o/--output FILE, --out-dir DIR or --in-place")
@@ -305,7 +310,11 @@ def _done(
     from btfschema.framework.files import AHEAD, map_ordered
 
     journal, failed = reports.journal, False
-    kept = {file: row for file in files if journal and (row := journal.kept(file)) is not None}
+    kept = {
+        file: row
+        for file in files
+        if journal and (row := journal.kept(named_as_given(file))) is not None
+    }
     if kept and reports.progress is not None:
         reports.progress.resumed(len(kept))
 
@@ -328,7 +337,9 @@ def _done(
                 row = {"file": file, "outcome": "ok", **(outcome.result or {})}
                 if outcome.error is not None:
                     row |= failure(file, outcome.error)
-                    reports.say(complaint(row["message"], file))
+                row = as_given(row)
+                if outcome.error is not None:
+                    reports.say(complaint(row["message"], row["file"]))
             failed |= row["outcome"] != "ok"
             reports.add(row, fresh=file not in kept)
             yield row

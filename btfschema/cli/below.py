@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from btfschema.errors import SourceError
+from btfschema.cli.answers import complain
+from btfschema.cli.given import as_given, unpacked
+from btfschema.errors import BtfError, SourceError
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
 def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
     """The files with BTF of a package or an archive, in a directory that is removed at the end.
 
+    They are as old as the package, and errors until then call them as :mod:`btfschema.cli.given`
+    does. What would lie outside of the directory is left out, and named on stderr.
+
     Returns:
         The directory, and its files; the package's kernel, if it has just one, is their base.
 
@@ -89,17 +93,23 @@ def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
     from btfschema.sources.reading import open_archive
 
     kernels = []
-    with TemporaryDirectory(prefix="btfschema-") as top, open_archive(package) as entries:
-        root = os.path.join(top, Path(package).name)  # noqa: PTH118
-        os.mkdir(root)  # noqa: PTH102
+    with TemporaryDirectory(prefix="btfschema-") as made, open_archive(package) as entries:
+        top = os.path.realpath(made)
+        unpacked(top, package)
+        time = os.stat(package).st_mtime_ns  # noqa: PTH116
         for entry in entries:
-            path = os.path.normpath(os.path.join(root, entry.name.lstrip("/")))  # noqa: PTH118
+            path = os.path.normpath(os.path.join(top, entry.name.lstrip("/")))  # noqa: PTH118
             kernel = is_kernel_name(entry.name)
-            if not path.startswith(root + os.sep) or not (kernel or path.endswith(SUFFIXES)):
+            if not (kernel or path.endswith(SUFFIXES)):
+                continue
+            if not path.startswith(top + os.sep):
+                name = printable(entry.name)
+                complain(f"{name} leads out of the package; it is left out", package, "warning")
                 continue
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
                 write_unpacked(path, entry.stream)
+                os.utime(path, ns=(time, time))
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 raise SourceError(
                     f"{printable(package)}: {printable(entry.name)} and another entry can't both "
@@ -109,8 +119,15 @@ def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
             if kernel and path not in kernels:
                 kernels.append(path)
         base = kernels[0] if len(kernels) == 1 else None
-        found = [evolve(one, base=base) for one in files_below(root) if one.path != base]
-        yield root, tuple(found)
+        found = [evolve(one, base=base) for one in files_below(top) if one.path != base]
+        try:
+            yield top, tuple(found)
+        except BtfError as error:
+            error.args = as_given(error.args, words=True)
+            raise
+        except OSError as error:
+            error.filename = as_given(error.filename)
+            raise
 
 
 def write_unpacked(path: str, stream: Reader) -> None:

@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from btfschema.cli.answers import complain, complaint
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
+from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import load_all_over, noted, original_option, running_kernel
 from btfschema.cli.kernels import named_kernels
 from btfschema.cli.matrix import Matrix
@@ -21,7 +22,7 @@ from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
 from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
 from btfschema.cli.progress import Progress
-from btfschema.cli.tree import Kept, gather, shared, tree_options
+from btfschema.cli.tree import Found, Kept, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
@@ -101,7 +102,7 @@ def check(
         workers = stack.enter_context(workers_of(executor, jobs))
         if html is not None:
             inputs = {**reads, "FILE": files, "--all": trees}
-            stack.callback(lambda: _write_page(html, matrix, found.relative, inputs))
+            stack.callback(lambda: _write_page(html, matrix, found, inputs))
         table = found.walked or len(named) > 1
         if table and said:
             stack.callback(lambda: matrix.show(err=aside))
@@ -161,7 +162,7 @@ def _refusal(name: str, kernel: Shared | Kept) -> str:
     from btfschema.verification.verifier import refused_base
 
     *_, newest = KERNELS
-    found = refused_base(kernel.open(), newest)
+    found = list(refused_base(kernel.open(), newest))
     if not found:
         return ""
     more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
@@ -172,11 +173,12 @@ def _refusal(name: str, kernel: Shared | Kept) -> str:
 
 
 def _write_page(
-    path: str, matrix: Matrix, names: Mapping[str, str], inputs: Mapping[str, Sequence[str | None]]
+    path: str, matrix: Matrix, found: Found, inputs: Mapping[str, Sequence[str | None]]
 ) -> None:
     """Write the page; also when modules fail, which ends the command with an exit code."""
     from btfschema.cli.page import page
 
+    names = {named_as_given(file): name for file, name in found.relative.items()}
     write_output(path, page(matrix, names, foot(inputs)).encode())
 
 

@@ -12,9 +12,11 @@ import click
 from btfschema.cli.answers import complain_of
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
+from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option_of, load_over, odd, warn
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, one_line, write_output
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import BtfError
@@ -212,13 +214,14 @@ def _show(
     pretty: bool,
 ) -> None:
     """Print what one pair of files differs in."""
+    old, new = map(named_as_given, files)
     if as_json:
-        data = {"old": files[0], "new": files[1], **found.as_dict()}
+        data = {"old": old, "new": new, **found.as_dict()}
         echo(json_text(data, pretty=pretty))
         return
     if brief:
         if found:
-            echo(f"{files[0]} and {files[1]} differ")
+            echo(f"{printable(old)} and {printable(new)} differ")
         return
     from btfschema.questions.difftext import lines
 

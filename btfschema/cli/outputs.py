@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
+from btfschema.cli.given import named_as_given
 from btfschema.cli.terminal import PAGER, is_terminal
 from btfschema.escapes import on_terminal, plain, printable
 
@@ -213,7 +214,10 @@ def foot(inputs: Mapping[str, Paths]) -> Foot:
     context = click.get_current_context()
     return Foot(
         shlex.join(["btfschema", *context.meta.get(ARGUMENTS, ())]),
-        {what: [path for path in paths if path is not None] for what, paths in inputs.items()},
+        {
+            what: [named_as_given(path) for path in paths if path is not None]
+            for what, paths in inputs.items()
+        },
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+from btfschema.cli.given import where_it_lies
+
 __all__ = ["NAME", "Journal"]
 
 NAME = ".btfschema-run.jsonl"
@@ -61,7 +63,7 @@ class Journal:
 
     def _holds(self, file: str, line: dict[str, Any]) -> bool:
         return bool(
-            line["input"] == _state(file)
+            line["input"] == _state(where_it_lies(file))
             and line["outputs"] == {output: _state(output) for output in line["outputs"]}
         )
 
@@ -74,7 +76,9 @@ class Journal:
         """Note that an input is done."""
         states = {output: _state(output) for output in outputs}
         there = {output: state for output, state in states.items() if state is not None}
-        self.file.write(_text({"row": row, "input": _state(row["file"]), "outputs": there}))
+        self.file.write(
+            _text({"row": row, "input": _state(where_it_lies(row["file"])), "outputs": there})
+        )
         self.file.flush()
 
     def close(self) -> None:

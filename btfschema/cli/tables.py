@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from btfschema.cli.answers import complain, print_json
+from btfschema.cli.given import as_given, named_as_given
 from btfschema.cli.inputs import base_option, load_files, running_kernel
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, guard, print_csv, write_output
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -114,9 +116,9 @@ def _loaded(paths: Sequence[str], base_btf: str | None) -> Iterator[tuple[str, B
         found = dict(zip(rest, load_files(rest, base, base_btf), strict=True))
         for path in portion:
             if path in found:
-                yield path, found[path]
+                yield named_as_given(path), found[path]
             elif base is not None:
-                yield path, base
+                yield named_as_given(path), base
 
 
 def _same(path: str, other: str) -> bool:
@@ -144,7 +146,7 @@ class _Failures:
             if not self.keep_going:
                 raise one
             self.count += 1
-            complain(str(one).removeprefix(f"{path}: "), path)
+            complain(as_given(str(one), words=True).removeprefix(f"{printable(path)}: "), path)
 
 
 def _kernel(path: str, kernel: str | None) -> str:

@@ -23,6 +23,7 @@ from btfschema.cli.batch import (
     type_count,
 )
 from btfschema.cli.completion import complete_kernels, complete_passes
+from btfschema.cli.given import as_given
 from btfschema.cli.inputs import (
     base_option,
     load_all_over,
@@ -192,6 +193,7 @@ def transform_all(
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and out_dir is not None:
             bases = {name: str(one) for name, one in {"": opened, **named}.items()}
+            bases = as_given(bases, words=True)
             run = {"pipeline": text, "version": version("btfschema"), "bases": bases}
             reports = evolve(reports, journal=Journal(out_dir, run))
         if found.walked:

@@ -28,6 +28,7 @@ from shell import btfschema
 from btfschema import Builder, dumps, load, loads
 from btfschema.cli.below import write_unpacked
 from btfschema.errors import BtfError, NoBtfError, SourceError
+from btfschema.escapes import plain, printable
 from btfschema.sources import compression, read_source
 from btfschema.views import Int, Ptr
 
@@ -124,6 +125,78 @@ def test_a_package_is_a_tree(tmp_path: Path, package: str, monkeypatch: pytest.M
     assert btfschema("diff", "--all", path, path).stdout == b""
     assert list(scratch.iterdir()) == []
     assert not (tmp_path / "escaped.ko").exists()
+
+
+@pytest.fixture(params=["x.tar", "\x1b[1m\n.tar"])
+def mixed(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A package with a kernel, its module, a module of another kernel and a damaged file."""
+    builder = Builder(loads(KERNEL))
+    builder.add(Ptr(1))
+    files = {"boot/vmlinuz-6.12": VMLINUZ, f"{MODULES}/good.btf": dumps(builder.build())}
+    files |= {f"{MODULES}/{name}.ko": b"text" for name in ("bad", "worse")}
+    return put(tmp_path, make_tar(files), request.param)
+
+
+COMMANDS = [
+    "verify --all {package} --report {made}",
+    "verify --all {package} -j",
+    "check --all {package} -T {kernel} --report {made}",
+    "check --all {package} -T {kernel} --html {made}",
+    "distill --all {package} --out-dir {made}",
+    "distill --all {package} --out-dir {made} -j",
+    "list --all {package} --columns file,name",
+    "list --all {package} -j",
+    "tables --all {package} --table types -o {made}.csv",
+    "merge --all {package} -o {made}",
+    "merge --all {package} -o {made} -j",
+    "diff --all {package} {package}",
+    "diff --all {package} {package} -j",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_files_of_a_package_are_called_by_it(mixed: Path, tmp_path: Path, command: str) -> None:
+    """Where they lie for the moment is of no use to anybody."""
+    made, kernel = tmp_path / "made", put(tmp_path, KERNEL, "kernel")
+    words = [word.format(package=mixed, made=made, kernel=kernel) for word in command.split(" ")]
+    done = btfschema(*words)
+    said = (done.stdout + done.stderr).decode()
+    assert "\x1b" not in said
+    files = [tmp_path / "made.csv", made / ".btfschema-run.jsonl", made]
+    said += "".join(path.read_text() for path in files if path.is_file())
+    assert "/btfschema-" not in said
+    member = f"{mixed}!{MODULES}/bad.ko"
+    # In the text of an error in JSON, a name's escapes are escaped.
+    ways = [member, printable(member), plain(printable(member))]
+    assert any(way in said for way in [ways[1], *(json.dumps(way)[1:-1] for way in ways)])
+
+
+def test_a_run_on_a_package_goes_on_where_it_stopped(mixed: Path, tmp_path: Path) -> None:
+    words: list[str | Path] = ["distill", "--all", mixed, "--out-dir", tmp_path / "out"]
+    said = [btfschema(*words).stderr.decode() for _ in range(2)]
+    assert ["1 of 3 files were done already" in text for text in said] == [False, True]
+    mixed.touch()
+    assert "were done already" not in btfschema(*words).stderr.decode()
+
+
+def test_files_of_a_package_are_not_replaced(mixed: Path) -> None:
+    """The result would go to a temporary file."""
+    done = btfschema("distill", "--all", mixed, "--in-place")
+    words = f"--in-place can't replace files in {printable(str(mixed))}: give --out-dir DIR"
+    assert (done.returncode, words in done.stderr.decode()) == (2, True), done.stderr
+
+
+def test_entries_that_lead_out_of_a_package_are_named(tmp_path: Path) -> None:
+    files = {"a.btf": KERNEL, "../b.btf": KERNEL, "x/../../c\x1b.ko": MODULE, "../notes": b"text"}
+    path = put(tmp_path, make_tar(files), "x.tar")
+    done = btfschema("verify", "--all", path)
+    for name in ("../b.btf", r"x/../../c\x1b.ko"):
+        words = f"btfschema: {path}: {name} leads out of the package; it is left out\n"
+        assert words in done.stderr.decode()
+    assert (done.returncode, b"notes" in done.stderr) == (0, False)
+    done = btfschema("verify", "--all", path, "-j")
+    said = json.loads(done.stderr.splitlines()[0])
+    assert said["file"] == str(path)
 
 
 def test_a_file_that_is_no_package_is_no_tree(tmp_path: Path) -> None:
