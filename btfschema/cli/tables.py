@@ -101,7 +101,7 @@ def tables(
         read = len(found.paths) - failed.count
         print_json({"output": output, "files": read, "failed": failed.count}, pretty=pretty)
     if failed.count:
-        complain(f"{failed.count} files could not be read")
+        complain(f"could not read {failed.count} of {len(found.paths)} files")
         raise click.exceptions.Exit(1)
 
 
@@ -131,22 +131,31 @@ class _Failures:
     """Tells of files that could not be read, and goes on or stops.
 
     Args:
-        keep_going: whether to go on.
+        keep_going: whether to go on, while there is a file that can be read.
     """
 
     def __init__(self, *, keep_going: bool) -> None:
         self.keep_going, self.count = keep_going, 0
 
     def left_out(self, loaded: Iterable[tuple[str, Btf | Failure]]) -> Iterator[tuple[str, Btf]]:
-        """The files that could be read."""
+        """The files that could be read.
+
+        Raises:
+            Exit: none could, so there is nothing to write.
+        """
+        read = 0
         for path, one in loaded:
             if not isinstance(one, Exception):
+                read += 1
                 yield path, one
                 continue
             if not self.keep_going:
                 raise one
             self.count += 1
             complain(as_given(str(one), words=True).removeprefix(f"{printable(path)}: "), path)
+        if not read:
+            complain("no file could be read: nothing is written")
+            raise click.exceptions.Exit(1)
 
 
 def _kernel(path: str, kernel: str | None) -> str:

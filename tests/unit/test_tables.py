@@ -293,3 +293,28 @@ def test_command_goes_on_after_a_damaged_file_of_a_directory(tmp_path: Path) -> 
     assert done.exit_code == 1
     assert "a.btf" in done.output
     assert len(output.read_text().splitlines()) == len(every_kind()) + 1
+
+
+@pytest.mark.parametrize("name", ["types.csv", "types.parquet", "all.sqlite", "dataset/"])
+def test_command_writes_nothing_when_no_file_of_a_directory_can_be_read(
+    tmp_path: Path, name: str
+) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.btf").write_bytes(b"\x9f\xeb\x01")
+    output = tmp_path / name
+    arguments = ["tables", "--all", str(tmp_path / "in"), "--format", "csv", "-o"]
+    done = CliRunner().invoke(cli, [*arguments, str(output) + "/" * name.endswith("/")])
+    assert done.exit_code == 1
+    assert not isinstance(done.exception, Exception)
+    assert "a.btf: truncated BTF header" in done.output
+    assert "no file could be read: nothing is written" in done.output
+    assert not output.exists()
+
+
+def test_command_counts_the_files_that_could_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.btf").write_bytes(b"\x9f\xeb\x01")
+    dump(every_kind(), tmp_path / "b.btf")
+    arguments = ["tables", "--all", str(tmp_path), "-o", str(tmp_path / "types.csv")]
+    assert "could not read 1 of 2 files" in CliRunner().invoke(cli, arguments).output
