@@ -8,6 +8,7 @@ import numpy as np
 
 from btfschema import Btf, Kind, views
 from btfschema.tables.ids import IdMap
+from btfschema.tables.strings import StringTableBuilder
 from btfschema.views import TypeView
 
 
@@ -39,3 +40,26 @@ def stands_for(distilled: TypeView, found: TypeView) -> bool:
     if isinstance(distilled, views.Fwd) and found != distilled:
         return False
     return kind_name_size(distilled)[:2] == kind_name_size(found)[:2]
+
+
+def shuffled_chain(btf: Btf, seed: int) -> Btf:
+    """A container and its bases, each with its own types, and its strings, in another order."""
+    rng = np.random.default_rng(seed)
+    news = np.zeros(btf.end_id, np.int64)
+    result: Btf | None = None
+    for part in btf.chain:
+        rows = rng.permutation(len(part))
+        news[part.first_id + rows] = part.first_id + np.arange(len(part))
+        table = part.types.take(rows, part.first_id)
+        ids, names = table.type_id_positions, table.string_positions
+        offsets = np.unique(table.words[names])
+        strings = StringTableBuilder(result.strings if result is not None else None)
+        moved = {
+            int(offset): strings.add(part.strings[int(offset)])
+            for offset in rng.permutation(offsets)
+        }
+        texts = [moved[offset] for offset in table.words[names].tolist()]
+        table = table.rewritten([(ids, news[table.words[ids]]), (names, texts)])
+        result = Btf.assemble(table, strings.build().data, like=part, base=result)
+    assert result is not None
+    return result

@@ -59,6 +59,12 @@ TOLD = 10
 )
 @click.option("--unsorted", is_flag=True, help="Print C in id order.")
 @click.option(
+    "--stable",
+    is_flag=True,
+    help="Order and number equal names in C by what the types hold, so that headers of two builds "
+    "differ only where the types do.",
+)
+@click.option(
     "--assert",
     "asserts",
     is_flag=True,
@@ -82,6 +88,7 @@ def dump(
     names: tuple[str, ...],
     kinds: tuple[str, ...],
     unsorted: bool,
+    stable: bool,
     asserts: bool,
     like: Like | None,
     ext: bool,
@@ -103,7 +110,7 @@ def dump(
       btfschema dump --format c > vmlinux.h
       btfschema dump --format c --like 7.8 > vmlinux.h
     """  # noqa: D301 - click needs the backspace character itself
-    options = Options(form, as_json, pretty, unsorted, asserts, like, ext)
+    options = Options(form, as_json, pretty, unsorted, stable, asserts, like, ext)
     options.check(filtered=bool(ids or names or kinds))
     btf = open_input(file, base_btf)
     if ext:
@@ -133,6 +140,7 @@ class Options:
     json: bool
     pretty: bool
     unsorted: bool
+    stable: bool
     asserts: bool
     like: Like | None
     ext: bool
@@ -154,8 +162,10 @@ class Options:
             raise click.UsageError("--ext does not go with --id, --name or --kind")
         if self.form == "c" and (self.json or self.pretty or self.ext):
             raise click.UsageError("--format c does not go with --json, --pretty or --ext")
-        if self.form != "c" and (self.unsorted or self.asserts or self.like):
-            raise click.UsageError("--unsorted, --assert and --like need --format c")
+        if self.form != "c" and (self.unsorted or self.stable or self.asserts or self.like):
+            raise click.UsageError("--unsorted, --stable, --assert and --like need --format c")
+        if self.stable and self.like not in (None, "none"):
+            raise click.UsageError(f"--stable does not go with --like {self.like}")
 
 
 def _write(btf: Btf, chosen: list[int] | None, options: Options) -> bool:
@@ -173,9 +183,12 @@ def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Option
 
         # A dump makes many objects and few circles: the collector finds nothing worth its time.
         gc.disable()
+        told = None
+        if options.stable:
+            btf, chosen, told = _by_content(btf, chosen)
         asserts, unsorted = options.asserts, options.unsorted
         like = options.like or "none"
-        header = write_c(btf, out, chosen, sort=not unsorted, like=like, asserts=asserts)
+        header = write_c(btf, out, chosen, sort=not unsorted, like=like, asserts=asserts, told=told)
         _tell_left_out(header.left_out)
         if header.is_empty:
             return False
@@ -188,6 +201,18 @@ def _write_to(out: BinaryIO, btf: Btf, chosen: list[int] | None, options: Option
 
         write_raw(btf, out, chosen)
     return chosen is None or bool(chosen)
+
+
+def _by_content(btf: Btf, chosen: list[int] | None) -> tuple[Btf, list[int] | None, Sequence[int]]:
+    """The types in the order of their content, what was chosen there, and the file's ids."""
+    from btfschema.framework.passes import Context
+    from btfschema.framework.pipeline import Pipeline
+
+    # C needs the bases' types too, and is the same for all types in one container.
+    done = Pipeline.parse("flatten,sort{ties=content}").run(btf, Context())
+    if chosen is not None:
+        chosen = sorted(done.ids.apply(chosen).tolist())
+    return done.btf, chosen, done.ids.invert().to_array().tolist()
 
 
 def _tell_left_out(left_out: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,12 @@ from btfschema.framework import Context, Pass, PassResult
 from btfschema.model import carry_inline
 from btfschema.tables import IdMap, name_ranks
 from btfschema_transforms.references import refuse_opaque
+from btfschema_transforms.sameness.content import content_order
 
-__all__ = ["Sort", "permute", "sort"]
+__all__ = ["Sort", "Ties", "permute", "sort"]
+
+Ties = Literal["order", "content"]
+"""How :func:`sort` orders types of one name."""
 
 
 def permute(btf: Btf, order: Sequence[int] | npt.NDArray[np.integer]) -> tuple[Btf, IdMap]:
@@ -78,11 +82,16 @@ def _refuse_wrong(btf: Btf, order: npt.NDArray[np.int64]) -> None:
         )
 
 
-def sort(btf: Btf) -> tuple[Btf, IdMap]:
+def sort(btf: Btf, ties: Ties = "order") -> tuple[Btf, IdMap]:
     """Put a container's own types in the order of their names' bytes, as kernels from 7.0 on do.
 
-    Types without a name come first; those of one name keep their order. Bases stay as they are, so
-    sort them first, and what is split over them then.
+    Types without a name come first. Bases stay as they are, so sort them first, and what is split
+    over them then.
+
+    Args:
+        btf: the container.
+        ties: types of one name keep their "order", or follow their "content": then the result is
+            the same for builds whose ids differ only in order.
 
     Returns:
         The new container, and where each id went.
@@ -90,16 +99,26 @@ def sort(btf: Btf) -> tuple[Btf, IdMap]:
     Raises:
         PassError: the container holds a kind that the schema does not declare.
     """
+    if ties == "content":
+        refuse_opaque(btf)
+        return permute(btf, content_order(btf))
     ranks = name_ranks(btf.strings, btf.types.name_offs)
     return permute(btf, btf.first_id + np.argsort(ranks, kind="stable"))
 
 
 @frozen
 class Sort(Pass):
-    """Put types in the order of their names, those without a name first."""
+    """Put types in the order of their names, those without a name first.
+
+    Attributes:
+        ties: types of one name keep their order, or follow their content, which is the same in
+            builds whose ids differ only in order.
+    """
 
     name: ClassVar[str] = "sort"
 
+    ties: Ties = "order"
+
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Sort the types."""
-        return PassResult(*sort(btf))
+        return PassResult(*sort(btf, self.ties))

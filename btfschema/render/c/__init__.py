@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 from attrs import frozen
@@ -85,6 +85,7 @@ def c_header(
     sort: bool = True,
     like: Like = "none",
     asserts: bool = False,
+    told: Sequence[int] | None = None,
 ) -> Header:
     """A C header that declares types, such as ``vmlinux.h``.
 
@@ -107,6 +108,8 @@ def c_header(
             give the text of that bpftool, byte for byte, faults included: see
             :class:`~btfschema.render.c.dialect.Dialect`. 7.1 never sorts.
         asserts: after each struct and union assert its size and its members' offsets.
+        told: for a container whose types were put in another order, the id that messages name for
+            each of its ids; the text then names no ids.
 
     Raises:
         TypeIdError: an id does not exist.
@@ -118,6 +121,8 @@ def c_header(
     """
     dialect = DIALECTS[like]
     types = TypeColumns.of(btf)
+    if told is not None:
+        types = types.telling(told)
     chosen: list[int] | None
     chosen = None if ids is None else [btf[type_id].id for type_id in ids]
     if not dialect.exact:
@@ -164,7 +169,7 @@ def _header(
     absent = left_out(types, chosen or (), emitter.declarations.in_place, objects=dialect.exact)
     is_empty = bool(chosen) and len(absent) == len({*(chosen or ())})
     if chosen is None:
-        absent = list(types.lost.values())
+        absent = [types.message(type_id, text) for type_id, text in types.lost.items()]
     return Header("".join(emitter.out), (*absent, *emitter.remarked()), is_empty)
 
 
@@ -188,8 +193,9 @@ def write_c(
     sort: bool = True,
     like: Like = "none",
     asserts: bool = False,
+    told: Sequence[int] | None = None,
 ) -> Header:
     """Write :func:`c_header` to a binary file, nothing when that fails; returns the header."""
-    header = c_header(btf, ids, sort=sort, like=like, asserts=asserts)
+    header = c_header(btf, ids, sort=sort, like=like, asserts=asserts, told=told)
     out.write(header.text.encode("utf-8", "surrogateescape"))
     return header

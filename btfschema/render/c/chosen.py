@@ -33,9 +33,9 @@ def left_out(
     for type_id in dict.fromkeys(ids):
         why = _why_not(types, type_id, in_place, objects)
         if type_id in types.lost:
-            found.append(types.lost[type_id])
+            found.append(types.message(type_id, types.lost[type_id]))
         elif why:
-            found.append(f"{types.describe(type_id)}: {why}")
+            found.append(types.message(type_id, f"{types.describe(type_id)}: {why}"))
     return found
 
 

@@ -6,6 +6,7 @@ an array. The lists are cut from the arrays, whose columns the schema declares.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -108,12 +109,14 @@ class TypeColumns:
         real_names: of types that C can't call by their names, these names.
         remarks: what the definition of a type has to say of what it leaves out.
         lost: types that have no C declaration, and why.
+        told: the ids that messages name, where they are not the container's.
     """
 
     def __init__(self, btf: Btf) -> None:
         self.real_names: dict[int, str] = {}
         self.remarks: dict[int, list[str]] = {}
         self.lost: dict[int, str] = {}
+        self.told: Sequence[int] | None = None
         self.strings = btf.strings
         self._chain = btf.chain
         self._schema = btf.kinds
@@ -160,6 +163,12 @@ class TypeColumns:
             setattr(made, column, list(getattr(self, column)))
         made.real_names, made.remarks, made.lost = {}, {}, {}
         made.referenced = list(self.referenced)
+        return made
+
+    def telling(self, ids: Sequence[int]) -> TypeColumns:
+        """The same types, which messages call by other ids, and the text by none."""
+        made = self.copy()
+        made.told = ids
         return made
 
     def with_pointers_of(self, size: int) -> TypeColumns:
@@ -349,8 +358,16 @@ class TypeColumns:
         )
 
     def describe(self, type_id: int) -> str:
-        """A type in a few words, for messages."""
+        """A type in a few words, for comments in the text and for messages."""
         if not type_id:
             return "void"
         kind, name = self._schema.name(self.kinds[type_id]), self.names[type_id]
-        return f'{kind} "{name}" [{type_id}]' if name else f"{kind} [{type_id}]"
+        words = f'{kind} "{name}"' if name else kind
+        return words if self.told is not None else f"{words} [{type_id}]"
+
+    def message(self, type_id: int, text: str) -> str:
+        """A comment about a type as a message, which says the id if the comment does not."""
+        # Types that only the header has, made for parts of others, have none.
+        if self.told is None or type_id >= len(self.told):
+            return text
+        return f"[{self.told[type_id]}] {text}"

@@ -210,7 +210,9 @@ class Emitter:
         """What the definitions that were written leave out."""
         types = self._types
         return [
-            f"{types.real_names.get(type_id) or types.describe(type_id)}: {text}"
+            types.message(
+                type_id, f"{types.real_names.get(type_id) or types.describe(type_id)}: {text}"
+            )
             for type_id in self.declarations.remarked
             for text in types.remarks[type_id]
         ]
