@@ -17,6 +17,7 @@ __all__ = [
     "Mask",
     "Words",
     "bounds_of",
+    "distinct",
     "joined_arrays",
     "parts_of",
     "ranges",
@@ -57,6 +58,15 @@ def ranges(firsts: Index, counts: Index) -> Index:
     ends = counts.cumsum()
     found: Index = (firsts - ends + counts).repeat(counts)
     found += np.arange(len(found))
+    return found
+
+
+def distinct(values: Index) -> Index:
+    """Each value once, ascending, as from ``np.unique``, which would import numpy.ma for it."""
+    ordered = np.sort(values)
+    first = np.ones(len(values), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    found: Index = ordered[first]
     return found
 
 

@@ -189,6 +189,17 @@ def test_chains_may_be_as_long_as_the_file() -> None:
     assert ids[length] == split.end_id - 1
 
 
+def test_numpy_imports_no_more_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``np.unique`` imports numpy.ma, which takes as long as distilling a dozen modules."""
+    monkeypatch.delattr(np, "unique")
+    base = built(views.Int("int", 4, 1, 32), *(views.Ptr(1) for _ in range(100)))
+    split = built(*(views.Typedef(f"t{number}", 2 + number) for number in range(100)), base=base)
+    distilled, _ = distill(split)
+    moved, _ = relocate(distilled, base)
+    assert len(distilled) == 200
+    assert len(moved) == 200
+
+
 def test_a_chain_of_bases_becomes_one() -> None:
     vmlinux = built(views.Int("int", 4), views.Struct("device", 4, [views.Member("id", 1)]))
     bus = built(

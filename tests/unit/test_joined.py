@@ -14,7 +14,7 @@ from samples import every_kind, tiny
 from telling import outcome, said_by
 
 from btfschema import Kind, views
-from btfschema.arrays import bounds_of, ranges, spread, woven
+from btfschema.arrays import bounds_of, distinct, ranges, spread, woven
 from btfschema.codec.indexing import Section, index_sections
 from btfschema.codec.walking import index_records
 from btfschema.errors import DecodeError
@@ -162,6 +162,7 @@ COUNTS = st.lists(st.integers(0, 4), max_size=8)
 def test_parts_of_arrays(counts: list[int]) -> None:
     bounds = bounds_of(counts)
     assert spread(bounds).tolist() == [n for n, count in enumerate(counts) for _ in range(count)]
+    assert distinct(np.array(counts, np.int64)).tolist() == sorted(set(counts))
     firsts = np.arange(len(counts)) * 100
     assert ranges(firsts, np.array(counts, np.int64)).tolist() == [
         100 * n + step for n, count in enumerate(counts) for step in range(count)

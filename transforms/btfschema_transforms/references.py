@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index
+from btfschema.arrays import Index, distinct
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
 from btfschema.model import inline_references
@@ -75,7 +75,7 @@ def base_references(btfs: Sequence[Btf], own: Joined) -> tuple[Index, Index]:
 
 def direct_references(btf: Btf) -> Index:
     """The ids below the container's own that it, or its ``.BTF.ext``, refers to, ascending."""
-    ids = np.unique(base_references([btf], Joined.of([btf.types]))[0])
+    ids = distinct(base_references([btf], Joined.of([btf.types]))[0])
     return ids[ids > 0]
 
 

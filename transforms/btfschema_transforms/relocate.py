@@ -11,7 +11,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, sizes_of, spread
+from btfschema.arrays import Index, Mask, bounds_of, distinct, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
@@ -196,7 +196,7 @@ class _Work:
             failed |= self._shared()
         errors: dict[int, BtfError] = {
             number: self._mismatch(number, failed, original)
-            for number in np.unique(self.owners[failed]).tolist()
+            for number in distinct(self.owners[failed]).tolist()
         }
         return self._moved(errors)
 
@@ -294,7 +294,7 @@ class _Work:
         inside = (used < sizes_of(self.strings).take(owners)) & (used > 0)
         places = used[inside] + self.strings.take(owners[inside])
         data: dict[int, bytearray] = {}
-        for place in np.unique(places[texts.take(places) == 0]).tolist():
+        for place in distinct(places[texts.take(places) == 0]).tolist():
             number = int(self.strings.searchsorted(place, side="right")) - 1
             split, offset = self.splits[number], place - int(self.strings[number])
             if number in errors:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, ranges
+from btfschema.arrays import Index, Mask, bounds_of, distinct, ranges
 from btfschema.model import per_container
 from btfschema.schema import kind_mask, parts_of_plan
 
@@ -71,7 +71,8 @@ class Graph:
             used: what the ids lead to, whatever split they are of: see :meth:`reached`.
         """
         # What any of them needs is numbered anew, so that what is said of each fits the cache.
-        places = np.zeros(len(self.refused), np.int64)
+        # Of the others nothing is asked, and a base has so many that to clear them takes time.
+        places = np.empty(len(self.refused), np.int64)
         places[used] = np.arange(len(used))
         keys = places.take(used)
         if count > 1:
@@ -126,7 +127,7 @@ def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
         counts = starts.take(node + 1) - firsts
         nexts = targets.take(ranges(firsts, counts))
         nexts += (fresh - node).repeat(counts)
-        fresh = np.unique(nexts[~marks.take(nexts)])
+        fresh = distinct(nexts[~marks.take(nexts)])
         marks[fresh] = True
     # A few are followed faster one by one: a long chain has one at each step.
     waiting, first_of, target, seen = fresh.tolist(), starts.data, targets.data, marks.data
