@@ -252,3 +252,15 @@ def test_bpftool_would_refuse_much_of_it() -> None:
         except BtfError:
             refused += 1
     assert refused > 5
+
+
+def test_no_typedef_gets_the_name_of_a_member_or_parameter() -> None:
+    # Clang takes the name of an earlier member of an anonymous struct for that member.
+    inner = Struct("", 4, [Member("g___2", INT)])
+    first, second = Typedef("g", INT), Typedef("g", LONG)
+    outer = Struct("outer", 16, [Member("", 6), Member("later", 8, 64)])
+    assert "\tg___3 later;" in text_of(inner, first, second, outer)
+    takes = FuncProto(0, [Param("g___2", INT), Param("later", 7)])
+    holder = Struct("holder", 8, [Member("call", 9)])
+    text = text_of(first, second, takes, Ptr(8), holder)
+    assert "void (*call)(int g___2, g___3 later);" in text.replace("\t", "")

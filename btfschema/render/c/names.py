@@ -75,4 +75,9 @@ class Names:
     @cached_property
     def _all(self) -> set[str]:
         types = self._types
-        return {*types.names, *map(plain_name, (*types.values[0], *types.values64[0]))}
+        enumerators = map(plain_name, (*types.values[0], *types.values64[0]))
+        # A parameter hides the typedef of its name from those that follow, and to clang a member
+        # of an anonymous struct does. Only numbered ones can meet a name that is given out.
+        inner = (*types.members.names, *types.params[0])
+        numbered = (plain_name(name) for name in inner if "___" in name)
+        return {*types.names, *enumerators, *numbered}
