@@ -150,7 +150,7 @@ class _Work:
 
     @cached_property
     def columns(self) -> TypeColumns:
-        return TypeColumns.of(self.btf)
+        return TypeColumns.of(self.btf).listed()
 
     @cached_property
     def users(self) -> npt.NDArray[Any]:

@@ -220,7 +220,7 @@ def struct_layouts(btf: Btf) -> Iterator[StructLayout]:
 
     What one layout needs to know of the whole container is worked out once.
     """
-    types = TypeColumns.of(btf)
+    types = TypeColumns.of(btf).listed()
     for type_id in range(btf.first_id, btf.end_id):
         if types.kinds[type_id] in COMPOSITE:
             yield struct_layout(types, type_id)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from c_cases import CHAR, COMMON, INT, LONG, VOID_PTR
 from hypothesis import given
@@ -14,9 +15,12 @@ from shell import btfschema as run
 
 from btfschema import Btf, Builder, dump
 from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
+from btfschema.render.c.column import numbers
+from btfschema.render.c.columns import BY_ID, TypeColumns
 from btfschema.render.show import Viewer
 from btfschema.render.structs import struct_layout, struct_layouts
 from btfschema.render.text import format_type
+from btfschema.tables import StringTable
 from btfschema.testing import btfs
 from btfschema.views import (
     Array,
@@ -522,3 +526,38 @@ def test_a_struct_that_is_only_declared_is_found(tmp_path: Path) -> None:
     assert btfschema("union u", file).stdout == "union u;\n"
     assert btfschema("struct u", file).returncode == 1
     assert "size: 4" in btfschema("struct both", file).stdout
+
+
+def test_one_type_is_shown_without_the_names_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    names = StringTable.names
+
+    def counted(table: StringTable, offsets: Any) -> list[str]:
+        asked.append(len(offsets))
+        return names(table, offsets)
+
+    monkeypatch.setattr(StringTable, "names", counted)
+    structs = [Struct(f"s{at}", 4, (Member(f"m{at}", INT, 0),)) for at in range(1000)]
+    assert "m3;" in Viewer(built(*structs)).text(9)
+    assert sum(asked) < 20
+
+
+@given(btfs())
+def test_columns_hold_what_their_lists_do(btf: Btf) -> None:
+    types, lists = TypeColumns(btf), TypeColumns(btf).listed()
+    assert isinstance(lists.kinds, list)
+    pairs = [(getattr(types, name), getattr(lists, name)) for name in (*BY_ID, "full_sizes")]
+    for name in ("names", "types", "offsets", "widths"):
+        pairs.append((getattr(types.exact_members, name), getattr(lists.exact_members, name)))
+    for name in ("params", "values", "values64"):
+        pairs += zip(getattr(types, name), getattr(lists, name), strict=True)
+    for column, listed in pairs:
+        assert [column[at] for at in range(len(column))] == list(column) == listed
+        assert column[1:4] == listed[1:4]
+
+
+def test_a_changed_column_is_changed_however_it_is_read() -> None:
+    column = numbers(np.arange(5))
+    column[3] = 30
+    assert (column[3], column[2:4], list(column)) == (30, [2, 30], [0, 1, 2, 30, 4])
+    assert np.array(column).tolist() == list(column)

@@ -120,7 +120,7 @@ def c_header(
             text would be longer than 128 MiB.
     """
     dialect = DIALECTS[like]
-    types = TypeColumns.of(btf)
+    types = TypeColumns.of(btf).listed()
     if told is not None:
         types = types.telling(told)
     chosen: list[int] | None

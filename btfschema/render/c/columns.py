@@ -1,7 +1,8 @@
-"""The types of a whole chain of containers as plain lists by type id: what a C dump walks over.
+"""The types of a whole chain of containers as columns by type id: what C is written from.
 
-A walk asks for one value at a time, millions of times, which a list answers ten times as fast as
-an array. The lists are cut from the arrays, whose columns the schema declares.
+The schema declares the columns, which are arrays. A walk over all types reads one value at a time,
+millions of times, which a list answers ten times as fast as an array: :meth:`TypeColumns.listed`
+makes lists of them. To show one type, only what is read is made.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from attrs import evolve, frozen
 from btfschema.arrays import Index
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.escapes import printable
-from btfschema.model.bitfields import member_places
+from btfschema.model.bitfields import member_places, narrow_integers
 from btfschema.model.container import Btf
 from btfschema.model.following import follow
 from btfschema.model.memo import remembered
+from btfschema.render.c.column import Column, Values, numbers
 from btfschema.render.notation import CONTROLS
 from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.parts import parts_of_plan
@@ -30,6 +32,7 @@ from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
 
 __all__ = [
+    "BY_ID",
     "CHAINED",
     "COMPOSITE",
     "DECLARABLE",
@@ -41,7 +44,7 @@ __all__ = [
     "TypeColumns",
 ]
 
-Ints = list[int]
+Ints = Values[int]
 Array = npt.NDArray[Any]
 
 # C has forms for the kinds of the shipped schema. Modifiers from outside are looked through when
@@ -60,8 +63,11 @@ DECLARABLE = (COMPOSITE | ENUMS | KNOWN.scalars | CHAINED | KNOWN.declarations) 
 # A declaration tag's component_idx when it is about the type and not about a part of it.
 WHOLE = -1
 
-# What is worked out from the columns of types and members when it is asked for.
-DERIVED = ("exact_members", "ends", "end_ids", "full_sizes", "analyses")
+# The columns with a value for each id.
+BY_ID = ("kinds", "names", "targets", "sizes", "vlens", "flags", "firsts", "counts")
+# What is worked out from the columns of types and members when it is asked for: columns, and else.
+DERIVED_COLUMNS = ("exact_members", "end_ids", "full_sizes")
+DERIVED = (*DERIVED_COLUMNS, "ends", "analyses")
 
 U32_MAX = 0xFFFFFFFF
 
@@ -77,16 +83,24 @@ class Members:
         widths: bits of a bit field; 0 for any other member.
     """
 
-    names: list[str]
+    names: Values[str]
     types: Ints
     offsets: Ints
     widths: Ints
+
+    def listed(self) -> Members:
+        """The same as lists."""
+        return Members(list(self.names), list(self.types), list(self.offsets), list(self.widths))
+
+
+Parts = tuple[Values[str], Ints]
+"""The names of parameters or values, and their types or numbers."""
 
 
 class TypeColumns:
     """What is known of each type of a container and its bases.
 
-    What is worked out here takes as long as reading the container did; :meth:`of` keeps it.
+    :meth:`of` keeps it, with all that is read of it.
 
     Args:
         btf: the container, which is not kept: a container that keeps this would keep itself.
@@ -123,11 +137,12 @@ class TypeColumns:
         self.table = table = btf.all_types
         self.count = len(table) + 1
         self._plan = table.plan
+        self._is_listed = False
         infos = table.words[table.starts + INFO_WORD.word]
         self.kinds: Ints = self._by_id(table.kinds)
         self.vlens: Ints = self._by_id(table.vlens)
         self.flags: Ints = self._by_id(infos >> KIND_FLAG_SHIFT)
-        self.names: list[str] = ["", *self._shown(table.name_offs)]
+        self.names: Values[str] = self._names(np.append(0, table.name_offs))
         self.pointer_size: int = btf.pointer_size
         refers = self._kinds_with_third(lambda third: third.role is Role.TYPE_ID)
         sized = self._kinds_with_third(lambda third: third.name == "size")
@@ -154,12 +169,23 @@ class TypeColumns:
         """Those of a container, worked out once and kept with it."""
         return remembered(btf, cls, cls)
 
+    def listed(self) -> TypeColumns:
+        """These, for somebody who reads most of them: with lists instead of columns."""
+        if not self._is_listed:
+            for column in BY_ID:
+                setattr(self, column, list(getattr(self, column)))
+            self.members = self.members.listed()
+            self._is_listed = True
+            for derived in (*DERIVED_COLUMNS, "params", "values", "values64"):
+                vars(self).pop(derived, None)
+        return self
+
     def copy(self) -> TypeColumns:
         """The same types, to be changed: without what was worked out from them."""
         made = copy(self)
         for derived in DERIVED:
             vars(made).pop(derived, None)
-        for column in ("kinds", "names", "targets", "sizes", "vlens", "flags", "firsts", "counts"):
+        for column in BY_ID:
             setattr(made, column, list(getattr(self, column)))
         made.real_names, made.remarks, made.lost = {}, {}, {}
         made.referenced = list(self.referenced)
@@ -201,9 +227,31 @@ class TypeColumns:
             expected=f"0..{self.count - 1}",
         )
 
+    def column(self, array: Array) -> Ints:
+        """The numbers of an array, as they are read fastest."""
+        return array.tolist() if self._is_listed else numbers(array)
+
     def _by_id(self, column: Array) -> Ints:
-        """A column by row as a list by id."""
-        return [0, *column.tolist()]
+        """A column by row as one by id."""
+        return self.column(np.append(0, column))
+
+    def _names(self, offsets: Array) -> Values[str]:
+        """The names at offsets, as they are read fastest.
+
+        As C has them; where they can't be C, at least nothing acts on a terminal.
+        """
+        strings, is_plain = self.strings, self._is_plain
+        lookup = strings.lookup
+
+        def one(at: int) -> str:
+            name = lookup(offsets.item(at))
+            return name if is_plain else printable(name)
+
+        def many(some: Array) -> list[str]:
+            names = strings.names(some)
+            return names if is_plain else list(map(printable, names))
+
+        return many(offsets) if self._is_listed else Column(offsets, one, many)
 
     def _looked_through(self, targets: Array) -> Array | None:
         """By id, where it leads through modifiers from outside; None where there are none."""
@@ -234,11 +282,6 @@ class TypeColumns:
         self._firsts[rows] = np.cumsum(elements.counts) - elements.counts
         return elements
 
-    def _shown(self, offsets: npt.NDArray[Any]) -> list[str]:
-        """Names as C has them; where they can't be C, at least nothing acts on a terminal."""
-        names = self.strings.names(offsets)
-        return names if self._is_plain else list(map(printable, names))
-
     @cached_property
     def _is_plain(self) -> bool:
         """Whether no name has a control character, as in all BTF that a compiler wrote."""
@@ -248,10 +291,10 @@ class TypeColumns:
     def _members(self) -> Members:
         elements = self._elements(Kind.STRUCT, Kind.UNION)
         offsets, widths = self.table.member_offsets(elements)
-        names = self._shown(elements.column("name_off"))
-        types = self._past(elements.column("type_id")).tolist()
+        names = self._names(elements.column("name_off"))
+        types = self.column(self._past(elements.column("type_id")))
         self._member_elements = elements
-        return Members(names, types, offsets.tolist(), widths.tolist())
+        return Members(names, types, self.column(offsets), self.column(widths))
 
     @cached_property
     def exact_members(self) -> Members:
@@ -259,9 +302,10 @@ class TypeColumns:
 
         libbpf and bpftool take these for whole integers, as ``members`` does.
         """
-        offsets, widths = member_places(self.table, self._member_elements)
-        found = evolve(self.members, offsets=offsets.tolist(), widths=widths.tolist())
-        return self.members if found == self.members else found
+        if not narrow_integers(self.table)[1].any():
+            return self.members
+        offsets, widths = map(self.column, member_places(self.table, self._member_elements))
+        return evolve(self.members, offsets=offsets, widths=widths)
 
     @cached_property
     def ends(self) -> Array:
@@ -271,9 +315,8 @@ class TypeColumns:
 
     @cached_property
     def end_ids(self) -> Ints:
-        """The same as a list."""
-        found: Ints = self.ends.tolist()
-        return found
+        """The same as a column."""
+        return self.column(self.ends)
 
     @cached_property
     def analyses(self) -> dict[Any, Any]:
@@ -287,43 +330,43 @@ class TypeColumns:
         As with ``btf__resolve_size``, what needs more than 32 bits has none.
         """
         kinds, ends = np.array(self.kinds), self.ends
-        steps = np.where(ends != np.arange(self.count), self.targets, np.arange(self.count))
+        ids = np.arange(self.count)
+        steps = np.where(ends != ids, np.array(self.targets), ids)
         # Doubles hold what fits 32 bits exactly, and what does not without overflow.
-        totals = np.where(kinds == Kind.ARRAY, self.counts, 1).astype(np.float64)
+        totals = np.where(kinds == Kind.ARRAY, np.array(self.counts), 1).astype(np.float64)
         for _ in range(self.count.bit_length()):
             if np.array_equal(steps, ends):
                 break
             totals = np.minimum(totals * totals[steps], U32_MAX + 1)
             steps = steps[steps]
-        sizes = np.where(kinds == Kind.PTR, self.pointer_size, self.sizes)[ends]
+        sizes = np.where(kinds == Kind.PTR, self.pointer_size, np.array(self.sizes))[ends]
         totals *= sizes
-        found: Ints = np.where(totals <= U32_MAX, totals, 0).astype(np.int64).tolist()
-        return found
+        return self.column(np.where(totals <= U32_MAX, totals, 0).astype(np.int64))
 
     @cached_property
-    def params(self) -> tuple[list[str], Ints]:
+    def params(self) -> Parts:
         """Names and types of all parameters."""
-        names = self._shown(self._params.column("name_off"))
-        return names, self._past(self._params.column("type_id")).tolist()
+        names = self._names(self._params.column("name_off"))
+        return names, self.column(self._past(self._params.column("type_id")))
 
-    def parts(self, proto: int) -> Ints:
+    def parts(self, proto: int) -> list[int]:
         """What a function returns, and its parameters' types."""
         first = self.firsts[proto]
         return [self.targets[proto], *self.params[1][first : first + self.vlens[proto]]]
 
     @cached_property
-    def values(self) -> tuple[list[str], Ints]:
+    def values(self) -> Parts:
         """Names and values of all 32-bit enumerators, as signed numbers."""
-        names = self._shown(self._values.column("name_off"))
-        return names, self._values.column("value").tolist()
+        names = self._names(self._values.column("name_off"))
+        return names, self.column(self._values.column("value"))
 
     @cached_property
-    def values64(self) -> tuple[list[str], Ints]:
+    def values64(self) -> Parts:
         """Names and values of all 64-bit enumerators, as unsigned numbers."""
-        names = self._shown(self._values64.column("name_off"))
+        names = self._names(self._values64.column("name_off"))
         low = self._values64.column("value_lo32").astype(np.uint64)
         high = self._values64.column("value_hi32").astype(np.uint64)
-        return names, (low | high << np.uint64(32)).tolist()
+        return names, self.column(low | high << np.uint64(32))
 
     @cached_property
     def referenced(self) -> list[bool]:
@@ -344,11 +387,11 @@ class TypeColumns:
     def _named(self, name: str) -> npt.NDArray[np.bool_]:
         return np.isin(self.table.name_offs, np.array(self.strings.find(name), np.int64))
 
-    def whole_tags(self, name: str) -> Ints:
+    def whole_tags(self, name: str) -> list[int]:
         """The declaration tags of this name that are about a whole type, in id order."""
         rows = np.flatnonzero((self.table.kinds == Kind.DECL_TAG) & self._named(name))
         components = self._fixed(Kind.DECL_TAG, rows, "component_idx").view(np.int32)
-        found: Ints = (rows[components == WHOLE] + 1).tolist()
+        found: list[int] = (rows[components == WHOLE] + 1).tolist()
         return found
 
     def circle(self, type_id: int) -> UnresolvedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import define, field
 
 from btfschema.errors import EncodeError
-from btfschema.render.c.columns import COMPOSITE, KNOWN, Members, TypeColumns
+from btfschema.render.c.columns import BY_ID, COMPOSITE, KNOWN, Members, TypeColumns
 from btfschema.render.c.words import comment, identifier
 from btfschema.schema.kinds import Kind
 
@@ -86,11 +86,9 @@ class Draft:
         types = self.types
         if types.count > MOST_TYPES + 2 * self.source.count:
             raise _too_many(types.count, MOST_TYPES + 2 * self.source.count)
-        numbers = (types.targets, types.sizes, types.vlens, types.flags, types.firsts, types.counts)
-        for column, value in zip(numbers, (target, size, 0, flag, 0, 0), strict=True):
-            column.append(value)
-        types.kinds.append(kind)
-        types.names.append(name)
+        values = {"kinds": kind, "names": name, "targets": target, "sizes": size, "flags": flag}
+        for column in BY_ID:
+            getattr(types, column).append(values.get(column, 0))
         types.referenced.append(True)
         types.count += 1
         if kind in COMPOSITE:

@@ -6,7 +6,7 @@ import numpy as np
 
 from btfschema.errors import EncodeError
 from btfschema.model.memo import remembered
-from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, TypeColumns
+from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Array, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 
@@ -32,7 +32,7 @@ def round_up(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
-def _own_alignments(types: TypeColumns, exact: bool) -> list[int]:
+def _own_alignments(types: TypeColumns, exact: bool) -> Array:
     """The alignment of each type, ``UNKNOWN`` for structs and unions and what stands for them."""
     kinds, ends = np.array(types.kinds), types.ends
     own = np.zeros(types.count, np.int64)
@@ -43,7 +43,7 @@ def _own_alignments(types: TypeColumns, exact: bool) -> list[int]:
         own[measured & (sizes == WIDE)] = WIDE
     own[kinds == Kind.PTR] = types.pointer_size
     own[np.isin(kinds, list(COMPOSITE))] = UNKNOWN
-    found: list[int] = own[ends].tolist()
+    found: Array = own[ends]
     return found
 
 
@@ -59,8 +59,8 @@ class Layout:
         self._types = types
         self._exact = exact
         own = remembered(types, (Layout, exact), lambda types: _own_alignments(types, exact))
-        # A copy: those of structs are filled in as they are asked for.
-        self._alignments = own.copy()
+        # A column of its own: those of structs are filled in as they are asked for.
+        self._alignments = types.column(own)
         self._ends = types.end_ids
         self._packed: set[int] = set()
         self._gaps = 0
