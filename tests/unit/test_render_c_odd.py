@@ -264,3 +264,19 @@ def test_no_typedef_gets_the_name_of_a_member_or_parameter() -> None:
     holder = Struct("holder", 8, [Member("call", 9)])
     text = text_of(first, second, takes, Ptr(8), holder)
     assert "void (*call)(int g___2, g___3 later);" in text.replace("\t", "")
+
+
+def test_parameters_are_not_called_as_values_that_are_defined_among_them() -> None:
+    values = Enum("", 4, [Enumerator("g", 1), Enumerator("h", 2)])
+    holder = Struct("", 4, [Member("member", 6)])
+    proto = FuncProto(0, [Param("g", 6), Param("h", INT), Param("held", 7), Param("other", 10)])
+    inner = FuncProto(0, [Param("g", INT)])
+    text = text_of(values, holder, proto, inner, Ptr(9), Typedef("call", 8))
+    (line,) = [line for line in text.splitlines() if " h" in line or "held" in line][-1:]
+    assert line == "} held, void (*other)(int g));"
+    assert "enum {\n\tg = 1,\n\th = 2,\n}, int, struct" in text
+
+
+def test_a_qualifier_of_a_tagged_type_stands_apart() -> None:
+    tagged = text_of(TypeTag("t", INT), Const(6), Struct("s", 4, [Member("m", 7)]))
+    assert '\tint __attribute__((btf_type_tag("t"))) const m;' in tagged

@@ -277,7 +277,9 @@ class Declarations:
                 space = False
             else:
                 if kind == Kind.TYPE_TAG:
-                    self._qualifiers(chain)
+                    if not self._dialect.exact:
+                        # Next to what stands before, without a space, as libbpf writes them.
+                        self._qualifiers(chain)
                     out.append(self._type_tag(type_id))
                 else:
                     out.append(" " + WORDS[kind])

@@ -9,13 +9,15 @@ import numpy as np
 from btfschema.model.memo import remembered
 from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Array, TypeColumns
 from btfschema.render.c.numbers import is_spelled, used_numbers
-from btfschema.render.c.repair import is_forward, tag_word
+from btfschema.render.c.repair import IN_SCOPE, is_forward, tag_word
 from btfschema.render.c.words import BUILT_IN, are_identifiers
 from btfschema.schema.kinds import Kind
 
 __all__ = ["has_faults"]
 
 TYPES = KNOWN.chained | KNOWN.pointers | KNOWN.prototypes
+# Longer chains are left to a repair.
+MOST_STEPS = 100
 # What a member, an element or a variable can't be of.
 SIZELESS = KNOWN.unrepeatable | KNOWN.prototypes | KNOWN.declarations | {int(Kind.VOID)}
 
@@ -99,7 +101,21 @@ class _Look:
                 return True
         lasts = np.zeros(len(ids), np.bool_)
         lasts[np.array(types.firsts)[protos] + self._vlens[protos] - 1] = True
-        return bool(((ends == Kind.VOID) & ~(lasts & (ids == 0))).any())
+        if ((ends == Kind.VOID) & ~(lasts & (ids == 0))).any():
+            return True
+        return self._defines_among(np.unique(ids))
+
+    def _defines_among(self, params: Array) -> bool:
+        """Whether types of parameters define something in place, which may take their names."""
+        targets, passed = np.array(self._types.targets), self._of(IN_SCOPE)
+        defined = self._of(COMPOSITE | ENUMS) & ~self._named
+        for _ in range(MOST_STEPS):
+            if defined[params].any():
+                return True
+            params = np.unique(targets[params[passed[params]]])
+            if not len(params):
+                return False
+        return True
 
     def members(self) -> bool:
         """Members that are not one after the other, have no size or no name, or one name."""

@@ -13,8 +13,10 @@ from btfschema.render.c.numbers import spell_numbers
 from btfschema.render.c.reshape import Reshaper
 from btfschema.render.c.words import BUILT_IN, plain_name
 
-__all__ = ["repaired", "tag_word"]
+__all__ = ["IN_SCOPE", "repaired", "tag_word"]
 
+# What a type in a declaration leads to in the same scope; a prototype's parameters have their own.
+IN_SCOPE = (KNOWN.chained | KNOWN.pointers | KNOWN.prototypes) - KNOWN.typedefs
 DECLARED = KNOWN.declarations | KNOWN.typedefs | KNOWN.functions | KNOWN.variables
 
 
@@ -120,7 +122,10 @@ def _fits(value: int, bits: int, signed: bool, wide: bool) -> bool:
 
 
 def _name_params(draft: Draft) -> None:
-    """Name parameters, which hide typedefs of their names from those that follow."""
+    """Name parameters, which hide typedefs of their names from those that follow.
+
+    They share a scope with the values of enums that are defined among them.
+    """
     types = draft.types
     names, ids = types.params
     names = list(names)
@@ -128,7 +133,7 @@ def _name_params(draft: Draft) -> None:
         if types.kinds[type_id] not in KNOWN.prototypes:
             continue
         first = types.firsts[type_id]
-        used: set[str] = set()
+        used = _values_among(draft, ids[first : first + types.vlens[type_id]])
         for at in reversed(range(first, first + types.vlens[type_id])):
             if names[at]:
                 name = draft.commented(names[at])
@@ -143,3 +148,26 @@ def _name_params(draft: Draft) -> None:
                     break
                 end = types.targets[end]
     types.params = names, ids
+
+
+def _values_among(draft: Draft, params: list[int]) -> set[str]:
+    """The values of the enums without a name that the types of parameters define in place."""
+    types, found, seen, todo = draft.types, set[str](), set[int](), list(params)
+    while todo:
+        type_id = todo.pop()
+        kind = types.kinds[type_id]
+        if type_id in seen or kind in KNOWN.typedefs:
+            continue
+        seen.add(type_id)
+        draft.spend(1)
+        if kind in IN_SCOPE:
+            todo.append(types.targets[type_id])
+        elif types.names[type_id]:
+            continue
+        elif kind in COMPOSITE:
+            todo += [part.type_id for part in draft.parts[type_id]]
+        elif kind in ENUMS:
+            names, _ = types.values64 if kind in KNOWN.wide_enums else types.values
+            first = types.firsts[type_id]
+            found.update(map(plain_name, names[first : first + types.vlens[type_id]]))
+    return found
