@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shell import btfschema
+from slow import and_slow
 
 from btfschema import Builder, dumps, views
 from btfschema.testing import blobs, btfs, mutations
@@ -63,7 +64,7 @@ def run(path: Path, command: tuple[str, ...], name: str, encoding: str) -> Any:
     return btfschema(*words, encoding=encoding)
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", and_slow("ascii", "utf-8", slow=["latin-1", "cp1252"]))
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_any_name_in_any_locale(command: tuple[str, ...], encoding: str, tmp_path: Path) -> None:
     file = tmp_path / "names.btf"

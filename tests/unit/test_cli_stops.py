@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from screen import interrupted_in_terminal
 from shell import btfschema
+from slow import and_slow
 
 from btfschema import load
 
@@ -30,8 +31,10 @@ def kernel(
     return root / "vmlinux", root / "modules"
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("enough", [1, 40, 200])
+@pytest.mark.parametrize(
+    ("enough", "jobs"),
+    and_slow((1, "1"), (200, "2"), slow=[(1, "2"), (40, "1"), (40, "2"), (200, "1")]),
+)
 def test_an_interrupted_run_says_how_far_it_came(
     kernel: Kernel, tmp_path: Path, jobs: str, enough: int
 ) -> None:
@@ -111,7 +114,7 @@ class _Moment:
         return self.first is not None and time.monotonic() >= self.first + self.delay
 
 
-@pytest.mark.parametrize("jobs", ["1", "2", "3"])
+@pytest.mark.parametrize("jobs", and_slow("1", "3", slow=["2"]))
 def test_after_a_failure_nothing_new_is_started(kernel: Kernel, tmp_path: Path, jobs: str) -> None:
     """What is under way is finished and reported; what is said not to be tried is not there."""
     base, modules = kernel

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from screen import in_terminal, screen
 from shell import btfschema
+from slow import and_slow
 
 from btfschema import Btf, Builder, dumps, load, loads, views
 from btfschema.cli.tree import Summary
@@ -162,7 +163,7 @@ def test_files_that_are_named_are_told_one_by_one(kernel: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("columns", [120, 40, 24, 8])
+@pytest.mark.parametrize("columns", and_slow(40, 8, slow=[120, 24]))
 def test_a_terminal_shows_violations_a_full_bar_and_the_summary(
     kernel: Path, violations: list[str], columns: int
 ) -> None:

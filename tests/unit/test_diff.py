@@ -200,6 +200,7 @@ def kernels(cloud: Btf, generic: Btf) -> Diff:
     return diff(cloud, generic)
 
 
+@pytest.mark.slow
 def test_two_kernels_as_a_naive_comparison_has_them(
     kernels: Diff, cloud: Btf, generic: Btf
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from building import built
 from samples import tiny
+from slow import and_slow
 
 from btfschema import Btf, Kind, loads, views
 from btfschema_transforms.distill import distill
@@ -44,7 +45,7 @@ def users_by_views(split: Btf, held: int, policy: Policy) -> tuple[User, ...]:
 
 
 @pytest.mark.parametrize("policy", ["kernel", "strict"])
-@pytest.mark.parametrize("name", ["8021q", "ahci", "nvme-fabrics"])
+@pytest.mark.parametrize("name", and_slow("8021q", slow=["ahci", "nvme-fabrics"]))
 def test_users_are_those_that_the_views_show(
     cloud: Btf, modules: dict[str, bytes], name: str, policy: Policy
 ) -> None:

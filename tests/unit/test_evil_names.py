@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from screen import in_terminal
 from shell import btfschema
+from slow import and_slow
 
 from btfschema import Builder, dumps, views
 from btfschema.cli.outputs import print_csv
@@ -126,7 +127,9 @@ def test_c_is_as_ever_without_them() -> None:
     assert f"/* {name} */" in btfschema(*c, stdin=here_and_there(name)).stdout.decode()
 
 
-@pytest.mark.parametrize("command", ["list --csv", "tables -o -", "show 2", "dump --format c"])
+@pytest.mark.parametrize(
+    "command", and_slow("list --csv", "show 2", slow=["tables -o -", "dump --format c"])
+)
 def test_a_terminal_gets_escapes(command: str, tmp_path: Path) -> None:
     path = tmp_path / "evil.btf"
     path.write_bytes(everywhere(EVIL))

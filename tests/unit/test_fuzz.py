@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from fuzz_targets import CRASHES, TARGETS, Fuzzer, inputs
+from slow import and_slow
 
 from btfschema.errors import BtfError
 
 
-def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", and_slow(75, slow=[150]))
+def test_a_short_run_finds_nothing(tmp_path: Path, count: int) -> None:
     fuzzer = Fuzzer(crashes=tmp_path)
-    for blob in itertools.islice(inputs(7), 150):
+    for blob in itertools.islice(inputs(7), count):
         fuzzer.run(blob)
     assert fuzzer.found == []
     assert set(fuzzer.executions) == set(TARGETS)

@@ -14,6 +14,7 @@ from attrs import evolve
 from building import built
 from hypothesis import given
 from hypothesis import strategies as st
+from slow import and_slow
 from telling import outcome, said_by
 from test_growth import assert_linear
 
@@ -107,7 +108,7 @@ MANY: dict[str, Callable[[int], Made]] = {
 }
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", and_slow("kernel", slow=["strict"]))
 @pytest.mark.parametrize("what", MANY)
 def test_the_memory_for_a_failure_and_its_report_grows_with_the_input(
     what: str, policy: Policy
@@ -130,7 +131,7 @@ def test_the_memory_for_a_failure_and_its_report_grows_with_the_input(
     assert large[1] < 8 * small[1]
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", and_slow("kernel", slow=["strict"]))
 @pytest.mark.parametrize("what", MANY)
 def test_the_time_grows_with_the_input(what: str, policy: Policy) -> None:
     def make(count: int) -> Callable[[], object]:

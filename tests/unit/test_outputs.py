@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from screen import in_terminal
 from shell import btfschema
+from slow import and_slow
 
 from btfschema import Builder, dump, load, views
 from btfschema.cli import COMMANDS
@@ -216,7 +217,8 @@ class TestNames:
         return path
 
     @pytest.mark.parametrize(
-        "command", ["dump", "show", "info", "verify", "check", "distill", "graph", "json", "c"]
+        "command",
+        and_slow("dump", "show", "verify", "check", slow=["info", "distill", "graph", "json", "c"]),
     )
     def test_none_reaches_a_terminal_raw(self, evil: Path, command: str) -> None:
         commands: dict[str, Args] = {

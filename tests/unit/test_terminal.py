@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 from screen import in_terminal, screen
 from shell import btfschema
+from slow import and_slow
 
 from btfschema import Builder, dumps, views
 from btfschema.cli import PAGED
@@ -51,7 +52,7 @@ TABLE = Table(
 
 
 class TestTables:
-    @pytest.mark.parametrize("columns", [100, 50, 24])
+    @pytest.mark.parametrize("columns", and_slow(100, 24, slow=[50]))
     def test_every_word_is_there_and_none_is_cut(
         self, folder: Path, checking: list[str | Path], columns: int
     ) -> None:

@@ -85,6 +85,10 @@ def kinds_of(btf: Btf) -> set[int]:
 
 def test_every_kind_occurs() -> None:
     assert reached(btfs(), kinds_of, KINDS) == set(KINDS)
+
+
+@pytest.mark.slow
+def test_every_kind_of_kernels_occurs_in_valid_btf_and_no_other() -> None:
     assert reached(btfs(valid=True, min_types=10, max_types=20), kinds_of) == set(KERNEL_KINDS)
 
 
