@@ -18,7 +18,7 @@ from btfschema.testing import btfs
 
 pytestmark = pytest.mark.debian
 
-COUNT = 1000
+COUNT = 2000
 BATCH = 100
 COMPILERS = (["gcc", "-fmax-errors=3"], ["clang", "-ferror-limit=3"])
 

@@ -280,3 +280,12 @@ def test_parameters_are_not_called_as_values_that_are_defined_among_them() -> No
 def test_a_qualifier_of_a_tagged_type_stands_apart() -> None:
     tagged = text_of(TypeTag("t", INT), Const(6), Struct("s", 4, [Member("m", 7)]))
     assert '\tint __attribute__((btf_type_tag("t"))) const m;' in tagged
+
+
+def test_tags_and_qualifiers_of_arrays_are_those_of_the_elements() -> None:
+    array = Array(INT, INT, 2)
+    text = text_of(array, TypeTag("t", 6), Const(7), Struct("s", 8, [Member("m", 8)]))
+    assert '\tint __attribute__((btf_type_tag("t"))) const m[2];' in text
+    proto = FuncProto(INT, [])
+    text = text_of(proto, TypeTag("t", 6), Const(7), Ptr(8), Struct("s", 8, [Member("m", 9)]))
+    assert "\tint (*m)(void);" in text

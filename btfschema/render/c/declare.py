@@ -149,15 +149,20 @@ class Declarations:
         return [*chain, type_id]
 
     def _qualify_elements(self, chain: list[int]) -> list[int]:
-        """The chain with the qualifiers of arrays at their elements, where C has them."""
+        """The chain with the qualifiers and tags of arrays at their elements, where C has them.
+
+        Functions have neither.
+        """
         found: list[int] = []
         passed: dict[int, int] = {}
         for type_id in chain:
             kind = self._types.kinds[type_id]
-            if kind in QUALIFIERS:
-                passed[kind] = type_id
+            if kind in QUALIFIERS or kind == Kind.TYPE_TAG:
+                passed[kind if kind in QUALIFIERS else -type_id] = type_id
                 continue
-            if kind != Kind.ARRAY:
+            if kind == Kind.FUNC_PROTO:
+                passed = {}
+            elif kind != Kind.ARRAY:
                 found += passed.values()
                 passed = {}
             found.append(type_id)
