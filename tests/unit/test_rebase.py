@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from building import built
 from ext_sections import with_ext
@@ -196,3 +197,14 @@ def test_circles_of_different_length_are_the_same_when_nothing_tells_them_apart(
 
     assert list(moved) == [views.Const(1)]
     assert list(ids) == [0, 1, 1, 2]
+
+
+def test_numpy_imports_no_more_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``np.unique`` imports numpy.ma; that and numpy.random take as long as comparing the types."""
+    base = built(views.Int("int", 4, 1, 32), *(views.Ptr(1 + number) for number in range(9)))
+    split = built(views.Typedef("t", 10), base=base)
+    target, places = shuffled(base, 1)
+    monkeypatch.delattr(np, "unique")
+    monkeypatch.delattr(np.random, "default_rng")
+    moved, _ = rebase(split, target)
+    assert moved[11] == views.Typedef("t", places[10])

@@ -14,6 +14,7 @@ from btfschema.framework import Analysis
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.relocation.cnames import c_name
 from btfschema_transforms.sameness.declared import Declared, is_data
+from btfschema_transforms.sameness.hashing import new_seed
 from btfschema_transforms.sameness.merging import images
 from btfschema_transforms.sameness.records import Records
 from btfschema_transforms.sameness.roots import Root, Roots
@@ -122,7 +123,7 @@ def duplicates(btf: Btf) -> DuplicateReport:
     equal = images(btf)
     types = btf.all_types
     groups = _by_name(btf, equal.meant)
-    labels = Records.of([btf]).graph(int(np.random.default_rng().integers(1, 1 << 63))).labels
+    labels = Records.of([btf]).graph(new_seed()).labels
     roots = Roots(btf, equal.images, labels, Declared.of(types))
     found = [
         Duplicate(

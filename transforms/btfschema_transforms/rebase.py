@@ -8,6 +8,7 @@ import numpy as np
 from attrs import frozen
 
 from btfschema import Btf
+from btfschema.arrays import distinct
 from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline
@@ -79,7 +80,7 @@ def _moved_strings(split: Btf, base: Btf, target: Btf) -> tuple[Offsets, bytes]:
     if split.ext is not None:
         used = np.append(used, split.ext.string_offsets)
     end = base.strings.end
-    olds = np.unique(used[used < end]).astype(np.int64)
+    olds = distinct(used[used < end].astype(np.int64))
     news = []
     data = bytearray(split.strings.data)
     for offset in olds.tolist():

@@ -18,6 +18,7 @@ from btfschema_transforms.sameness.declared import (
 )
 from btfschema_transforms.sameness.evidence import Names
 from btfschema_transforms.sameness.forwards import Settled, settle
+from btfschema_transforms.sameness.hashing import new_seed
 from btfschema_transforms.sameness.partition import Graph, Partition
 from btfschema_transforms.sameness.records import Records
 
@@ -52,9 +53,8 @@ def images(btf: Btf, forwards: Forwards = "resolve") -> Images:
         forwards: whether a declaration is the same as what it declares.
     """
     records = Records.of([btf], of_its_own)
-    seeds = np.random.default_rng()
     while True:
-        found = _images(btf, records, int(seeds.integers(1, 1 << 63)), forwards)
+        found = _images(btf, records, new_seed(), forwards)
         if found is not None:
             return found
 

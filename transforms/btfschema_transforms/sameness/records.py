@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.arrays import Index, Words, joined_arrays, ranges
 from btfschema.tables import TypeTable, first_places
-from btfschema_transforms.sameness.hashing import mix, mixed, salted, sums
+from btfschema_transforms.sameness.hashing import classed, mix, mixed, new_seed, salted, sums
 from btfschema_transforms.sameness.partition import Graph, Partition
 
 __all__ = ["Records"]
@@ -108,15 +109,14 @@ class Records:
 
     def classes(self) -> tuple[Index, Index]:
         """The class of each node: by itself, and by all that it leads to; that of void is 0."""
-        seeds = np.random.default_rng()
         while True:
-            graph = self.graph(int(seeds.integers(1, 1 << 63)))
-            _, records = np.unique(graph.labels, return_inverse=True)
+            graph = self.graph(new_seed())
+            records = classed(graph.labels)
             classes = Partition(graph).classes
             everything = np.arange(len(self))
             referred = classes.take(self.targets)
             if self.holds(records, everything) and self.holds(classes, everything, referred):
-                return _from_void(records.astype(np.int64)), _from_void(classes)
+                return _from_void(records), _from_void(classes)
 
     def holds(self, classes: Index, nodes: Index, referred: Index | None = None) -> bool:
         """Whether those of the nodes that are of one class really are equal.
@@ -177,8 +177,12 @@ def _text_numbers(btf: Btf, texts: dict[str, int] | None) -> Words:
     numbers = first_places(btf.strings, uses)
     if texts is not None:
         firsts = numbers.take(uses)
-        offsets = np.unique(firsts)
+        used = np.zeros(len(numbers), np.bool_)
+        used[firsts] = True
+        offsets = used.nonzero()[0]
         names = btf.strings.names(offsets)
-        numbers[offsets] = [texts.setdefault(name, len(texts)) for name in names]
+        new = [name for name in names if name not in texts]
+        texts.update(zip(new, count(len(texts)), strict=False))
+        numbers[offsets] = list(map(texts.__getitem__, names))
         return numbers.take(firsts)
     return numbers.take(uses)
