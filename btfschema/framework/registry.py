@@ -116,10 +116,20 @@ def _registered() -> Mapping[str, list[EntryPoint]]:
 # Reading all distributions' metadata takes milliseconds, and a batch asks for every file.
 @lru_cache(maxsize=8)
 def _registered_on(path: tuple[str, ...]) -> Mapping[str, list[EntryPoint]]:
-    found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
+    found: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=GROUP):
-        found.setdefault(entry.name, {}).setdefault((_distribution(entry), entry.value), entry)
-    return {name: list(entries.values()) for name, entries in found.items()}
+        found.setdefault(entry.name, []).append(entry)
+    return {name: _told_apart(entries) for name, entries in found.items()}
+
+
+def _told_apart(entries: list[EntryPoint]) -> list[EntryPoint]:
+    """Each once. Who brings it takes a millisecond to read, so nobody asks of a single one."""
+    if len(entries) == 1:
+        return entries
+    known: dict[tuple[str, str], EntryPoint] = {}
+    for entry in entries:
+        known.setdefault((_distribution(entry), entry.value), entry)
+    return list(known.values())
 
 
 def _distribution(entry: EntryPoint) -> str:

@@ -207,4 +207,4 @@ def test_numpy_imports_no_more_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(np, "unique")
     monkeypatch.delattr(np.random, "default_rng")
     moved, _ = rebase(split, target)
-    assert moved[11] == views.Typedef("t", places[10])
+    assert moved[11] == views.Typedef("t", places[10] or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,14 @@ def test_listing_imports_nothing(register: Register) -> None:
     register("bomb", {"bomb": "bomb_pass:Bomb"}, bomb_pass="raise SystemExit('imported')")
     assert passes()["bomb"].distribution == "bomb 1.0"
     assert "bomb_pass" not in sys.modules
+
+
+def test_a_pass_is_loaded_without_reading_who_brings_it(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register("quiet", {"nothing": "quiet_pass:Nothing"}, quiet_pass=GOOD)
+    monkeypatch.delattr(Distribution, "metadata")
+    assert load_pass("nothing").name == "nothing"
 
 
 def test_names_are_listed_in_order(register: Register) -> None:
