@@ -15,7 +15,7 @@ from btfschema.schema.kinds import INT_DATA
 from btfschema.schema.parts import parts_of_plan
 from btfschema.tables.types import Elements, TypeTable
 
-__all__ = ["member_places", "narrow_integers"]
+__all__ = ["member_places", "narrow_integers", "own_narrow_integers"]
 
 
 def narrow_integers(types: TypeTable) -> tuple[Index, Index]:
@@ -28,20 +28,24 @@ def narrow_integers(types: TypeTable) -> tuple[Index, Index]:
         For each type id, the bit at which such an integer starts within its member, and its bits;
         0 bits for any other type.
     """
-    parts = parts_of_plan(types.plan)
-    count = len(types) + 1
-    skipped, bits = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    for kind in parts.integers:
+    skipped, bits = (np.append(0, column) for column in own_narrow_integers(types))
+    if not bits.any():
+        return skipped, bits
+    ends = through_modifiers(types)
+    return skipped[ends], bits[ends]
+
+
+def own_narrow_integers(types: TypeTable) -> tuple[Index, Index]:
+    """The same of each row, and of integers only: not of what names or qualifies them."""
+    skipped, bits = np.zeros(len(types), np.int64), np.zeros(len(types), np.int64)
+    for kind in parts_of_plan(types.plan).integers:
         (word,) = types.plan.kinds[kind].fixed
         rows = types.rows_of(kind)
         data = types.words[types.starts[rows] + word.word]
         starts, widths = INT_DATA.part(data, "bit_offset"), INT_DATA.part(data, "bits")
         narrow = (widths > 0) & ((starts > 0) | (widths < 8 * types.thirds[rows].astype(np.int64)))
-        skipped[rows[narrow] + 1], bits[rows[narrow] + 1] = starts[narrow], widths[narrow]
-    if not bits.any():
-        return skipped, bits
-    ends = through_modifiers(types)
-    return skipped[ends], bits[ends]
+        skipped[rows[narrow]], bits[rows[narrow]] = starts[narrow], widths[narrow]
+    return skipped, bits
 
 
 def member_places(types: TypeTable, members: Elements) -> tuple[Index, Index]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
+from attrs import evolve, frozen
 
 from btfschema.arrays import Index, Mask
+from btfschema.model.bitfields import own_narrow_integers
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.questions.spelling import Declarator, Speller, joined
@@ -243,6 +244,33 @@ class Catalog:
             np.where(flags, MEMBER_BITFIELD.part(words, "bit_offset"), words),
             np.where(flags, MEMBER_BITFIELD.part(words, "bitfield_size"), 0),
         )
+
+    @cached_property
+    def exact_members(self) -> Members:
+        """The members, with the bit fields of Linux 4.18 to 5.0 as what they are."""
+        members = self.members
+        ends = self.gather("plain", members.types)
+        bits = self.gather("narrow_bits", ends)
+        old = (bits > 0) & ~self.table.kind_flags[members.owners]
+        if not old.any():
+            return members
+        skipped = self.gather("narrow_starts", ends)
+        offsets = members.offsets + np.where(old, skipped, 0)
+        return evolve(members, offsets=offsets, widths=np.where(old, bits, members.widths))
+
+    @cached_property
+    def _narrow(self) -> tuple[Index, Index]:
+        return own_narrow_integers(self.table)
+
+    @property
+    def narrow_starts(self) -> Index:
+        """The bit at which an integer that doesn't fill its bytes starts; of others 0."""
+        return self._narrow[0]
+
+    @property
+    def narrow_bits(self) -> Index:
+        """The bits of an integer that doesn't fill its bytes; 0 for all else."""
+        return self._narrow[1]
 
     @cached_property
     def names(self) -> list[str]:

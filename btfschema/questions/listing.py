@@ -22,7 +22,7 @@ from btfschema.questions.signatures import signatures_of
 from btfschema.questions.spelling import joined
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.c.layout import Layout
-from btfschema.render.structs import StructLayout, struct_layout
+from btfschema.render.structs import Gaps, MemberPlace, gaps_between
 
 __all__ = ["COLUMNS", "SORTS", "Conditions", "Row", "list_types", "prototype"]
 
@@ -98,8 +98,8 @@ class Row:
     @cached_property
     def holes(self) -> int | None:
         """The number of holes of a struct; None for what is none."""
-        layout = self._work.layout(self.id)
-        return len(layout.holes) if layout is not None else None
+        outline = self._work.outline(self.id)
+        return outline.gaps.holes if outline is not None else None
 
     @property
     def packed(self) -> int | None:
@@ -137,20 +137,33 @@ def list_types(btf: Btf, wanted: Conditions | None = None, sort: str = "id") -> 
     return rows
 
 
+@frozen
+class _Outline:
+    """The members of a struct, by offset, and what lies between them.
+
+    What they are aligned to is not in it: that needs the columns of all types.
+    """
+
+    size: int
+    places: list[MemberPlace]
+    gaps: Gaps
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there are holes, or padding."""
+        return bool(self.gaps.holes or self.gaps.padding or self.gaps.bit_holes)
+
+
 @frozen(eq=False, slots=False)
 class _Work:
     """Answers conditions over one container."""
 
     btf: Btf
     catalog: Catalog = field(init=False)
-    _layouts: dict[int, StructLayout] = field(init=False, default=Factory(dict))
+    _outlines: dict[int, _Outline] = field(init=False, default=Factory(dict))
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "catalog", catalog_of(self.btf))
-
-    @cached_property
-    def columns(self) -> TypeColumns:
-        return TypeColumns.of(self.btf).listed()
 
     @cached_property
     def users(self) -> npt.NDArray[Any]:
@@ -173,33 +186,53 @@ class _Work:
             self,
         )
 
-    def layout(self, type_id: int) -> StructLayout | None:
-        """The layout of a struct; None for all else."""
-        kind = int(self.catalog.kinds[type_id - self.catalog.first_id])
+    def outline(self, type_id: int) -> _Outline | None:
+        """The members and gaps of a struct; None for all else."""
+        row = type_id - self.catalog.first_id
+        kind = int(self.catalog.kinds[row])
         if kind not in self.catalog.parts.composites - self.catalog.parts.unions:
             return None
-        if type_id not in self._layouts:
-            self._layouts[type_id] = struct_layout(self.columns, type_id)
-        return self._layouts[type_id]
+        if type_id not in self._outlines:
+            self._outlines[type_id] = self._outline(row)
+        return self._outlines[type_id]
+
+    def _outline(self, row: int) -> _Outline:
+        members, sizes = self.catalog.exact_members, self._member_sizes
+        part = slice(*members.firsts[row : row + 2].tolist())
+        columns = (members.types, members.offsets, members.widths, sizes)
+        facts = zip(*(column[part].tolist() for column in columns), strict=True)
+        places = [MemberPlace("", *fact) for fact in facts]
+        places.sort(key=lambda place: place.bit_offset)
+        size = int(self.catalog.table.thirds[row])
+        return _Outline(size, places, gaps_between(places, size))
+
+    @cached_property
+    def _member_sizes(self) -> npt.NDArray[Any]:
+        sizes = self.catalog.gather("sizes", self.catalog.exact_members.types, NO_SIZE)
+        return np.where(sizes == NO_SIZE, 0, sizes)
 
     def packed(self, type_id: int) -> int | None:
         """What a struct's members take when those that are aligned most come first."""
-        layout = self.layout(type_id)
-        if layout is None or not (layout.holes or layout.padding or layout.bit_holes):
+        outline = self.outline(type_id)
+        if outline is None or not outline.has_gaps:
             return None
+        places = outline.places
         try:
-            alignments = [self._alignments.alignment(m.type_id) for m in layout.members]
+            alignments = [self._alignments.alignment(place.type_id) for place in places]
         except UnresolvedError:
             # The struct contains itself.
             return None
         unit = max([1, *alignments])
-        total = layout.sum_members + -(-layout.sum_bitfields // 8)
+        bits = sum(place.bitfield_size for place in places)
+        total = sum(place.size for place in places if not place.bitfield_size) + -(-bits // 8)
         size = -(-total // unit) * unit
-        return size if total and size < layout.size else None
+        return size if total and size < outline.size else None
 
     @cached_property
     def _alignments(self) -> Layout:
-        return Layout(self.columns)
+        types = TypeColumns.of(self.btf)
+        # Of a module few types are asked for, and the lists would be of all its base's.
+        return Layout(types if self.btf.base is not None else types.listed())
 
     def mask(self, wanted: Conditions) -> Mask:
         """Which of the own types meet the conditions."""
@@ -297,10 +330,10 @@ class _Work:
         with many_new_objects():
             for row in np.flatnonzero(mask).tolist():
                 type_id = row + self.catalog.first_id
-                layout = self.layout(type_id)
-                if layout is None:
+                outline = self.outline(type_id)
+                if outline is None:
                     continue
-                enough = wanted.holes is None or len(layout.holes) >= wanted.holes
+                enough = wanted.holes is None or outline.gaps.holes >= wanted.holes
                 found[row] = enough and (not wanted.packable or self.packed(type_id) is not None)
         return found
 

@@ -19,7 +19,15 @@ from btfschema.render.c.layout import round_up
 from btfschema.render.forced import Forced
 from btfschema.schema.kinds import Kind
 
-__all__ = ["CACHE_LINE", "MemberPlace", "StructLayout", "struct_layout", "struct_layouts"]
+__all__ = [
+    "CACHE_LINE",
+    "Gaps",
+    "MemberPlace",
+    "StructLayout",
+    "gaps_between",
+    "struct_layout",
+    "struct_layouts",
+]
 
 # Bytes of a cache line on most machines.
 CACHE_LINE = 64
@@ -193,7 +201,7 @@ def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
         gaps = Gaps(excess=max([0, *(place.bytes_end - size for place in places)]))
     else:
         order = sorted(range(len(places)), key=lambda at: places[at].bit_offset)
-        gaps = _gaps([places[at] for at in order], size)
+        gaps = gaps_between([places[at] for at in order], size)
         for at, (hole, bits, overlap) in zip(order, gaps.after, strict=True):
             if hole or bits or overlap:
                 places[at] = evolve(places[at], hole=hole, bit_hole=bits, overlap=overlap)
@@ -249,8 +257,18 @@ class Gaps:
     bit_padding: int = 0
     excess: int = 0
 
+    @property
+    def holes(self) -> int:
+        """The number of holes before and between members."""
+        return sum(hole > 0 for hole, *_ in (self.leading, *self.after))
 
-def _gaps(places: Sequence[MemberPlace], size: int) -> Gaps:
+    @property
+    def bit_holes(self) -> int:
+        """The number of holes before and between bit fields, in bits."""
+        return sum(bits > 0 for _, bits, *_ in (self.leading, *self.after))
+
+
+def gaps_between(places: Sequence[MemberPlace], size: int) -> Gaps:
     """What lies between members, which are in order of offset, in a struct of so many bytes."""
     gaps: list[tuple[int, int]] = []
     overlaps: list[int] = []

@@ -7,6 +7,7 @@ from hypothesis import given
 
 from btfschema import Btf, Builder
 from btfschema.model.bitfields import member_places, narrow_integers
+from btfschema.questions import Conditions, list_types
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.show import Viewer
 from btfschema.render.structs import struct_layout
@@ -44,6 +45,16 @@ def test_old_bit_fields_keep_their_widths(split: int) -> None:
     assert (layout.holes, layout.bit_holes) == ([], [2, 20])
 
 
+@pytest.mark.parametrize("split", [0, 2, 5])
+def test_holes_are_counted_with_old_bit_fields(split: int) -> None:
+    base = built(*OLD[:split]) if split else None
+    gap = Struct("gap", 16, [Member("b", 3), Member("c", 4, 4), Member("e", 2, 64)])
+    btf = built(*OLD[split:], gap, base=base)
+    found = {row.id: row.holes for row in list_types(btf, Conditions(kinds=("struct",)))}
+    assert found == {one: len(struct_layout(btf, one).holes) for one in (6, 7)}
+    assert found[7] == 1
+
+
 def test_old_bit_fields_are_shown_as_bit_fields() -> None:
     lines = [" ".join(line.split()) for line in Viewer(built(*OLD)).text(6).splitlines()]
     assert "a b:4; /* 4: 0 1 */" in lines
@@ -60,7 +71,8 @@ def test_an_integer_in_circles_or_of_no_bits_is_no_bit_field() -> None:
     )
     _, bits = narrow_integers(btf.all_types)
     assert bits.tolist() == [0, 0, 3, 0, 0, 0]
-    assert TypeColumns.of(btf).exact_members == TypeColumns.of(btf).members
+    types = TypeColumns.of(btf).listed()
+    assert types.exact_members == types.members
 
 
 @given(btf=btfs())

@@ -18,6 +18,7 @@ from btfschema.errors import UnknownNameError
 from btfschema.questions import Conditions, list_types
 from btfschema.questions.listing import COLUMNS, SORTS
 from btfschema.render import struct_layouts
+from btfschema.render.c.columns import TypeColumns
 from btfschema.testing import btfs
 
 
@@ -165,6 +166,16 @@ def test_holes_are_those_of_each_layout(btf: Btf) -> None:
     for least in (0, 1, 2):
         found = [row.id for row in list_types(btf, Conditions(holes=least))]
         assert found == [one.id for one in layouts if len(one.holes) >= least]
+
+
+def test_holes_of_a_module_need_no_columns_of_its_base() -> None:
+    base = Builder()
+    base.add(views.Int("int", 4))
+    split = Builder(base.build())
+    split.add(views.Struct("s", 12, [views.Member("a", 1), views.Member("b", 1, 64)]))
+    btf = split.build()
+    assert [row.holes for row in list_types(btf, Conditions(holes=1))] == [1]
+    assert TypeColumns not in btf.analyses
 
 
 def test_the_command_knows_all_columns_and_orders() -> None:
