@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from btfschema.arrays import Index
+from btfschema.arrays import Index, read_only
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.escapes import printable
 from btfschema.model.bitfields import member_places, narrow_integers
@@ -26,7 +26,7 @@ from btfschema.model.memo import remembered
 from btfschema.render.c.column import Column, Values, numbers
 from btfschema.render.notation import CONTROLS
 from btfschema.schema.kinds import INT_DATA, Kind
-from btfschema.schema.parts import parts_of_plan
+from btfschema.schema.parts import kind_mask, parts_of_plan
 from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
@@ -67,7 +67,7 @@ WHOLE = -1
 BY_ID = ("kinds", "names", "targets", "sizes", "vlens", "flags", "firsts", "counts")
 # What is worked out from the columns of types and members when it is asked for: columns, and else.
 DERIVED_COLUMNS = ("exact_members", "end_ids", "full_sizes")
-DERIVED = (*DERIVED_COLUMNS, "ends", "analyses")
+DERIVED = (*DERIVED_COLUMNS, "arrays", "ends", "analyses")
 
 U32_MAX = 0xFFFFFFFF
 
@@ -172,6 +172,8 @@ class TypeColumns:
     def listed(self) -> TypeColumns:
         """These, for somebody who reads most of them: with lists instead of columns."""
         if not self._is_listed:
+            # From columns they are made in less time than from lists.
+            _ = self.arrays
             for column in BY_ID:
                 setattr(self, column, list(getattr(self, column)))
             self.members = self.members.listed()
@@ -308,10 +310,16 @@ class TypeColumns:
         return evolve(self.members, offsets=offsets, widths=widths)
 
     @cached_property
+    def arrays(self) -> dict[str, Array]:
+        """The columns of numbers as arrays, for questions about all types."""
+        names = (name for name in BY_ID if name != "names")
+        return {name: read_only(np.array(getattr(self, name))) for name in names}
+
+    @cached_property
     def ends(self) -> Array:
         """The type that has the size and alignment of each one: its own, or one that it names."""
-        kinds = np.array(self.kinds)
-        return follow(np.array(self.targets), np.isin(kinds, list(CHAINED - {Kind.PTR})))
+        links = kind_mask(CHAINED - {Kind.PTR}).take(self.arrays["kinds"])
+        return follow(self.arrays["targets"], links)
 
     @cached_property
     def end_ids(self) -> Ints:
@@ -329,17 +337,17 @@ class TypeColumns:
 
         As with ``btf__resolve_size``, what needs more than 32 bits has none.
         """
-        kinds, ends = np.array(self.kinds), self.ends
-        ids = np.arange(self.count)
-        steps = np.where(ends != ids, np.array(self.targets), ids)
+        arrays, ends, ids = self.arrays, self.ends, np.arange(self.count)
+        kinds = arrays["kinds"]
+        steps = np.where(ends != ids, arrays["targets"], ids)
         # Doubles hold what fits 32 bits exactly, and what does not without overflow.
-        totals = np.where(kinds == Kind.ARRAY, np.array(self.counts), 1).astype(np.float64)
+        totals = np.where(kinds == Kind.ARRAY, arrays["counts"], 1).astype(np.float64)
         for _ in range(self.count.bit_length()):
             if np.array_equal(steps, ends):
                 break
             totals = np.minimum(totals * totals[steps], U32_MAX + 1)
             steps = steps[steps]
-        sizes = np.where(kinds == Kind.PTR, self.pointer_size, np.array(self.sizes))[ends]
+        sizes = np.where(kinds == Kind.PTR, self.pointer_size, arrays["sizes"])[ends]
         totals *= sizes
         return self.column(np.where(totals <= U32_MAX, totals, 0).astype(np.int64))
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from btfschema.arrays import distinct
 from btfschema.model.memo import remembered
 from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Array, TypeColumns
 from btfschema.render.c.numbers import is_spelled, used_numbers
 from btfschema.render.c.repair import IN_SCOPE, is_forward, tag_word
 from btfschema.render.c.words import BUILT_IN, are_identifiers
 from btfschema.schema.kinds import Kind
+from btfschema.schema.parts import kind_mask
 
 __all__ = ["has_faults"]
 
@@ -41,16 +43,23 @@ def _have_faults(types: TypeColumns) -> bool:
     return look.names() or look.references() or look.members() or look.enums() or look.tags()
 
 
+def _among(kinds: Array, wanted: frozenset[int]) -> Array:
+    return kind_mask(wanted).take(kinds)
+
+
 class _Look:
     def __init__(self, types: TypeColumns) -> None:
         self._types = types
-        self._kinds = np.array(types.kinds)
-        self._sizes = np.array(types.sizes)
-        self._vlens = np.array(types.vlens)
+        self._kinds = types.arrays["kinds"]
+        self._sizes = types.arrays["sizes"]
+        self._vlens = types.arrays["vlens"]
+        self._targets = types.arrays["targets"]
+        self._full_sizes = np.array(types.full_sizes)
+        self._firsts = types.arrays["firsts"]
         self._named = np.array([bool(name) for name in types.names])
 
-    def _of(self, kinds: Iterable[int]) -> Array:
-        return np.isin(self._kinds, list(kinds))
+    def _of(self, kinds: frozenset[int]) -> Array:
+        return _among(self._kinds, kinds)
 
     def names(self) -> bool:
         """Names that C doesn't take, or that are missing."""
@@ -72,25 +81,25 @@ class _Look:
     def references(self) -> bool:
         """References to what nothing can be of."""
         types = self._types
-        kinds, targets = self._kinds, np.array(types.targets)
+        kinds, targets = self._kinds, self._targets
         ends = kinds[types.ends]
-        if np.isin(kinds[targets[self._of(TYPES)]], list(KNOWN.unrepeatable)).any():
+        if _among(kinds[targets[self._of(TYPES)]], KNOWN.unrepeatable).any():
             return True
         arrays = self._of(KNOWN.arrays)
         elements = targets[arrays]
-        large = (np.array(types.counts)[arrays] > 0) & (np.array(types.full_sizes)[elements] > 0)
-        if (large & (np.array(types.full_sizes)[arrays] == 0)).any():
+        large = (types.arrays["counts"][arrays] > 0) & (self._full_sizes[elements] > 0)
+        if (large & (self._full_sizes[arrays] == 0)).any():
             return True
-        if np.isin(ends[elements], list(SIZELESS)).any():
+        if _among(ends[elements], SIZELESS).any():
             return True
         results = targets[self._of(KNOWN.prototypes)]
-        return bool(np.isin(ends[results], list(KNOWN.prototypes)).any()) or self._params()
+        return bool(_among(ends[results], KNOWN.prototypes).any()) or self._params()
 
     def _params(self) -> bool:
         types = self._types
         ids = np.array(types.params[1], np.int64)
         ends = self._kinds[types.ends[ids]] if len(ids) else ids
-        if np.isin(ends, list(KNOWN.unrepeatable)).any():
+        if _among(ends, KNOWN.unrepeatable).any():
             return True
         protos = np.flatnonzero(self._of(KNOWN.prototypes) & (self._vlens > 0))
         names = types.params[0]
@@ -100,19 +109,19 @@ class _Look:
             if len({*own}) < len(own):
                 return True
         lasts = np.zeros(len(ids), np.bool_)
-        lasts[np.array(types.firsts)[protos] + self._vlens[protos] - 1] = True
+        lasts[self._firsts[protos] + self._vlens[protos] - 1] = True
         if ((ends == Kind.VOID) & ~(lasts & (ids == 0))).any():
             return True
-        return self._defines_among(np.unique(ids))
+        return self._defines_among(distinct(ids))
 
     def _defines_among(self, params: Array) -> bool:
         """Whether types of parameters define something in place, which may take their names."""
-        targets, passed = np.array(self._types.targets), self._of(IN_SCOPE)
+        targets, passed = self._targets, self._of(IN_SCOPE)
         defined = self._of(COMPOSITE | ENUMS) & ~self._named
         for _ in range(MOST_STEPS):
             if defined[params].any():
                 return True
-            params = np.unique(targets[params[passed[params]]])
+            params = distinct(targets[params[passed[params]]])
             if not len(params):
                 return False
         return True
@@ -123,24 +132,24 @@ class _Look:
         structs = np.flatnonzero(self._of(COMPOSITE) & (self._vlens > 0))
         if not len(structs):
             return False
-        structs = structs[np.argsort(np.array(types.firsts)[structs], kind="stable")]
+        structs = structs[np.argsort(self._firsts[structs], kind="stable")]
         owners = np.repeat(structs, self._vlens[structs])
         ids, offsets = np.array(members.types), np.array(members.offsets)
-        widths, sizes = np.array(members.widths), np.array(types.full_sizes)[ids]
+        widths, sizes = np.array(members.widths), self._full_sizes[ids]
         ends = types.ends[ids]
         end_kinds = self._kinds[ends]
         declared = self._of(ENUMS)[ends] & (self._vlens[ends] == 0)
-        if np.isin(end_kinds, list(SIZELESS)).any() or declared.any():
+        if _among(end_kinds, SIZELESS).any() or declared.any():
             return True
         after = offsets + np.where(widths > 0, widths, 8 * sizes)
         if (after > 8 * self._sizes[owners]).any() or ((widths == 0) & (offsets % 8 > 0)).any():
             return True
-        unions = np.isin(self._kinds[owners], list(KNOWN.unions))
+        unions = _among(self._kinds[owners], KNOWN.unions)
         same = (owners[1:] == owners[:-1]) & ~unions[1:]
         if (offsets[unions] > 0).any() or (same & (offsets[1:] < after[:-1])).any():
             return True
         narrow = widths > 0
-        numbers = np.isin(end_kinds, list(KNOWN.integers | ENUMS)) & (sizes == self._sizes[ends])
+        numbers = _among(end_kinds, KNOWN.integers | ENUMS) & (sizes == self._sizes[ends])
         booleans = np.array([name == "_Bool" for name in types.names])[ends]
         if (narrow & (~numbers | (widths > np.where(booleans, 1, 8 * sizes)))).any():
             return True
@@ -149,8 +158,8 @@ class _Look:
     def _member_names(self, owners: Array, ids: Array, end_kinds: Array, narrow: Array) -> bool:
         types = self._types
         unnamed = np.array([not name for name in types.members.names])
-        in_place = np.isin(self._kinds[ids], list(COMPOSITE | KNOWN.qualifiers))
-        in_place &= np.isin(end_kinds, list(COMPOSITE)) & ~self._named[types.ends[ids]]
+        in_place = _among(self._kinds[ids], COMPOSITE | KNOWN.qualifiers)
+        in_place &= _among(end_kinds, COMPOSITE) & ~self._named[types.ends[ids]]
         if (unnamed & (narrow | ~in_place)).any():
             return True
         return _repeats(types, owners.tolist(), ids.tolist())

@@ -34,10 +34,10 @@ def round_up(value: int, unit: int) -> int:
 
 def _own_alignments(types: TypeColumns, exact: bool) -> Array:
     """The alignment of each type, ``UNKNOWN`` for structs and unions and what stands for them."""
-    kinds, ends = np.array(types.kinds), types.ends
+    kinds, ends = types.arrays["kinds"], types.ends
     own = np.zeros(types.count, np.int64)
     measured = np.isin(kinds, list(MEASURED))
-    sizes = np.array(types.sizes)
+    sizes = types.arrays["sizes"]
     own[measured] = np.minimum(sizes[measured], types.pointer_size)
     if exact:
         own[measured & (sizes == WIDE)] = WIDE

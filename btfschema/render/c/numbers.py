@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from btfschema.render.c.columns import KNOWN, TypeColumns
 from btfschema.render.c.draft import Draft
@@ -50,8 +51,9 @@ def is_spelled(types: TypeColumns, type_id: int) -> bool:
 
 def used_numbers(types: TypeColumns) -> Iterator[int]:
     """The numbers that declarations are made of; not those that only index arrays."""
-    used = {*types.targets, *types.members.types, *types.params[1]}
-    return (type_id for type_id in sorted(used) if types.kinds[type_id] in KNOWN.scalars)
+    numbers = {type_id for type_id, kind in enumerate(types.kinds) if kind in KNOWN.scalars}
+    used = (types.targets, types.members.types, types.params[1])
+    return iter(sorted({*chain.from_iterable(map(numbers.intersection, used))}))
 
 
 def integer_of(size: int, encoding: int = 0) -> str:

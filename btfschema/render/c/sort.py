@@ -52,9 +52,9 @@ class _Keys:
 
     def __init__(self, types: TypeColumns) -> None:
         self._types = types
-        self.kinds = np.array(types.kinds)
+        self.kinds = types.arrays["kinds"]
         self._referring = np.isin(self.kinds, list(REFERRING))
-        self._targets = np.array(types.targets)
+        self._targets = types.arrays["targets"]
         self._ends = follow(self._targets, self._referring)
         circles = np.flatnonzero(self._referring[self._ends])
         if len(circles):

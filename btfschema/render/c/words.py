@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from string import ascii_letters, digits
 
 from btfschema.escapes import on_terminal
 
@@ -34,9 +35,12 @@ __ksym __bpf_fastcall __VMLINUX_H__ BPF_NO_PRESERVE_ACCESS_INDEX BPF_NO_KFUNC_PR
 __int128_t __uint128_t __NSConstantString __builtin_ms_va_list
 """
 KEYWORDS = frozenset(WORDS.split())
-IDENTIFIERS = re.compile(r"(?:[A-Za-z_]\w*\0)*", re.ASCII)
 # Macros that compilers define, such as __x86_64__ and __INT_MAX__, and their built-in functions.
-RESERVED = re.compile(r"__[A-Z0-9]\w*__|__[a-z0-9]+(?:_[a-z0-9]+)*__|__builtin_\w*", re.ASCII)
+RESERVED = re.compile(
+    r"\0__(?:[A-Z0-9]\w*__|[a-z0-9]+(?:_[a-z0-9]+)*__|builtin_\w*)(?=\0)", re.ASCII
+)
+IN_NAMES = f"\0_{ascii_letters}{digits}".encode()
+NO_START = re.compile(r"\0(?=[0-9\0])")
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]")
 BUILT_IN = "__builtin_va_list"
 REAL_NAME = " /* "
@@ -49,11 +53,12 @@ def are_identifiers(names: Iterable[str], keep: Iterable[str] = ()) -> bool:
         names: the names.
         keep: those that are not asked about.
     """
-    found = {*names}.difference(keep)
-    text = "".join(f"{name}\0" for name in found)
-    if not IDENTIFIERS.fullmatch(text) or not KEYWORDS.isdisjoint(found):
+    found = {*names}
+    found.difference_update(keep)
+    text = "\0".join(["", *found, ""])
+    if not text.isascii() or text.encode().translate(None, IN_NAMES) or NO_START.search(text):
         return False
-    return not any(RESERVED.fullmatch(name) for name in found if name.startswith("__"))
+    return KEYWORDS.isdisjoint(found) and not RESERVED.search(text)
 
 
 def identifier(name: str, otherwise: str) -> str:
