@@ -1,7 +1,9 @@
 """The order of names: that of their bytes, as C's ``strcmp`` has it.
 
 Kernels from 7.0 on sort their types so and search names by halving. Eight bytes of many names are
-looked at together, and the next eight only of those that are equal so far.
+looked at together, and the next eight only of those that are equal so far. Names that overlap, as
+the tails of one long string do, have more bytes than the strings that they are part of; where to
+look at all of them would take too long, their tails are ordered instead.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from btfschema.arrays import Index
+from btfschema.arrays import Index, ranges
 from btfschema.tables.strings import StringTable
 
 __all__ = ["are_sorted", "lengths_of", "name_ranks", "rows_between"]
@@ -42,9 +44,16 @@ def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
     at, ends = _placed(strings, distinct)
     ranks = np.zeros(len(distinct), np.int64)
     left = np.arange(len(distinct))
-    step = 0
+    step, budget = 0, 8 * ROUNDS * len(distinct) + READINGS * strings.end
     while len(left):
-        keys = _eight_bytes(strings, distinct.take(left), at.take(left) + step, ends.take(left))
+        budget -= 8 * len(left)
+        if budget < 0:
+            left.sort()
+        here = distinct.take(left)
+        if budget < 0:
+            keys = _tail_ranks(strings, here, here + (ends - at).take(left))
+        else:
+            keys = _eight_bytes(strings, here, at.take(left) + step, ends.take(left))
         groups = ranks.take(left)
         order = np.lexsort((keys, groups))
         left, keys, groups = left.take(order), keys.take(order), groups.take(order)
@@ -57,12 +66,48 @@ def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
         starts[1:] = groups[1:] != groups[:-1]
         before = np.maximum.accumulate(np.where(starts, np.arange(len(left)), 0))
         ranks[left] = groups + (firsts - before.take(firsts)).repeat(sizes)
+        if budget < 0:
+            break
         # A last byte of 0 means that the names ended: they are equal.
         going_on = (sizes > 1) & ((keys.take(firsts) & np.uint64(0xFF)) > 0)
         left = left[going_on.repeat(sizes)]
         step += 8
     found: Index = ranks.take(inverse)
     return found
+
+
+def _tail_ranks(strings: StringTable, offsets: Index, stops: Index) -> Keys:
+    """A number for each name, ordered as the names are, however much these overlap.
+
+    The tails of the strings that they are part of are ordered by their first 8 bytes, then 16, 32
+    and so on: what follows the first 8 is another tail, whose place is known by then.
+
+    Args:
+        strings: where the names are.
+        offsets: of the names, ascending.
+        stops: the offsets of their NULs.
+    """
+    heads = np.append(True, stops[1:] != stops[:-1])
+    starts, counts = offsets[heads], (stops - offsets + 1)[heads]
+    places = ranges(starts, counts)
+    ranks = _dense(_eight_bytes(strings, places, *_placed(strings, places)))
+    numbers, lasts = np.arange(len(places)), (counts.cumsum() - 1).repeat(counts)
+    step = 8
+    while step < int(counts.max()):
+        # Behind its end, a name is as its end.
+        following = ranks.take(np.minimum(numbers + step, lasts))
+        ranks = _dense(ranks << np.uint64(32) | following)
+        step *= 2
+    return ranks.take(places.searchsorted(offsets))
+
+
+def _dense(keys: Keys) -> Keys:
+    """Keys in the same order, but 0, 1, 2, ..."""
+    order = keys.argsort()
+    ordered = keys.take(order)
+    ranks = np.zeros(len(keys), np.uint64)
+    ranks[order[1:]] = (ordered[1:] != ordered[:-1]).cumsum()
+    return ranks
 
 
 def are_sorted(strings: StringTable, offsets: npt.NDArray[np.integer]) -> bool:

@@ -19,7 +19,7 @@ from btfschema.errors import EncodeError, MatchError
 from btfschema.questions import leaves
 from btfschema.questions.catalog import catalog_of
 from btfschema.render.c import c_header
-from btfschema.tables import StringTable
+from btfschema.tables import StringTable, name_ranks
 from btfschema.views import TypeView
 from btfschema_transforms.dedup import dedup
 from btfschema_transforms.rebase import rebase
@@ -283,3 +283,25 @@ def test_names_asked_for_in_parts_are_read_together() -> None:
 
     assert lines_run(ask) < count
     assert found == expected
+
+
+@pytest.mark.parametrize("text", [b"a", b"ab", b"0123456789"])
+def test_ordering_names_that_overlap(text: bytes) -> None:
+    """All tails of one string: together n ** 2 / 2 bytes, of which a few n are looked at."""
+
+    def make(count: int) -> Callable[[], object]:
+        strings = StringTable(b"\0" + text * (count // len(text)) + b"\0")
+        offsets = np.arange(strings.end)
+        return lambda: name_ranks(strings, offsets)
+
+    assert_logarithmic(make, 1000)
+
+
+def test_names_that_overlap_are_ordered_as_their_bytes_are() -> None:
+    rng = np.random.default_rng(5)
+    base = StringTable(b"\0" + b"ab" * 700 + b"\0" + b"ba" * 600 + b"c\0" + b"ab" * 700 + b"\0")
+    strings = StringTable(b"c" * 900 + b"\0" + b"ab" * 700 + b"\0b\0", base)
+    offsets = rng.permutation(strings.end)
+    names = list(map(strings.bytes_at, offsets.tolist()))
+    places = {name: sum(other < name for other in names) for name in {*names}}
+    assert name_ranks(strings, offsets).tolist() == [places[name] for name in names]
