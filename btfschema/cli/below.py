@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ __all__ = [
     "SUFFIXES",
     "Below",
     "files_below",
+    "is_special",
     "stem",
     "unpacked_package",
     "write_unpacked",
@@ -58,6 +60,9 @@ class Below:
 def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Below]:
     """The files with one of these suffixes, in order; links to directories are not followed.
 
+    Pipes, sockets and devices are left out, whatever they are called: one that is read may block
+    for ever. A link that leads nowhere stays, to be reported.
+
     A directory whose ``vmlinux`` is raw BTF is taken for a copy of ``/sys/kernel/btf``, where
     modules have no suffix: what begins as BTF does belongs to it, and ``vmlinux`` is the base. It
     is a file like others when it is alone.
@@ -67,7 +72,7 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
         base, found = _base_of(folder, names), list[str]()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118
-            known = name.endswith(suffixes)
+            known = name.endswith(suffixes) and not is_special(path)
             if known or (base is not None and path != base and _is_raw(path)):
                 found.append(path)
         if base is not None and not found:
@@ -144,6 +149,14 @@ def write_unpacked(path: str, stream: Reader) -> None:
                     left = left[file.write(left) :]
                 except OSError as error:
                     raise OSError(error.errno, error.strerror, path) from error
+
+
+def is_special(path: str) -> bool:
+    """Whether a path leads to something else than a file: a pipe, a socket, a device."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def _base_of(folder: str, names: Collection[str]) -> str | None:

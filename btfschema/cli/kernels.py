@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import field, frozen
 
-from btfschema.cli.below import BTF_SUFFIXES, files_below, stem
+from btfschema.cli.below import BTF_SUFFIXES, files_below, is_special, stem
 from btfschema.cli.inputs import load_files, running_kernel
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def kernels_of(
         for folder, below, files in os.walk(tree):
             below.sort()
             for one in sorted(files):
-                if one.endswith(KERNELS) or one.startswith(NAMES):
-                    path = os.path.join(folder, one)  # noqa: PTH118
+                path = os.path.join(folder, one)  # noqa: PTH118
+                if (one.endswith(KERNELS) or one.startswith(NAMES)) and not is_special(path):
                     names.setdefault(path, os.path.relpath(path, tree))
     if not names:
         raise click.UsageError(f"no kernels below {', '.join(trees)}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["Content", "FileId", "atomic_stream", "atomic_write", "atomic_write_all", "identity"]
 
@@ -84,12 +88,15 @@ def atomic_write_all(contents: Mapping[Path, Content], *, like: StrPath | None =
         for path, data in contents.items():
             target, mode = _target(os.fspath(path))
             if mode is not None and not stat.S_ISREG(mode):
-                with open(target, "wb") as file:  # noqa: PTH123
+                with _blaming(target), open(target, "wb") as file:  # noqa: PTH123
                     file.write(data)
                 continue
             temporary = _beside(target)
             renames.append((temporary, target))
-            with _blaming(target), _created(temporary, target, mode, pattern) as file:
+            with (
+                _blaming(target),
+                os.fdopen(_created(temporary, target, mode, pattern), "wb") as file,
+            ):
                 file.write(data)
         while renames:
             os.replace(*renames[0])  # noqa: PTH105
@@ -107,19 +114,19 @@ def atomic_stream(path: StrPath) -> Iterator[BinaryIO]:
     error the old file stands. Otherwise like :func:`atomic_write`.
 
     Raises:
-        OSError: the file can't be written.
+        OSError: the file can't be written; it names the file.
     """
     target, mode = _target(os.fspath(path))
     if mode is not None and not stat.S_ISREG(mode):
-        with open(target, "wb") as device:  # noqa: PTH123
+        with _Named.opened(os.open(target, os.O_WRONLY), target) as device:
             yield device
         return
     temporary = _beside(target)
     try:
         with _blaming(target):
-            file: BinaryIO = _created(temporary, target, mode, None)
+            descriptor = _created(temporary, target, mode, None)
         try:
-            with file:
+            with _Named.opened(descriptor, target) as file:
                 yield file
         except (KeyboardInterrupt, SystemExit):
             _replace(temporary, target)
@@ -148,6 +155,24 @@ def _blaming(target: str) -> Iterator[None]:
     except OSError as error:
         error.filename = target
         raise
+
+
+class _Named(io.FileIO):
+    """An open file whose errors name it, so that the reader need not guess which file is full."""
+
+    target: str
+
+    @classmethod
+    def opened(cls, descriptor: int, target: str) -> BinaryIO:
+        """A stream with a buffer."""
+        file = cls(descriptor, "wb")
+        file.target = target
+        return io.BufferedWriter(file)
+
+    def write(self, data: ReadableBuffer, /) -> int | None:  # type: ignore[override]
+        """Write what fits."""
+        with _blaming(self.target):
+            return super().write(data)
 
 
 @frozen
@@ -196,20 +221,20 @@ class _Pattern:
         os.fchmod(descriptor, mode)
 
 
-def _created(temporary: str, target: str, mode: int | None, pattern: _Pattern | None) -> BinaryIO:
+def _created(temporary: str, target: str, mode: int | None, pattern: _Pattern | None) -> int:
     """A new file, open for writing, that has what the target has, or else what ``pattern`` says."""
     pattern = _Pattern.of(target) if mode is not None else pattern
-    if pattern is None:
-        return open(temporary, "xb")  # noqa: PTH123
-    # Nobody may look into it before it has its final mode.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    file = os.fdopen(os.open(temporary, flags, 0o600), "wb")
+    if pattern is None:
+        return os.open(temporary, flags, 0o666)
+    # Nobody may look into it before it has its final mode.
+    descriptor = os.open(temporary, flags, 0o600)
     try:
-        pattern.put_on(file.fileno())
+        pattern.put_on(descriptor)
     except OSError:
-        file.close()
+        os.close(descriptor)
         raise
-    return file
+    return descriptor
 
 
 def _target(path: str) -> tuple[str, int | None]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 import tarfile
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from shell import btfschema
 
 from btfschema import Btf, dumps
+from btfschema.cli.sample import sample
 
 MODULES = ("libiscsi", "nf_nat", "8021q")
 
@@ -116,3 +120,42 @@ def test_what_comes_of_an_archive_is_no_archive(hub: Path, tmp_path: Path) -> No
     (archive,) = hub.rglob("5.4*")
     done = btfschema("run", "dedup", archive, "--in-place")
     assert (done.returncode, b"tar archives are read, not written" in done.stderr) == (1, True)
+
+
+@pytest.fixture
+def piped(tmp_path: Path) -> Path:
+    """A directory with a kernel, and a pipe, a socket and a device that are called like one."""
+    folder = tmp_path / "piped"
+    folder.mkdir()
+    (folder / "a.btf").write_bytes(dumps(sample()))
+    os.mkfifo(folder / "pipe.btf")
+    (folder / "device.btf").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(folder):
+        listener.bind("socket.btf")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "list --all {} --names",
+        "verify --all {}",
+        "diff --all {0} {0}",
+        "offsets {0}/paths --all {0}",
+        "minimise --all {} --keep task --out-dir out",
+        "run sort {} --out-dir out",
+    ],
+)
+def test_what_is_no_file_is_left_out(
+    piped: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    (piped / "paths").write_text("sizeof(task)\n")
+    monkeypatch.chdir(piped.parent)
+    assert btfschema(*line.format(piped).split()).stderr.decode().count("btfschema: ") == 0
+
+
+def test_a_link_that_leads_nowhere_is_reported(piped: Path) -> None:
+    (piped / "gone.btf").symlink_to("nowhere")
+    done = btfschema("verify", "--all", piped, "--quiet")
+    assert b"gone.btf: No such file" in done.stderr
+    assert done.returncode == 1

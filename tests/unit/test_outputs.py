@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -330,3 +331,35 @@ def test_a_new_file_gets_the_mode_of_any_other(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     write_output(str(tmp_path / "new"), b"data")
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+class TestAFullDisk:
+    """Errors name the file that did not fit, and not what the reader must guess."""
+
+    def test_what_is_no_regular_file(self) -> None:
+        with pytest.raises(OSError, match="No space left") as caught:
+            atomic_write("/dev/full", b"data")
+        assert caught.value.filename == "/dev/full"
+        with (
+            pytest.raises(OSError, match="No space left") as caught,
+            atomic_stream("/dev/full") as out,
+        ):
+            out.write(b"data")
+        assert caught.value.filename == "/dev/full"
+
+    def test_a_stream(self, tmp_path: Path) -> None:
+        target = tmp_path / "report"
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            with pytest.raises(OSError, match="too large") as caught, atomic_stream(target) as out:
+                out.write(bytes(1 << 20))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert caught.value.filename == str(target)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_report_is_not_called_standard_output(self, kernel: Path) -> None:
+        done = btfschema("verify", kernel / "v", "--report", "/dev/full")
+        said = done.stderr.decode()
+        assert (done.returncode, said) == (1, "btfschema: /dev/full: No space left on device\n")
