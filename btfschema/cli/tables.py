@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from btfschema.cli.answers import complain, print_json
-from btfschema.cli.given import as_given, named_as_given
+from btfschema.cli.answers import complain, complain_of, print_json
+from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option, load_files, running_kernel
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, guard, print_csv, write_output
-from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -152,7 +151,7 @@ class _Failures:
             if not self.keep_going:
                 raise one
             self.count += 1
-            complain(as_given(str(one), words=True).removeprefix(f"{printable(path)}: "), path)
+            complain_of(one, [path])
         if not read:
             complain("no file could be read: nothing is written")
             raise click.exceptions.Exit(1)

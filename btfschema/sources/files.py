@@ -169,6 +169,7 @@ class _Named(io.FileIO):
         file.target = target
         return io.BufferedWriter(file)
 
+    # IO declares int, RawIOBase int or None, and typeshed's FileIO breaks the one as this does.
     def write(self, data: ReadableBuffer, /) -> int | None:  # type: ignore[override]
         """Write what fits."""
         with _blaming(self.target):

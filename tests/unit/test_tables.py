@@ -318,3 +318,6 @@ def test_command_counts_the_files_that_could_not_be_read(tmp_path: Path) -> None
     dump(every_kind(), tmp_path / "b.btf")
     arguments = ["tables", "--all", str(tmp_path), "-o", str(tmp_path / "types.csv")]
     assert "could not read 1 of 2 files" in CliRunner().invoke(cli, arguments).output
+    (tmp_path / "c.btf").symlink_to("nowhere")
+    said = CliRunner().invoke(cli, arguments).output
+    assert f"btfschema: {tmp_path / 'c.btf'}: No such file or directory\n" in said
