@@ -243,6 +243,11 @@ class Verify:
 
         source = read_source(file)
         base, path, found = self._base_of(source)
+        btf, notes = _decoded(source.btf, base), list[str]()
+        if self.base is not None and path == self.base.name and _is_alone(btf):
+            notes.append(f"stands alone, so it was verified without {printable(path)}")
+            base, path = None, None
+            btf = _decoded(source.btf, None)
         refused = self._refused(base) if path is not None else []
         opened = None if found else self._opened(source, base)
         if opened is not None:
@@ -259,13 +264,12 @@ class Verify:
             row["base_refused"] = {"file": path, "violations": refused}
         if opened is not None and opened.changes:
             row["libbpf"] = [change.as_dict() for change in opened.changes]
-        btf = _decoded(source.btf, base)
         if btf is not None:
             if base is None and found and btf.strings.data[:1] not in (b"", b"\0"):
                 row["missing_base"] = True
             row["types"] = type_count(btf)
-            row["notes"] = doubts(btf, path)
-            if row["notes"]:
+            row["notes"] = notes + doubts(btf, path)
+            if len(row["notes"]) > len(notes):
                 row["doubted_base"] = path
             elif not any(violation.rule.level == "read" for violation in found):
                 row["notes"] += odd(btf)
@@ -342,6 +346,12 @@ class Verify:
             return verify(source.btf, self.level, self.kernel, base)
         except BtfError as error:
             raise type(error)(f"{source.name}: {error}") from error
+
+
+def _is_alone(btf: Btf | None) -> bool:
+    from btfschema.sources import stands_alone
+
+    return btf is not None and stands_alone(btf)
 
 
 def _decoded(data: bytes, base: Btf | None) -> Btf | None:

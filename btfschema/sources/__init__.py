@@ -283,21 +283,29 @@ def _opened_base(path: Path) -> Btf | bytes:
     return load_source(source)
 
 
-def _refuse_alone(btf: Btf, base: Btf) -> None:
-    """Refuse BTF that needs no base: over one, each of its ids and names would mean another.
+def stands_alone(btf: Btf) -> bool:
+    """Whether BTF that was read over a base needs none.
 
-    Raises:
-        SourceError: the BTF has types, its strings start as those of a base do, and all ids and
-            offsets lie within itself.
+    So it is when it has types, its strings start as those of a base do, and all ids and offsets lie
+    within itself: over a base, each of them would mean another.
     """
     types, strings = btf.types, btf.strings.data
     if not len(types) or strings[:1] != b"\0":
-        return
+        return False
     ids, offsets = types.words[types.type_id_positions], types.words[types.string_positions]
-    if ids.max(initial=0) <= len(types) and offsets.max(initial=0) < len(strings):
+    return bool(ids.max(initial=0) <= len(types) and offsets.max(initial=0) < len(strings))
+
+
+def _refuse_alone(btf: Btf, base: Btf) -> None:
+    """Refuse BTF that needs no base.
+
+    Raises:
+        SourceError: it stands alone.
+    """
+    if stands_alone(btf):
         raise SourceError(
-            f"this is stand-alone BTF: its {len(types)} types refer to nothing else, so it is not "
-            f"split over a base of {base.end_id - 1} types; load it without a base",
+            f"this is stand-alone BTF: its {len(btf.types)} types refer to nothing else, so it is "
+            f"not split over a base of {base.end_id - 1} types; load it without a base",
             got="stand-alone BTF",
             expected="split BTF",
         )

@@ -11,7 +11,7 @@ from screen import in_terminal, screen
 from shell import btfschema
 from slow import and_slow
 
-from btfschema import Btf, Builder, dumps, load, loads, views
+from btfschema import Btf, Builder, dump, dumps, load, loads, views
 from btfschema.cli.tree import Summary
 from btfschema.cli.verify import LISTED
 from btfschema.verification import verify
@@ -79,6 +79,21 @@ def test_a_tree_is_verified(kernel: Path, violations: list[str], jobs: str) -> N
     assert done.stdout.splitlines() == violations + summary_of(kernel)
     assert f"btfschema: {kernel / 'modules' / UNREAD}: {ERROR}\n" in done.stderr
     assert done.stderr.splitlines()[-1] == f"{COUNT + 2} of {COUNT + 2}"
+
+
+def test_what_needs_no_base_is_verified_without_one(
+    kernel: Path, tmp_path: Path, generic: Btf
+) -> None:
+    """Over another kernel, every one of its ids and names means something else."""
+    other, own = tmp_path / "other.btf", tmp_path / "own.btf"
+    dump(generic, other)
+    own.write_bytes((kernel / "vmlinux").read_bytes())
+    done = btfschema("verify", other, own, "-B", kernel / "vmlinux")
+    lines = [f"{path}: Linux 6.18 accepts it" for path in (other, own)]
+    assert (done.returncode, done.stdout.decode().splitlines()[:2]) == (0, lines)
+    for path in (other, own):
+        words = f"{path}: stands alone, so it was verified without {kernel / 'vmlinux'}\n"
+        assert words in done.stderr.decode()
 
 
 def test_a_directory_may_be_named_as_a_file(kernel: Path) -> None:
