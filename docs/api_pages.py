@@ -10,7 +10,8 @@ __all__ = ["sections_of", "split_pages"]
 INTRO = """\
 # Library reference
 
-A page for each task. {ref}`genindex` lists every name.
+A page for each task, as of version VERSION. {ref}`genindex` lists every name; {doc}`changelog` says
+what is new in each version.
 
 ```{toctree}
 :maxdepth: 1

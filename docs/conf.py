@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ API_INDEX = split_pages(HERE / "reference" / "api.md", HERE / "reference" / "api
 
 project = "btfschema"
 copyright = "2026, the btfschema authors"  # noqa: A001 - Sphinx's own name
+release = version = version_of("btfschema")
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -31,7 +34,18 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build", "reference/rules-tables.md", "reference/schema-tables.md"]
 smartquotes = False
 html_theme = "furo"
-html_title = "btfschema"
+html_title = f"btfschema {release}"
+# Names of Python and numpy link to their documentation. Their indexes come from the network, which
+# not every build has, so a build asks for them.
+if os.environ.get("BTFSCHEMA_INTERSPHINX"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "construct": ("https://construct.readthedocs.io/en/latest", None),
+        "attrs": ("https://www.attrs.org/en/stable", None),
+        "hypothesis": ("https://hypothesis.readthedocs.io/en/latest", None),
+    }
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}
@@ -43,7 +57,7 @@ suppress_warnings = ["ref.python"]
 def show_index(app: Any, docname: str, source: list[str]) -> None:
     """The sections of the library reference have pages of their own; it is their index."""
     if docname == "reference/api":
-        source[0] = API_INDEX
+        source[0] = API_INDEX.replace("VERSION", release)
 
 
 def setup(app: Any) -> None:

@@ -60,6 +60,7 @@ def draw(folder: Path) -> None:
         start, end = check.index('<h2 id="types">'), check.index("<h2>Modules")
         _framed(check[:start] + check[end:], folder / "check-modules.png", 400, 860)
         _terminal(folder / "terminal.png")
+        _session(folder / "show.png", [["show", "kiocb", NAMES[0]]])
         _core(folder)
         graph = ["graph", "struct file", NAMES[0], "--by-value", "--depth", "2", "--format", "svg"]
         (folder / "graph.svg").write_bytes(btfschema(*graph).stdout)
@@ -82,12 +83,17 @@ def _kernels() -> Iterator[None]:
 
 
 def _terminal(picture: Path) -> None:
-    """Two commands and what they print."""
+    """Two commands on a tree, one of whose files is damaged."""
     Path("modules/damaged.btf").write_bytes(bytes.fromhex("9feb0100ff000000") + bytes(32))
+    _session(picture, [DISTILL, CHECK])
+
+
+def _session(picture: Path, commands: list[list[str]]) -> None:
+    """Commands and what they print on a terminal."""
     # The commands run where they are found, and find the package here.
     env = {"NO_COLOR": "", "PYTHONPATH": os.pathsep.join(sys.path), "SOURCE_DATE_EPOCH": "0"}
     printed = ""
-    for command in (DISTILL, CHECK):
+    for command in commands:
         typed = " ".join(command).replace(" -T", " \\\n      -T", 1)
         printed += f"\x1b[1m$ btfschema {typed}\x1b[0m\n"
         printed += f"{_settled(in_terminal(COLUMNS, *command, env=env)[0])}\n"
