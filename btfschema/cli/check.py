@@ -16,7 +16,7 @@ from btfschema.cli.batch import Reports, failure, report_option, rows_printer, r
 from btfschema.cli.completion import complete_kernels
 from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import load_all_over, noted, original_option, running_kernel
-from btfschema.cli.kernels import named_kernels
+from btfschema.cli.kernels import named_kernels, refusal_of
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
@@ -141,7 +141,7 @@ def _target(name: str, kernel: Shared | Kept) -> Shared | Kept:
     """
     from btfschema.errors import BtfError
 
-    if refusal := _refusal(name, kernel):
+    if refusal := refusal_of(name, kernel):
         raise BtfError(refusal)
     return kernel
 
@@ -151,25 +151,9 @@ def _original(path: str | None, executor: str | None, jobs: int) -> Shared | Kep
     if path is None:
         return None
     base = shared(path, executor, jobs)
-    if refusal := _refusal(path, base):
+    if refusal := refusal_of(path, base):
         complain(refusal, None, "warning")
     return base
-
-
-def _refusal(name: str, kernel: Shared | Kept) -> str:
-    """Why no module loads over a kernel's BTF, as the newest of kernels says; empty if some do."""
-    from btfschema.verification import KERNELS
-    from btfschema.verification.verifier import refused_base
-
-    *_, newest = KERNELS
-    found = list(refused_base(kernel.open(), newest))
-    if not found:
-        return ""
-    more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
-    return (
-        f"no module loads over {printable(name)}, which Linux {newest} refuses itself: "
-        f"{found[0]}{more}"
-    )
 
 
 def _write_page(

@@ -14,12 +14,22 @@ from attrs import field, frozen
 
 from btfschema.cli.below import BTF_SUFFIXES, files_below, is_special, stem
 from btfschema.cli.inputs import load_files, running_kernel
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
+    from btfschema.cli.tree import Kept
     from btfschema.co_re import Kernel
+    from btfschema.framework.files import Shared
     from btfschema.model.container import Btf
 
-__all__ = ["KernelFiles", "kernels_of", "named_kernel", "named_kernels", "open_kernel"]
+__all__ = [
+    "KernelFiles",
+    "kernels_of",
+    "named_kernel",
+    "named_kernels",
+    "open_kernel",
+    "refusal_of",
+]
 
 KERNELS = (*BTF_SUFFIXES, "vmlinux", ".itb")
 # How kernels' names begin in /boot and in build trees.
@@ -123,6 +133,22 @@ def _modules(folder: str, kernel: str) -> tuple[str, ...]:
     if not found:
         raise click.UsageError(f"no modules below {folder}")
     return tuple(found)
+
+
+def refusal_of(name: str, kernel: Shared | Kept) -> str:
+    """Why no module loads over a kernel's BTF, as the newest of kernels says; empty if some do."""
+    from btfschema.verification import KERNELS
+    from btfschema.verification.verifier import refused_base
+
+    *_, newest = KERNELS
+    found = list(refused_base(kernel.open(), newest))
+    if not found:
+        return ""
+    more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+    return (
+        f"no module loads over {printable(name)}, which Linux {newest} refuses itself: "
+        f"{found[0]}{more}"
+    )
 
 
 @contextmanager

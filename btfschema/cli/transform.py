@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli.answers import print_json
+from btfschema.cli.answers import complain, print_json
 from btfschema.cli.batch import (
     Reports,
     Targets,
@@ -32,6 +32,7 @@ from btfschema.cli.inputs import (
     original_option,
     saying,
 )
+from btfschema.cli.kernels import refusal_of
 from btfschema.cli.outputs import DASH, echo, guard
 from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
 from btfschema.cli.progress import Progress
@@ -187,6 +188,8 @@ def transform_all(
         name: shared(path, executor, jobs) for name, path in inputs.items() if path is not None
     }
     opened = shared(base, executor, jobs) if base is not None else None
+    if policy is not None and (refusal := refusal_of(inputs["target"] or "", named["target"])):
+        complain(refusal, None, "warning")
     reports = Reports(rows=rows_printer(as_json=as_json, pretty=pretty))
     summary = Summary()
     with ExitStack() as stack:

@@ -338,6 +338,22 @@ def test_check_says_that_the_kernel_refuses_the_base_of_the_modules(refused: Pat
     assert not any("refuses" in line for line in others)
 
 
+def test_relocate_says_that_the_kernel_refuses_its_target(refused: Path) -> None:
+    base, module = refused / "vmlinux", refused / "modules" / "a.btf"
+    distilled, moved = refused / "d.btf", refused / "out.btf"
+    # What a module was built over need not load it: distill does not look.
+    done = btfschema("distill", module, "-B", base, "-o", distilled)
+    assert (done.returncode, done.stderr) == (0, b"")
+    done = btfschema("relocate", distilled, "-T", base, "-o", moved)
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"btfschema: no module loads over {base}, which Linux ")
+    assert "datasec.offset" in line
+    assert (done.returncode, moved.exists()) == (0, True)
+    done = btfschema("relocate", distilled, "-T", base, "-o", moved, "--json")
+    (row,) = map(json.loads, done.stderr.splitlines())
+    assert row["warning"].startswith(f"no module loads over {base}, which Linux ")
+
+
 def test_a_reference_is_followed_to_its_end() -> None:
     b = Builder()
     b.add(views.Fwd("wait_queue_head"))
