@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BTF_SUFFIXES",
     "MODULE_SUFFIXES",
+    "PACKAGE_SUFFIXES",
     "SUFFIXES",
     "Below",
     "files_below",
@@ -37,6 +38,8 @@ MODULE_SUFFIXES = tuple(f".ko{packed}" for packed in PACKED)
 BTF_SUFFIXES = tuple(f".btf{tar}{packed}" for tar in ("", ".tar") for packed in PACKED)
 # What files that hold a module's BTF are called; a directory may hold anything else too.
 SUFFIXES = MODULE_SUFFIXES + BTF_SUFFIXES
+# What packages are called that may hold a kernel and its modules.
+PACKAGE_SUFFIXES = (".deb", ".rpm")
 LONGEST_FIRST = sorted(SUFFIXES, key=len, reverse=True)
 VMLINUX = "vmlinux"
 STEP = 1 << 20
@@ -65,8 +68,9 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
 
     A directory whose ``vmlinux`` is raw BTF is taken for a copy of ``/sys/kernel/btf``, where
     modules have no suffix: what begins as BTF does belongs to it, and ``vmlinux`` is the base. It
-    is a file like others when it is alone.
+    is a file like others when it is alone. Packages are not opened, which is said on stderr.
     """
+    packages = list[str]()
     for folder, below, names in os.walk(root):
         below.sort()
         base, found = _base_of(folder, names), list[str]()
@@ -75,9 +79,15 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
             known = name.endswith(suffixes) and not is_special(path)
             if known or (base is not None and path != base and _is_raw(path)):
                 found.append(path)
+            elif name.endswith(PACKAGE_SUFFIXES):
+                packages.append(path)
         if base is not None and not found:
             found, base = [base], None
         yield from (Below(one, os.path.relpath(_unpacked(one), root), base) for one in found)
+    if packages:
+        count = f"{len(packages):,} packages" if len(packages) > 1 else "a package"
+        first = printable(os.path.relpath(packages[0], root))
+        complain(f"{count} not opened ({first}): --all PACKAGE opens one", root, "warning")
 
 
 @contextmanager

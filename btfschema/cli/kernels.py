@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import field, frozen
 
-from btfschema.cli.below import BTF_SUFFIXES, files_below, is_special, stem
+from btfschema.cli.below import BTF_SUFFIXES, PACKAGE_SUFFIXES, files_below, is_special, stem
 from btfschema.cli.inputs import load_files, running_kernel
 from btfschema.escapes import printable
 
@@ -31,7 +31,7 @@ __all__ = [
     "refusal_of",
 ]
 
-KERNELS = (*BTF_SUFFIXES, "vmlinux", ".itb")
+KERNELS = (*BTF_SUFFIXES, *PACKAGE_SUFFIXES, "vmlinux", ".itb")
 # How kernels' names begin in /boot and in build trees.
 NAMES = ("vmlinux", "vmlinuz", "Image", "zImage", "uImage", "fitImage", "boot.img")
 

@@ -44,7 +44,7 @@ FORMS = ("csv", "json", "c", "python")
     metavar="DIR",
     multiple=True,
     type=click.Path(exists=True, file_okay=False),
-    help="All kernels below DIR.",
+    help="All kernels below DIR, in .deb and .rpm packages too.",
 )
 @click.option(
     "--modules",

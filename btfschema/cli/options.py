@@ -103,8 +103,8 @@ def kernel_work_options(out_dir: str, *, quiet: str) -> Decorator:
             metavar="DIR",
             multiple=True,
             type=click.Path(exists=True, file_okay=False),
-            help="All kernels below DIR, one at a time: files whose names end in .btf or begin "
-            "with vmlinux, vmlinuz or Image.",
+            help="All kernels below DIR, one at a time: files whose names end in .btf, .deb "
+            "or .rpm, or begin with vmlinux, vmlinuz or Image.",
         ),
         click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help=out_dir),
         jobs_option,

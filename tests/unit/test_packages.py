@@ -272,6 +272,39 @@ def test_archives_are_not_held(tmp_path: Path) -> None:
     assert peak < 12 << 20
 
 
+def test_kernels_in_packages_below_a_directory_are_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "pool" / "l"
+    folder.mkdir(parents=True)
+    put(folder, PACKAGES["deb"](FILES), "image.deb")
+    put(folder, PACKAGES["rpm"](FILES), "core.rpm")
+    put(folder, PACKAGES["deb"]({"etc/motd": b"hello"}), "headers.deb")
+    paths = put(tmp_path, b"sizeof(kernel)", "paths")
+    done = btfschema("offsets", paths, "--all", tmp_path / "pool", "--json")
+    rows = json.loads(done.stdout)
+    assert [(row["kernel"], row["value"]) for row in rows] == [
+        ("l/core.rpm", 4),
+        ("l/image.deb", 4),
+    ]
+    assert b"headers.deb" in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["verify", "list", "tables", "diff", "merge"])
+def test_packages_beside_modules_are_said_to_be_left_closed(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    put(folder, KERNEL, "a.btf")
+    put(folder, PACKAGES["deb"](FILES), "image.deb")
+    words: dict[str, list[str | Path]] = {
+        "tables": ["-o", tmp_path / "out.csv"],
+        "merge": ["-o", tmp_path / "out.btf"],
+        "diff": [folder],
+    }
+    done = btfschema(command, "--all", folder, *words.get(command, []))
+    assert done.returncode == 0, done.stderr
+    assert b"modules: a package not opened (image.deb): --all PACKAGE opens one" in done.stderr
+
+
 @pytest.mark.parametrize("package", ["deb with zstd", "rpm", "tar"])
 def test_bombs_in_packages(tmp_path: Path, package: str) -> None:
     """Twice what the file's size allows, as a buffer doubles, and a part of the unpacked data."""
