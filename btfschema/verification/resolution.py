@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from attrs import frozen
@@ -21,7 +22,9 @@ from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD
 from btfschema.tables.types import TypeTable
-from btfschema.verification.findings import Ints
+
+if TYPE_CHECKING:
+    from btfschema.verification.findings import Ints
 
 __all__ = [
     "BROKEN",

@@ -8,7 +8,7 @@ built over another base is asked in :mod:`btfschema.model.wrongbase`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import frozen
@@ -21,8 +21,10 @@ from btfschema.schema.constraints import NameRule
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
-from btfschema.verification.findings import Ints
 from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution_as_built
+
+if TYPE_CHECKING:
+    from btfschema.verification.findings import Ints
 
 __all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]
 
@@ -193,13 +195,15 @@ def _overlaps(btf: Btf) -> Ints:
     found = []
     for placed in _structs(btf, unions=False):
         some = placed.ends > placed.starts
-        owners, starts = placed.owners[some].astype(np.int64), placed.starts[some]
-        order = np.lexsort((starts, owners))
-        owners, starts, ends = owners[order], starts[order], placed.ends[some][order]
+        owners, ends = placed.owners[some].astype(np.int64), placed.ends[some]
         # Each struct has a range of its own, so that the highest end so far is one of its own.
+        begins = owners * ROOM + placed.starts[some]
+        if (begins[1:] < begins[:-1]).any():
+            order = begins.argsort(kind="stable")
+            owners, ends, begins = owners[order], ends[order], begins[order]
         reach = np.maximum.accumulate(owners * ROOM + ends)
         again = owners[1:] == owners[:-1]
-        found.append(owners[1:][again & (reach[:-1] > (owners * ROOM + starts)[1:])])
+        found.append(owners[1:][again & (reach[:-1] > begins[1:])])
     return _rows(found)
 
 
@@ -258,10 +262,10 @@ def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
 @per_container
 def _spoilt(btf: Btf) -> tuple[Ints, Ints]:
     """Where own strings start that hold what no identifier does, and the last such byte of each."""
+    if not btf.strings.data.translate(None, _CODES[IDENTIFIER].astype(np.uint8).tobytes()):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     data = np.frombuffer(btf.strings.data, np.uint8)
     bad = np.flatnonzero(~IDENTIFIER[data])
-    if not len(bad):
-        return bad, bad
     ends = np.flatnonzero(data == 0)
     string = np.searchsorted(ends, bad)
     is_last = np.append(string[1:] != string[:-1], True)
@@ -329,7 +333,10 @@ def kfuncs_untagged(btf: Btf) -> bool:
 
 def may_be_untagged_kfunc(btf: Btf, type_id: int) -> bool:
     """Whether a type is a function named as kfuncs are, of a kernel whose BTF tags none."""
-    parts = parts_of_plan(btf.types.plan)
-    view = btf[type_id]
-    named = view.kind in parts.functions and "bpf_" in getattr(view, "name", "")
-    return named and kfuncs_untagged(btf.chain[0])
+    if not type_id:
+        return False
+    owner = btf.owner(type_id)
+    types, row = owner.types, type_id - owner.first_id
+    if int(types.kinds[row]) not in parts_of_plan(types.plan).functions:
+        return False
+    return "bpf_" in owner.strings[int(types.name_offs[row])] and kfuncs_untagged(btf.chain[0])

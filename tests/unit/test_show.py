@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -561,3 +563,14 @@ def test_a_changed_column_is_changed_however_it_is_read() -> None:
     column[3] = 30
     assert (column[3], column[2:4], list(column)) == (30, [2, 30], [0, 1, 2, 30, 4])
     assert np.array(column).tolist() == list(column)
+
+
+def test_the_command_makes_no_views_and_reads_no_rules(file: Path) -> None:
+    """Classes of views and the rules of verify take as long to make as the file to read."""
+    code = (
+        "import sys\nfrom btfschema.cli import cli\n"
+        f"cli(['show', 'pair', {str(file)!r}], standalone_mode=False)\n"
+        "print({'btfschema.model.views', 'btfschema.verification.rules'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n")
