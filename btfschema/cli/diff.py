@@ -40,7 +40,8 @@ __all__ = ["diff"]
     "--all",
     "trees",
     is_flag=True,
-    help="A and B are directories: compare modules and .btf files that have the same name.",
+    help="A and B are directories or packages: compare modules and .btf files that have the same "
+    "name.",
 )
 @click.option(
     "--only",

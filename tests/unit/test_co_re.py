@@ -364,7 +364,6 @@ def test_a_kernel_that_can_not_be_read_is_an_error_of_its_own(cloud: Path) -> No
 def test_usage() -> None:
     program = str(OBJECTS / "fields.bpf.o")
     for arguments, said in (
-        (["core", program], "give --target FILE"),
         (["core", program, "-T", "a", "-T", "a"], "given twice"),
         (["minimise", "vmlinux", "-o", "x"], "say what to keep"),
         (["minimise", "vmlinux", "--for", program], "give either -o/--output FILE or --out-dir"),

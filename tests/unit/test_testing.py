@@ -169,6 +169,7 @@ def test_some_damage_shows_and_some_does_not() -> None:
     assert found == both
 
 
+@pytest.mark.slow
 def test_valid_adds_an_int_where_nothing_else_fits() -> None:
     """A VAR needs something to be a variable of."""
     strategy = btfs(valid=True, kinds=[Kind.VAR], min_types=2)
