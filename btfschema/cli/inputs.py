@@ -21,6 +21,7 @@ __all__ = [
     "RUNNING_KERNEL",
     "base_option",
     "base_option_of",
+    "brings_base",
     "doubts",
     "joined",
     "load_all_over",
@@ -200,13 +201,17 @@ def load_all_over(
 def load_files(
     paths: Sequence[str], base: Btf | None, base_name: str | None
 ) -> list[Btf | Failure]:
-    """Load many files together, and say on stderr which were probably built over another base."""
+    """Load many files together, and say on stderr which were probably built over another base.
+
+    Those that bring their own base are read over that.
+    """
     from btfschema.errors import attempt
     from btfschema.sources import read_source
 
     sources = [attempt(read_source, path) for path in paths]
     found: list[Btf | Failure] = []
-    opened = load_all_over(sources, [base] * len(sources), base_name)
+    bases = [None if brings_base(source) else base for source in sources]
+    opened = load_all_over(sources, bases, base_name)
     for path, one in zip(paths, opened, strict=True):
         if isinstance(one, Exception):
             found.append(one)
@@ -214,6 +219,15 @@ def load_files(
             warn(path, one[1])
             found.append(one[0])
     return found
+
+
+def brings_base(source: Source | Failure) -> bool:
+    """Whether a file that was read has its own base, in it or beside it."""
+    from btfschema.sources import Source, detached_base
+
+    return isinstance(source, Source) and (
+        source.base is not None or detached_base(source) is not None
+    )
 
 
 def doubts(btf: Btf, base: str | None) -> list[str]:

@@ -19,6 +19,7 @@ from btfschema.escapes import printable
 if TYPE_CHECKING:
     from btfschema.cli.tree import Kept
     from btfschema.co_re import Kernel
+    from btfschema.errors import Failure
     from btfschema.framework.files import Shared
     from btfschema.model.container import Btf
 
@@ -155,6 +156,8 @@ def refusal_of(name: str, kernel: Shared | Kept) -> str:
 def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dict[str, str]]]:
     """Read a kernel and its modules; those without BTF are left out.
 
+    A module with a distilled base is moved onto the kernel, as the kernel itself does.
+
     What was found out about them is forgotten at the end, so that many kernels, one after another,
     take the memory of one.
 
@@ -162,7 +165,7 @@ def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dic
         The kernel, and the file of each of its modules by the module's name.
 
     Raises:
-        BtfError, OSError: one can't be read.
+        BtfError, OSError: one can't be read, or does not fit the kernel.
     """
     from btfschema.co_re import Kernel
     from btfschema.errors import NoBtfError
@@ -172,7 +175,7 @@ def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dic
     vmlinux = load(path)
     found: dict[str, Btf] = {}
     files: dict[str, str] = {}
-    for file, one in zip(modules, load_files(modules, vmlinux, path), strict=True):
+    for file, one in zip(modules, _loaded(modules, vmlinux, path), strict=True):
         if isinstance(one, NoBtfError):
             continue
         if isinstance(one, Exception):
@@ -185,6 +188,30 @@ def open_kernel(path: str, modules: Sequence[str]) -> Iterator[tuple[Kernel, dic
         for btf in (vmlinux, *found.values()):
             # Answers refer to their container, which refers to them.
             forget(btf)
+
+
+def _loaded(modules: Sequence[str], vmlinux: Btf, path: str) -> list[Btf | Failure]:
+    """The modules over the kernel, or why one is not."""
+    from btfschema.errors import BtfError
+    from btfschema.framework.files import run_loaded
+    from btfschema.framework.passes import Context, base_state
+    from btfschema.framework.pipeline import Pipeline
+
+    found = load_files(modules, vmlinux, path)
+    distilled = {
+        number: one
+        for number, one in enumerate(found)
+        if not isinstance(one, Exception) and base_state(one) == "distilled"
+    }
+    if distilled:
+        move = Pipeline.parse("relocate{policy=kernel}")
+        moved = run_loaded(move, list(distilled.values()), Context({"target": vmlinux}))
+        for number, end in zip(distilled, moved, strict=True):
+            if isinstance(end, Exception):
+                found[number] = BtfError(f"{printable(modules[number])}: {end}")
+            else:
+                found[number] = end.btf
+    return found
 
 
 def _module_name(path: str) -> str:

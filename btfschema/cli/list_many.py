@@ -10,7 +10,7 @@ import click
 from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, run_batch
-from btfschema.cli.inputs import load_all_over
+from btfschema.cli.inputs import brings_base, load_all_over
 from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Found, Kept, shared
 from btfschema.cli.types_list import FILE, Listed
@@ -50,8 +50,11 @@ class List:
         shared = self.base
         base = shared.open() if shared is not None else None
         # The base may lie among its modules.
-        bases = [None if shared and _same(file, shared.name) else base for file in files]
         sources = [attempt(read_source, file) for file in files]
+        bases = [
+            None if brings_base(source) or (shared and _same(file, shared.name)) else base
+            for file, source in zip(files, sources, strict=True)
+        ]
         opened = load_all_over(sources, bases, shared.name if shared else None)
         return [
             one if isinstance(one, BtfError | OSError) else attempt(self._rows, file, one)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from shell import btfschema
 
-from btfschema import Btf, dumps
+from btfschema import Btf, Builder, dump, dumps, load, views
 from btfschema.cli.sample import sample
+from btfschema_transforms.distill import distill
 
 MODULES = ("libiscsi", "nf_nat", "8021q")
 
@@ -159,3 +160,51 @@ def test_a_link_that_leads_nowhere_is_reported(piped: Path) -> None:
     done = btfschema("verify", "--all", piped, "--quiet")
     assert b"gone.btf: No such file" in done.stderr
     assert done.returncode == 1
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Modules as /lib/modules has them: one over the kernel, and one with a distilled base."""
+    base = sample()
+    dump(base, tmp_path / "vmlinux")
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    for name in ("plain", "built"):
+        builder = Builder(base)
+        task = views.Member("task", base.find("task", views.Struct).id)
+        builder.add(views.Struct(name, base.sizeof("task"), [task]))
+        dump(builder.build(), folder / f"{name}.btf")
+    built, _ = distill(load(folder / "built.btf", base))
+    assert built.base is not None
+    assert len(built.base) < len(base)
+    dump(built, folder / "built.btf")
+    dump(built.base, folder / "built.btf.base")
+    return tmp_path
+
+
+def test_a_distilled_module_among_others_counts_as_loaded(mixed: Path) -> None:
+    paths = mixed / "paths"
+    member = load(mixed / "vmlinux").find("task", views.Struct).members[-1].name
+    paths.write_text(f"plain.task.{member}\nbuilt.task.{member}\n")
+    table = out("offsets", paths, mixed / "vmlinux", "--modules", mixed / "modules")
+    plain, built = (line.split(",")[3:] for line in table.splitlines()[1:])
+    assert plain == built != []
+
+
+def test_a_distilled_module_that_does_not_fit_the_kernel_is_named(mixed: Path) -> None:
+    (mixed / "paths").write_text("built.task\n")
+    dump(Builder().build(), mixed / "other")
+    (mixed / "modules" / "plain.btf").unlink()
+    done = btfschema("offsets", mixed / "paths", mixed / "other", "--modules", mixed / "modules")
+    assert done.returncode == 1
+    assert b"built.btf: 1 of 1 distilled types has no match" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["list --names --kind struct", "tables -o types.csv"])
+def test_a_distilled_module_among_others_is_read_over_its_own_base(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(mixed)
+    said = out(*line.split(), "--all", "modules", "-B", "vmlinux")
+    table = said if "list" in line else Path("types.csv").read_text()
+    assert all(name in table for name in ("plain", "built"))
