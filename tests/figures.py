@@ -1,6 +1,6 @@
-"""Draws the docs' screenshots anew: run it by hand.
+"""Draws all of the docs' pictures anew: run it by hand.
 
-``PYTHONPATH=.:transforms:tests python tests/figures.py docs/figures`` needs Chromium,
+``PYTHONPATH=.:transforms:tests python tests/figures.py docs/figures`` needs Chromium and Graphviz,
 and takes the kernels and modules of tests/data. Pages are drawn light and dark, and one as wide as
 a telephone.
 """
@@ -20,7 +20,9 @@ from html import escape
 from pathlib import Path
 
 from browser import browse
+from drawings import draw_all
 from rich.console import Console
+from rich.terminal_theme import MONOKAI
 from rich.text import Text
 from screen import in_terminal
 from shell import btfschema
@@ -48,6 +50,7 @@ pre { margin: 0; padding: 18px 22px; font: 14px/1.35 "DejaVu Sans Mono", monospa
 
 def draw(folder: Path) -> None:
     """Write all pictures."""
+    draw_all(folder)
     with _kernels():
         btfschema(
             *CHECK, "--html", "check.html", "--quiet", env={"SOURCE_DATE_EPOCH": "1767225600"}
@@ -99,7 +102,7 @@ def _session(picture: Path, commands: list[list[str]]) -> None:
         printed += f"{_settled(in_terminal(COLUMNS, *command, env=env)[0])}\n"
     console = Console(record=True, file=io.StringIO(), width=COLUMNS, force_terminal=True)
     console.print(Text.from_ansi(printed.rstrip("\n")), soft_wrap=True)
-    code = console.export_html(inline_styles=True, code_format="{code}")
+    code = console.export_html(theme=MONOKAI, inline_styles=True, code_format="{code}")
     made = TERMINAL.replace("{code}", code)
     _picture(made, picture, COLUMNS * 17 // 2 + 44, 19 * (printed.count("\n") + 1))
 
