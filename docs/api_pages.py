@@ -11,7 +11,7 @@ INTRO = """\
 # Library reference
 
 A page for each task, as of version VERSION. {ref}`genindex` lists every name; {doc}`changelog` says
-what is new in each version.
+what is new in each version. A name without a version has been there since 0.1.0.
 
 ```{toctree}
 :maxdepth: 1

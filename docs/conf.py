@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -12,6 +11,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from api_pages import split_pages  # noqa: E402
+from inventories import write_inventories  # noqa: E402
 from rules_tables import write_rules  # noqa: E402
 from schema_tables import write_tables  # noqa: E402
 
@@ -20,11 +20,12 @@ write_tables(HERE / "reference" / "schema-tables.md")
 API_INDEX = split_pages(HERE / "reference" / "api.md", HERE / "reference" / "api")
 
 project = "btfschema"
-copyright = "2026, the btfschema authors"  # noqa: A001 - Sphinx's own name
+copyright = "2026, btfschema contributors"  # noqa: A001 - Sphinx's own name
 release = version = version_of("btfschema")
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_click",
@@ -35,17 +36,8 @@ exclude_patterns = ["_build", "reference/rules-tables.md", "reference/schema-tab
 smartquotes = False
 html_theme = "furo"
 html_title = f"btfschema {release}"
-# Names of Python and numpy link to their documentation. Their indexes come from the network, which
-# not every build has, so a build asks for them.
-if os.environ.get("BTFSCHEMA_INTERSPHINX"):
-    extensions.append("sphinx.ext.intersphinx")
-    intersphinx_mapping = {
-        "python": ("https://docs.python.org/3", None),
-        "numpy": ("https://numpy.org/doc/stable", None),
-        "construct": ("https://construct.readthedocs.io/en/latest", None),
-        "attrs": ("https://www.attrs.org/en/stable", None),
-        "hypothesis": ("https://hypothesis.readthedocs.io/en/latest", None),
-    }
+# Names of Python and numpy link to their documentation; the build fetches nothing for that.
+intersphinx_mapping = write_inventories(HERE / "inventories")
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}
