@@ -14,7 +14,7 @@ from btfschema.errors import EncodeError
 from btfschema.model.container import Btf
 from btfschema.model.views import TypeView
 from btfschema.schema.kinds import CLASSIC_INFO, KINDS, Kinds
-from btfschema.schema.plan import INFO_BITS, NAME_OFF, Field, KindPlan, plan_of
+from btfschema.schema.plan import INFO_BITS, NAME_OFF, U32_MAX, Field, KindPlan, plan_of
 from btfschema.schema.roles import Role
 from btfschema.tables.strings import StringTableBuilder
 from btfschema.tables.types import TypeTable
@@ -26,7 +26,6 @@ __all__ = ["Builder", "Profile"]
 
 Profile = Literal["classic", "wide"]
 
-U32_MAX = 0xFFFFFFFF
 
 # What a view says of its info word; the rest is reserved.
 INFO_NAMES = ("vlen", "kind", "kind_flag")

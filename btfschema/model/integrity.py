@@ -10,7 +10,7 @@ import numpy as np
 from btfschema.arrays import sizes_of
 from btfschema.errors import DecodeError, MissingBaseError
 from btfschema.model.memo import notes
-from btfschema.schema.plan import ROLE_CODES
+from btfschema.schema.plan import ROLE_CODES, U32_MAX
 from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined, portions
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from btfschema.model.container import Btf
 
 __all__ = ["check_references"]
-
-U32_MAX = 0xFFFFFFFF
 
 
 def check_references(*btfs: Btf) -> None:

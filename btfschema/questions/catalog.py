@@ -20,7 +20,7 @@ from btfschema.model.memo import remembered
 from btfschema.questions.spelling import Declarator, Speller, joined
 from btfschema.schema.kinds import MEMBER_BITFIELD
 from btfschema.schema.parts import Parts, parts_of_plan
-from btfschema.schema.plan import KindPlan, Plan
+from btfschema.schema.plan import U32_MAX, KindPlan, Plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
 
@@ -30,7 +30,6 @@ Array = npt.NDArray[Any]
 
 # The size of what has none.
 NO_SIZE = -1
-U32_MAX = 0xFFFFFFFF
 
 
 @frozen(eq=False)

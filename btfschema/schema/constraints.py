@@ -16,7 +16,16 @@ from attrs import field, frozen
 
 from btfschema.mappings import ReadOnly
 
-__all__ = ["Constraints", "Distilled", "FlagRule", "Graph", "NameRule", "Target"]
+__all__ = ["C_KEYWORDS", "Constraints", "Distilled", "FlagRule", "Graph", "NameRule", "Target"]
+
+# What C has for itself, so that nothing of a program can be called so. Kernels don't ask.
+KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline
+int long register restrict return short signed sizeof static struct switch typedef union unsigned
+void volatile while _Alignas _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn
+_Static_assert _Thread_local asm typeof
+"""
+C_KEYWORDS = frozenset(KEYWORDS.split())
 
 
 class FlagRule(Enum):

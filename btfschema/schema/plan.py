@@ -31,6 +31,7 @@ __all__ = [
     "NAME_OFF",
     "ROLE_CODES",
     "THIRD",
+    "U32_MAX",
     "VLEN_MASK",
     "Field",
     "KindPlan",
@@ -43,6 +44,8 @@ __all__ = [
 
 RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]], ...]
 
+# The largest number that a word holds.
+U32_MAX = 0xFFFFFFFF
 # How an array of words says what each stands for; 0 is a plain number.
 ROLE_CODES = {Role.NUMBER: 0, Role.TYPE_ID: 1, Role.STRING_OFFSET: 2}
 

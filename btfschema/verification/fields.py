@@ -15,9 +15,9 @@ from attrs import evolve, frozen
 
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
-from btfschema.schema.plan import NAME_OFF
+from btfschema.schema.plan import NAME_OFF, U32_MAX
 from btfschema.verification.findings import Findings
-from btfschema.verification.resolution import BROKEN, U32_MAX, resolution
+from btfschema.verification.resolution import BROKEN, resolution
 from btfschema.verification.rules import (
     MAX_DEPTH,
     MAX_OWNERSHIP_DEPTH,

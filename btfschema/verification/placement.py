@@ -10,11 +10,11 @@ from btfschema.arrays import Mask
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.parts import parts_of_plan
+from btfschema.schema.plan import U32_MAX
 from btfschema.verification.doubts import Doubts
 from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.resolution import (
     MISSING,
-    U32_MAX,
     UNKNOWN_SIZE,
     Resolution,
     among,

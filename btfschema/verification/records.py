@@ -13,13 +13,12 @@ import numpy as np
 from btfschema.arrays import Mask
 from btfschema.schema.constraints import Constraints, FlagRule, NameRule
 from btfschema.schema.kinds import INT_DATA, Kind
-from btfschema.schema.plan import INFO_WORD, THIRD, KindPlan
+from btfschema.schema.plan import INFO_WORD, THIRD, U32_MAX, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
 from btfschema.verification.findings import Findings, Ints
 from btfschema.verification.kernels import Kernel
 from btfschema.verification.names import NameClasses, name_classes
-from btfschema.verification.resolution import U32_MAX
 from btfschema.verification.rules import MAX_INT_BITS, MAX_TYPE
 
 __all__ = ["check_kinds", "check_name_offsets", "check_records"]

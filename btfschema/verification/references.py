@@ -17,7 +17,7 @@ from btfschema.model.container import Btf
 from btfschema.schema.constraints import Constraints, Graph, Target
 from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
-from btfschema.schema.plan import THIRD, KindPlan
+from btfschema.schema.plan import THIRD, U32_MAX, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
 from btfschema.verification.doubts import Doubts
@@ -28,7 +28,6 @@ from btfschema.verification.records import is_last_of_void
 from btfschema.verification.resolution import (
     BROKEN,
     MISSING,
-    U32_MAX,
     UNKNOWN_SIZE,
     Resolution,
     among,

@@ -20,7 +20,7 @@ from btfschema.model.memo import per_container
 from btfschema.model.sizes import DEFAULT_POINTER_SIZE, libbpf_pointer_size_of
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
-from btfschema.schema.plan import THIRD
+from btfschema.schema.plan import THIRD, U32_MAX
 from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BROKEN",
     "MISSING",
-    "U32_MAX",
     "UNKNOWN_SIZE",
     "Resolution",
     "among",
@@ -42,7 +41,6 @@ __all__ = [
     "resolution_as_built",
 ]
 
-U32_MAX = 0xFFFFFFFF
 # Instead of a kind: no type has the id. Instead of an id: the modifiers lead nowhere.
 MISSING = 255
 BROKEN = -1

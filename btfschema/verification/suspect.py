@@ -17,7 +17,7 @@ from btfschema.arrays import Mask
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container, remembered
-from btfschema.schema.constraints import NameRule
+from btfschema.schema.constraints import C_KEYWORDS, NameRule
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
@@ -33,12 +33,7 @@ NAMED = 3
 # BTF refers by ids and offsets of 32 bits, sizes have as many, and bits are eight times as many.
 ROOM = 1 << 40
 
-C_KEYWORDS = frozenset(
-    b"auto break case char const continue default do double else enum extern float for goto if "
-    b"inline int long register restrict return short signed sizeof static struct switch typedef "
-    b"union unsigned void volatile while _Alignas _Alignof _Atomic _Bool _Complex _Generic "
-    b"_Imaginary _Noreturn _Static_assert _Thread_local asm typeof".split()
-)
+KEYWORDS = frozenset(word.encode() for word in C_KEYWORDS)
 _CODES = np.arange(256)
 DIGITS = np.isin(_CODES, list(b"0123456789"))
 IDENTIFIER = DIGITS | np.isin(
@@ -283,7 +278,7 @@ def _are_keywords(data: Ints, at: Ints) -> Mask:
     text, places = data.tobytes(), []
     for place in set(at[near].tolist()):
         end = text.find(b"\0", place, place + LONGEST_KEYWORD + 1)
-        if end > 0 and text[place:end] in C_KEYWORDS:
+        if end > 0 and text[place:end] in KEYWORDS:
             places.append(place)
     found = np.zeros(len(at), np.bool_)
     found[near] = np.isin(at[near], places)
@@ -293,15 +288,15 @@ def _are_keywords(data: Ints, at: Ints) -> Mask:
 def _starts(at: int) -> Mask:
     """By two bytes as a number, whether a keyword has them at ``at``; a NUL ends it."""
     found = np.zeros(1 << 16, np.bool_)
-    found[[int.from_bytes((word + b"\0\0")[at : at + 2], "little") for word in C_KEYWORDS]] = True
+    found[[int.from_bytes((word + b"\0\0")[at : at + 2], "little") for word in KEYWORDS]] = True
     # What comes after the end of a keyword may be anything.
-    if any(len(word) == at for word in C_KEYWORDS):
+    if any(len(word) == at for word in KEYWORDS):
         found[::256] = True
     return found
 
 
 KEYWORD_STARTS = (_starts(0), _starts(2))
-LONGEST_KEYWORD = max(map(len, C_KEYWORDS))
+LONGEST_KEYWORD = max(map(len, KEYWORDS))
 
 
 @_doubt(

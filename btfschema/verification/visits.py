@@ -18,14 +18,13 @@ from btfschema.model.container import Btf
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import Kind
 from btfschema.schema.parts import parts_of_plan
-from btfschema.schema.plan import THIRD
+from btfschema.schema.plan import THIRD, U32_MAX
 from btfschema.schema.roles import Role
 from btfschema.tables.types import TypeTable
 from btfschema.verification.doubts import Doubts
 from btfschema.verification.findings import Findings, Ints, Place
 from btfschema.verification.resolution import (
     MISSING,
-    U32_MAX,
     among,
     fixed_words,
     graph_of,

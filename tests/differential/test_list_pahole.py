@@ -88,3 +88,22 @@ def test_packable(kernel: tuple[Btf, Path]) -> None:
     assert all(theirs[name] % 8 for name in missing)
     assert len(missing) < 10
     assert all((ours[name].packed or 0) <= theirs[name] for name in theirs.keys() & ours.keys())
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (("-H", "1"), Conditions(holes=1)),
+        (("-H", "3"), Conditions(holes=3)),
+        (("-y", "tcp_"), Conditions(kinds=("struct", "union"), names=("tcp_*",))),
+        (("-y", "sk_buff"), Conditions(kinds=("struct", "union"), names=("sk_buff*",))),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_holes_and_prefixes(
+    kernel: tuple[Btf, Path], flags: tuple[str, str], wanted: Conditions
+) -> None:
+    btf, file = kernel
+    theirs = {line.partition("\t")[0] for line in ask("pahole", *flags, "--sizes", file)}
+    assert theirs
+    assert sorted({row.name for row in list_types(btf, wanted) if row.name}) == sorted(theirs)

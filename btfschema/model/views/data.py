@@ -13,7 +13,7 @@ from btfschema.errors import EncodeError, UnknownNameError, UnresolvedError
 from btfschema.model.views.base import DeclaredView, Modifier, Refers, numbered
 from btfschema.model.views.making import Records
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
-from btfschema.schema.plan import KindPlan, RawRecord
+from btfschema.schema.plan import U32_MAX, KindPlan, RawRecord
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 BIT_OFFSET_MASK = (1 << MEMBER_BITFIELD.fields["bit_offset"][1]) - 1
 BITFIELD_SHIFT = MEMBER_BITFIELD.fields["bitfield_size"][0]
-U32_MAX = 0xFFFFFFFF
 
 
 class IntEncoding(IntFlag):

@@ -27,7 +27,7 @@ from btfschema.render.c.column import Column, Values, numbers
 from btfschema.render.notation import CONTROLS
 from btfschema.schema.kinds import INT_DATA, Kind
 from btfschema.schema.parts import kind_mask, parts_of_plan
-from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, plan_of
+from btfschema.schema.plan import INFO_WORD, KIND_FLAG_SHIFT, THIRD, U32_MAX, plan_of
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
 
@@ -68,8 +68,6 @@ BY_ID = ("kinds", "names", "targets", "sizes", "vlens", "flags", "firsts", "coun
 # What is worked out from the columns of types and members when it is asked for: columns, and else.
 DERIVED_COLUMNS = ("exact_members", "end_ids", "full_sizes")
 DERIVED = (*DERIVED_COLUMNS, "arrays", "ends", "analyses")
-
-U32_MAX = 0xFFFFFFFF
 
 
 @frozen

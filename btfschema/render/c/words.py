@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from string import ascii_letters, digits
 
 from btfschema.escapes import on_terminal
+from btfschema.schema.constraints import C_KEYWORDS
 
 __all__ = [
     "BUILT_IN",
@@ -18,23 +19,20 @@ __all__ = [
     "plain_name",
 ]
 
-# Of C11 and C23, of GNU C, and what gcc and clang take for types of their own.
-WORDS = """
-auto break case char const continue default do double else enum extern float for goto if inline
-int long register restrict return short signed sizeof static struct switch typedef union unsigned
-void volatile while _Alignas _Alignof _Atomic _BitInt _Bool _Complex _Decimal128 _Decimal32
-_Decimal64 _Generic _Imaginary _Noreturn _Static_assert _Thread_local alignas alignof asm
-constexpr nullptr static_assert thread_local typeof typeof_unqual __alignof __alignof__ __asm
-__asm__ __attribute __attribute__ __auto_type __complex __complex__ __const __const__
-__extension__ __imag __imag__ __inline __inline__ __int128 __label__ __null __real __real__
-__restrict __restrict__ __signed __signed__ __thread __typeof __typeof__ __volatile __volatile__
-_Float16 _Float32 _Float32x _Float64 _Float64x _Float128 __float128 __float80 __bf16 __fp16
-__ibm128 _Accum _Fract _Sat __func__ __FUNCTION__ __PRETTY_FUNCTION__ __has_attribute
-__has_builtin __has_include linux unix i386 __linux __unix __i386 __amd64 __x86_64 __k8 __weak
-__ksym __bpf_fastcall __VMLINUX_H__ BPF_NO_PRESERVE_ACCESS_INDEX BPF_NO_KFUNC_PROTOTYPES
-__int128_t __uint128_t __NSConstantString __builtin_ms_va_list
+# Of C23, of GNU C, and what gcc and clang take for types of their own.
+EXTENSIONS = """
+_BitInt _Decimal128 _Decimal32 _Decimal64 alignas alignof constexpr nullptr static_assert
+thread_local typeof_unqual __alignof __alignof__ __asm __asm__ __attribute __attribute__
+__auto_type __complex __complex__ __const __const__ __extension__ __imag __imag__ __inline
+__inline__ __int128 __label__ __null __real __real__ __restrict __restrict__ __signed __signed__
+__thread __typeof __typeof__ __volatile __volatile__ _Float16 _Float32 _Float32x _Float64
+_Float64x _Float128 __float128 __float80 __bf16 __fp16 __ibm128 _Accum _Fract _Sat __func__
+__FUNCTION__ __PRETTY_FUNCTION__ __has_attribute __has_builtin __has_include linux unix i386
+__linux __unix __i386 __amd64 __x86_64 __k8 __weak __ksym __bpf_fastcall __VMLINUX_H__
+BPF_NO_PRESERVE_ACCESS_INDEX BPF_NO_KFUNC_PROTOTYPES __int128_t __uint128_t __NSConstantString
+__builtin_ms_va_list
 """
-KEYWORDS = frozenset(WORDS.split())
+KEYWORDS = C_KEYWORDS | frozenset(EXTENSIONS.split())
 # Macros that compilers define, such as __x86_64__ and __INT_MAX__, and their built-in functions.
 RESERVED = re.compile(
     r"\0__(?:[A-Z0-9]\w*__|[a-z0-9]+(?:_[a-z0-9]+)*__|builtin_\w*)(?=\0)", re.ASCII

@@ -11,6 +11,7 @@ from btfschema.errors import BtfError
 from btfschema.model import views
 from btfschema.schema.constraints import NameRule
 from btfschema.schema.kinds import Kind
+from btfschema.schema.plan import U32_MAX
 from btfschema.verification.repairs.changes import Repairs
 from btfschema.verification.repairs.lowering import (
     drop_tag,
@@ -35,7 +36,6 @@ Repair = Callable[[Repairs, Violation, Any], bool]
 """Repairs a type, given the violation and the type's view as it stands; False when it can't."""
 
 LARGEST_INT = 16
-U32_MAX = 0xFFFFFFFF
 
 
 def _rewritten(repairs: Repairs, violation: Violation, view: Any) -> bool:

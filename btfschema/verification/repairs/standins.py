@@ -9,6 +9,7 @@ from attrs import evolve
 from btfschema.errors import BtfError
 from btfschema.model import views
 from btfschema.schema.kinds import Kind
+from btfschema.schema.plan import U32_MAX
 from btfschema.verification.repairs.changes import Repairs
 from btfschema.verification.violations import Violation
 
@@ -20,8 +21,6 @@ __all__ = [
     "without_members",
     "without_parts",
 ]
-
-U32_MAX = 0xFFFFFFFF
 
 
 def without_parts(repairs: Repairs, violation: Violation, view: Any) -> bool:
