@@ -184,6 +184,17 @@ def test_the_pass_tells_what_it_did_and_what_is_left() -> None:
     assert "can't be repaired" in str(warning)
 
 
+def test_a_repair_of_references_is_told_to_the_contract() -> None:
+    b = Builder()
+    b.add(views.Var("v", 0, 1))
+    with pytest.raises(AssertionError, match=r"say so: changes=\['references'\]"):
+        assert_pass_contract(Sanitise(kernel="5.4"), b.build())
+    (change,) = assert_pass_contract(
+        Sanitise(kernel="5.4"), b.build(), changes=["references"]
+    ).facts["sanitise"]["changes"]
+    assert change["type_id"] == 1
+
+
 def test_a_pass_without_a_kernel_or_with_an_unknown_one_is_refused() -> None:
     for text in ("sanitise", "sanitise{kernel=5.4 reader=libbpf-0.8}", "sanitise{kernel=5.5}"):
         with pytest.raises((SpecError, ValueError)):
