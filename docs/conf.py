@@ -35,6 +35,8 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build", "reference/rules-tables.md", "reference/schema-tables.md"]
 smartquotes = False
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["words.css"]
 html_title = f"btfschema {release}"
 # Names of Python and numpy link to their documentation; the build fetches nothing for that.
 intersphinx_mapping = write_inventories(HERE / "inventories")
