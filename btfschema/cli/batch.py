@@ -13,17 +13,17 @@ import click
 from attrs import evolve, frozen
 
 from btfschema.cli import Interrupted
-from btfschema.cli.answers import complaint, print_json
+from btfschema.cli.answers import complain, print_json
 from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import Decorator, json_options
-from btfschema.cli.outputs import BASE_SUFFIX, DASH, echo, output_stream
+from btfschema.cli.outputs import BASE_SUFFIX, DASH, output_stream
+from btfschema.cli.progress import Progress
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
 from btfschema.escapes import printable
 from btfschema.render.jsonlines import line
 
 if TYPE_CHECKING:
-    from btfschema.cli.progress import Progress
     from btfschema.cli.resume import Journal
     from btfschema.cli.tree import Found
     from btfschema.framework.files import Work
@@ -202,7 +202,7 @@ class Reports:
 
     Attributes:
         out: takes one JSON object a line, or None.
-        progress: shown on the way, or None.
+        progress: shown on the way, or None; :func:`run_batch` makes it.
         summary: is given each report, or None.
         journal: is told what is finished, and closed at the end, or None.
         notes: counts notes by how they end; the first that ends like this is said. None says all.
@@ -216,20 +216,13 @@ class Reports:
     notes: Counter[str] | None = None
     rows: Callable[[dict[str, Any]], None] | None = None
 
-    def say(self, text: str) -> None:
-        """A line on stderr."""
-        if self.progress is not None:
-            self.progress.say(text)
-        else:
-            echo(text, err=True)
-
     def add(self, row: dict[str, Any], *, fresh: bool) -> None:
         """One file's report; ``fresh`` unless an earlier run did the file."""
         notes = row.pop("notes", ())
         for note in notes:
             end = note.rpartition(": ")[2]
             if self.notes is None or not self.notes[end]:
-                self.say(complaint(note, row["file"], "warning"))
+                complain(note, row["file"], "warning")
             if self.notes is not None:
                 self.notes[end] += 1
         if notes:
@@ -257,6 +250,7 @@ def run_batch(
     report: str | None,
     workers: Workers | None = None,
     reports: Reports | None = None,
+    progress: bool = False,
 ) -> None:
     """Do ``work`` on each file; failures are worded on stderr and make the exit code 1.
 
@@ -269,6 +263,7 @@ def run_batch(
         report: where to write the reports, one JSON object a line, or None.
         workers: who does the work; None does it here.
         reports: who else is told.
+        progress: whether to show how many files are done.
 
     Raises:
         click.exceptions.Exit: a file failed.
@@ -283,6 +278,10 @@ def run_batch(
             if report is not None:
                 out = stack.enter_context(output_stream(report))
                 reports = evolve(reports, out=out)
+            if progress:
+                bar = Progress(len(files))
+                stack.callback(bar.close)
+                reports = evolve(reports, progress=bar)
             found = _done(files, work, keep_going, workers or Workers(), reports)
             # Ends the work that is under way when this ends.
             for row in stack.enter_context(closing(found)):
@@ -294,7 +293,7 @@ def run_batch(
     left = len(files) - outcomes.total()
     if left:
         text = f"{left:,} of {len(files):,} files were not tried; --keep-going goes on"
-        reports.say(complaint(text))
+        complain(text)
     if set(outcomes) - {"ok"}:
         raise click.exceptions.Exit(1)
 
@@ -339,7 +338,7 @@ def _done(
                     row |= failure(file, outcome.error)
                 row = as_given(row)
                 if outcome.error is not None:
-                    reports.say(complaint(row["message"], row["file"]))
+                    complain(row["message"], row["file"])
             failed |= row["outcome"] != "ok"
             reports.add(row, fresh=file not in kept)
             yield row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, field, frozen
 
-from btfschema.cli.answers import complain, complaint
+from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
 from btfschema.cli.given import named_as_given
@@ -21,7 +21,6 @@ from btfschema.cli.matrix import Matrix
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
 from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
-from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Found, Kept, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
@@ -108,12 +107,8 @@ def check(
             stack.callback(lambda: matrix.show(err=aside))
         elif said and len(found.paths) > 1:
             stack.callback(lambda: echo(matrix.counted(matrix.targets[0]), err=aside))
-        if found.walked and not quiet:
-            progress = Progress(len(found.paths))
-            stack.callback(progress.close)
-            reports = evolve(reports, progress=progress)
         shown = None if table or as_json else not quiet
-        told = _Told(matrix, shown, reports.say, found.walked, aside)
+        told = _Told(matrix, shown, found.walked, aside)
         run_batch(
             found.paths,
             Check(kernels, original, policy),
@@ -121,6 +116,7 @@ def check(
             report=report,
             workers=workers,
             reports=evolve(reports, summary=told),
+            progress=found.walked and not quiet,
         )
 
 
@@ -173,7 +169,6 @@ class _Told:
     Attributes:
         matrix: counts them.
         shown: prints those of all files, of those that fail, or (None) of none.
-        say: takes what is wrong with one kernel of several.
         once: whether that is said of the first file alone.
         aside: whether reports go to stderr.
         said: what was said.
@@ -181,7 +176,6 @@ class _Told:
 
     matrix: Matrix
     shown: bool | None
-    say: Callable[[str], None]
     once: bool
     aside: bool
     said: set[str] = field(factory=set)
@@ -192,7 +186,7 @@ class _Told:
         for one in row.get("targets", ()):
             if one["outcome"] == "error" and not (self.once and one["message"] in self.said):
                 self.said.add(one["message"])
-                self.say(complaint(one["message"], row["file"]))
+                complain(one["message"], row["file"])
         if self.shown is None:
             return
         if row["outcome"] == "mismatch":

@@ -17,7 +17,6 @@ from btfschema.cli.completion import complete_kernels
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import json_options, kernel_work_options
 from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
-from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
 from btfschema.cli.table import Table
 from btfschema.cli.workers import workers_of
@@ -104,10 +103,6 @@ def core(
         workers = stack.enter_context(workers_of(executor, jobs))
         if out_dir is not None:
             reports = evolve(reports, journal=_journal(out_dir, objects, kernels))
-        if kernels.walked and not quiet:
-            progress = Progress(len(kernels.paths))
-            stack.callback(progress.close)
-            reports = evolve(reports, progress=progress)
         stack.callback(told.finish)
         if html is not None:
             inputs = {"OBJECT": objects, "--target": targets, "--all": trees, "--modules": modules}
@@ -119,6 +114,7 @@ def core(
             report=report,
             workers=workers,
             reports=reports,
+            progress=kernels.walked and not quiet,
         )
     if any("breaks" in cells for cells in told.cells.values()):
         raise click.exceptions.Exit(1)

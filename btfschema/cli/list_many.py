@@ -11,7 +11,6 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.inputs import brings_base, load_all_over
-from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Found, Kept, shared
 from btfschema.cli.types_list import FILE, Listed
 from btfschema.cli.workers import workers_of
@@ -124,10 +123,6 @@ def list_many(
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         reports = Reports(summary=told)
-        if found.walked and not quiet:
-            progress = Progress(len(found.paths))
-            stack.callback(progress.close)
-            reports = evolve(reports, progress=progress)
         try:
             run_batch(
                 found.paths,
@@ -136,6 +131,7 @@ def list_many(
                 report=None,
                 workers=workers,
                 reports=reports,
+                progress=found.walked and not quiet,
             )
         except click.exceptions.Exit:
             failed = True

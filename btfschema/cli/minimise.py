@@ -16,7 +16,6 @@ from btfschema.cli.batch import Reports, rows_printer, run_batch, stdout_of
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import json_options, kernel_work_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
-from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
 from btfschema.cli.workers import workers_of
 
@@ -111,12 +110,14 @@ def minimise(
             stats = {path: list(_state(path)) for path in (*programs, *modules)}
             run = {"minimise": [stats, keep, members], "version": version("btfschema")}
             reports = evolve(reports, journal=Journal(out_dir, run))
-        if kernels.walked and not quiet:
-            progress = Progress(len(kernels.paths))
-            stack.callback(progress.close)
-            reports = evolve(reports, progress=progress)
         run_batch(
-            kernels.paths, work, keep_going=True, report=report, workers=workers, reports=reports
+            kernels.paths,
+            work,
+            keep_going=True,
+            report=report,
+            workers=workers,
+            reports=reports,
+            progress=kernels.walked and not quiet,
         )
 
 

@@ -17,7 +17,6 @@ from btfschema.cli.inputs import base_option_of, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import executor_option, jobs_option, json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
-from btfschema.cli.progress import Progress
 from btfschema.cli.resume import NAME, Journal
 from btfschema.cli.tree import Kept, gather, shared
 from btfschema.cli.workers import workers_of
@@ -152,13 +151,15 @@ def _run(
         reports = Reports(summary=told)
         if files.walked and output is not None and output != DASH:
             reports = evolve(reports, journal=_journal(output, work.questions, files))
-        if files.walked and not quiet:
-            progress = Progress(len(files.paths))
-            stack.callback(progress.close)
-            reports = evolve(reports, progress=progress)
         try:
             run_batch(
-                files.paths, work, keep_going=True, report=report, workers=workers, reports=reports
+                files.paths,
+                work,
+                keep_going=True,
+                report=report,
+                workers=workers,
+                reports=reports,
+                progress=files.walked and not quiet,
             )
         except click.exceptions.Exit:
             return False

@@ -7,13 +7,13 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
 from btfschema.cli.given import named_as_given
-from btfschema.cli.terminal import PAGER, is_terminal
+from btfschema.cli.terminal import BAR, PAGER, is_terminal
 from btfschema.escapes import on_terminal, plain, printable
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ Paths = Sequence[str | None]
 def echo(text: str = "", *, err: bool = False, nl: bool = True, styled: bool = False) -> None:
     """Print text for people; what a terminal would act on is escaped, but for newlines and tabs.
 
+    It does not run into the bar of a command that shows one.
+
     Args:
         text: of one line or more.
         err: whether it goes to standard error.
@@ -56,7 +58,10 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True, styled: bool = F
         styled: whether what names brought is escaped already, and the rest is colour.
     """
     ready(err=err)
-    click.echo(text if styled else on_terminal(text), err=err, nl=nl)
+    context = click.get_current_context(silent=True)
+    bar = context.meta.get(BAR) if context is not None else None
+    with bar.aside() if bar is not None else nullcontext():
+        click.echo(text if styled else on_terminal(text), err=err, nl=nl)
 
 
 def ready(*, err: bool = False) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from btfschema.cli.answers import asked_for_json
 from btfschema.cli.outputs import echo
-from btfschema.cli.terminal import PAGER, console, is_dumb, is_terminal
+from btfschema.cli.terminal import BAR, PAGER, console, is_dumb, is_terminal
 
 if TYPE_CHECKING:
     from btfschema.cli.bar import Bar
@@ -37,8 +39,10 @@ class Progress:
         self._bar: Bar | None = None
         self._drawn = time.monotonic()
         context = click.get_current_context(silent=True)
-        if context is not None and PAGER in context.meta:
-            context.meta[PAGER].refuse()
+        self._meta = context.meta if context is not None else {}
+        if PAGER in self._meta:
+            self._meta[PAGER].refuse()
+        self._meta[BAR] = self
         if is_terminal(sys.stderr) and not is_dumb():
             self._bar = self._drawing()
 
@@ -60,7 +64,7 @@ class Progress:
         """So many were done by a run before; what is left is told by those of this one."""
         self.done = count
         if not asked_for_json():
-            self.say(f"{count:,} of {self.total:,} files were done already")
+            echo(f"{count:,} of {self.total:,} files were done already", err=True)
         if self._bar is not None:
             self._bar.reset(self._bar.task_ids[0], completed=count)
 
@@ -79,18 +83,20 @@ class Progress:
         """Whether a line is due."""
         return self.done * STEPS // self.total > (self.done - 1) * STEPS // self.total
 
-    def say(self, text: str, *, err: bool = True) -> None:
-        """A line on stderr or on stdout, which does not run into the bar."""
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while something else is printed."""
         if self._bar is None:
-            echo(text, err=err)
+            yield
             return
         self._bar.live.transient = True
         self._bar.stop()
-        echo(text, err=err)
+        yield
         self._bar.start()
 
     def close(self) -> None:
         """End the bar's line."""
+        self._meta.pop(BAR, None)
         if self._bar is not None:
             self._bar.live.transient = False
             self._bar.stop()

@@ -15,10 +15,12 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["COLOUR", "PAGER", "colours", "columns", "console", "is_dumb", "is_terminal"]
+__all__ = ["BAR", "COLOUR", "PAGER", "colours", "columns", "console", "is_dumb", "is_terminal"]
 
 # Where a context keeps what --color says.
 COLOUR = "btfschema.color"
+# Where a context keeps the bar that is shown.
+BAR = "btfschema.bar"
 # Where a context keeps the pager.
 PAGER = "btfschema.pager"
 

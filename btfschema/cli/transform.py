@@ -35,7 +35,6 @@ from btfschema.cli.inputs import (
 from btfschema.cli.kernels import refusal_of
 from btfschema.cli.outputs import DASH, echo, guard
 from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
-from btfschema.cli.progress import Progress
 from btfschema.cli.resume import Journal
 from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
@@ -202,10 +201,7 @@ def transform_all(
         if found.walked:
             reports = evolve(reports, summary=summary, notes=summary.notes)
         if found.walked and not quiet:
-            progress = Progress(len(found.paths))
             stack.callback(lambda: summary.show(err=True))
-            stack.callback(progress.close)
-            reports = evolve(reports, progress=progress)
         run_batch(
             found.paths,
             Transform(text, targets, opened, named, policy=policy),
@@ -213,6 +209,7 @@ def transform_all(
             report=report,
             workers=workers,
             reports=reports,
+            progress=found.walked and not quiet,
         )
 
 

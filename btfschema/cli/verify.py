@@ -20,7 +20,6 @@ from btfschema.cli.inputs import (
 )
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, guard, json_text
-from btfschema.cli.progress import Progress
 from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
@@ -112,9 +111,7 @@ def verify(
     with ExitStack() as stack:
         workers = stack.enter_context(workers_of(executor, jobs))
         if found.walked and not quiet:
-            told.progress = Progress(len(found.paths))
             stack.callback(lambda: told.summary.show(err=told.aside))
-            stack.callback(told.progress.close)
         elif len(found.paths) > 1 and not quiet and not as_json:
             count = len(found.paths)
             stack.callback(lambda: echo(f"{told.sound} of {count} files are sound", err=told.aside))
@@ -125,10 +122,10 @@ def verify(
             report=report,
             workers=workers,
             reports=Reports(
-                progress=told.progress,
                 summary=told,
                 notes=told.summary.notes if found.walked else None,
             ),
+            progress=found.walked and not quiet,
         )
 
 
@@ -141,7 +138,6 @@ class _Told:
         pretty: whether indented.
         taken: what is printed of a sound file, or None.
         aside: whether it is printed on stderr, since a report goes to stdout.
-        progress: a bar that what is printed must not run into, or None.
         summary: of all files.
         whole: whether all violations of a file are listed.
         bases: those of which it was said that the kernel refuses them.
@@ -151,7 +147,6 @@ class _Told:
     pretty: bool
     taken: str | None
     aside: bool = False
-    progress: Progress | None = None
     summary: Summary = field(factory=Summary)
     whole: bool = False
     bases: set[str] = field(factory=set)
@@ -177,10 +172,7 @@ class _Told:
             if not lines and self.taken is not None:
                 lines.append(f"{file}: {self.taken}")
         for line in lines:
-            if self.progress is not None:
-                self.progress.say(line, err=self.aside)
-            else:
-                echo(line, err=self.aside)
+            echo(line, err=self.aside)
 
     def _of_base(self, row: Mapping[str, Any], file: str) -> list[str]:
         """What is wrong with the base itself, of the first file over it, and that it is, of all."""
