@@ -19,6 +19,7 @@ from btfschema.escapes import printable
 from btfschema.sources import images
 from btfschema.sources.compression import codec_of
 from btfschema.sources.elf import ELF_MAGIC
+from btfschema.sources.identity import BOOT_NAMES
 
 __all__ = ["Entry", "archive_of", "entries", "is_kernel_name", "pick"]
 
@@ -34,9 +35,7 @@ STEP = 1 << 20
 HEADERS = 1 << 20
 
 # What a kernel's file is called.
-KERNEL_NAME = re.compile(
-    r"(?:vmlinu[xz]|[uz]?Image|fitImage|boot(?=\.img))(?:-[^/]*)?(?:\.(?:btf|debug|img|gz|xz|zst))*"
-)
+KERNEL_NAME = re.compile(rf"(?:{BOOT_NAMES})(?:-[^/]*)?(?:\.(?:btf|debug|img|gz|xz|zst))*")
 VMLINUX_NAME = re.compile(r"vmlinux(?:-[^/]*)?(?:\.(?:btf|debug|gz|xz|zst))*")
 MODULE_NAME = re.compile(r".*\.(?:ko|btf)(?:\.(?:gz|xz|zst))?")
 # The kernel itself comes first, then what boots it, then all else that may have BTF.

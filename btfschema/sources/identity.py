@@ -13,12 +13,22 @@ from typing import BinaryIO
 
 from btfschema.codec.header import ByteOrder
 
-__all__ = ["banner_release", "build_id", "bzimage_release", "module_release", "named_release"]
+__all__ = [
+    "BOOT_NAMES",
+    "banner_release",
+    "build_id",
+    "bzimage_release",
+    "module_release",
+    "named_release",
+]
 
 # As uname -r gives it: UTS_RELEASE has at most 64 characters.
 RELEASE = re.compile(rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}")
 BANNER = re.compile(rb"Linux version (" + RELEASE.pattern + rb") \(")
-KERNEL = re.compile(r"^(?:vmlinu[xz]|[uz]?Image)-")
+# How the names of kernels' files begin, and of boot images of all sorts.
+KERNEL_NAMES = r"vmlinu[xz]|[uz]?Image"
+BOOT_NAMES = KERNEL_NAMES + r"|fitImage|boot(?=\.img)"
+KERNEL = re.compile(rf"^(?:{KERNEL_NAMES})-")
 ARCHIVE = re.compile(r"\.btf(?:\.tar)?(?:\.(?:gz|xz|zst))?$")
 PACKAGE = re.compile(
     r"(?:linux-image(?:-unsigned)?-([^_]+)_.*\.deb|kernel(?:-core|-default)?-([^/]+)\.rpm)"

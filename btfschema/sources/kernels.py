@@ -16,7 +16,7 @@ from btfschema.model.container import Btf
 from btfschema.sources import SYSFS, VMLINUX, StrPath, load
 from btfschema.sources.compression import codec_of
 from btfschema.sources.elf import ELF_MAGIC, read_identity
-from btfschema.sources.identity import bzimage_release, named_release
+from btfschema.sources.identity import BOOT_NAMES, bzimage_release, named_release
 from btfschema.sources.images import (
     BOXES,
     HEAD_SIZE,
@@ -45,7 +45,7 @@ MODULES = Path("/lib/modules")
 
 # What a kernel's file is called, with the release behind the first dash.
 KERNEL_NAME = re.compile(
-    r"(?:vmlinu[xz]|[uz]?Image|fitImage|kernel|boot(?=\.img))(?:-(?P<release>.+?))?"
+    rf"(?:{BOOT_NAMES}|kernel)(?:-(?P<release>.+?))?"
     r"(?:\.btf|\.debug|\.img|\.itb)?"
 )
 DEFAULT_PLACES = ("/boot", "/lib/modules")
