@@ -31,7 +31,7 @@ __all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]
 # So many types are named.
 NAMED = 3
 # BTF refers by ids and offsets of 32 bits, sizes have as many, and bits are eight times as many.
-ROOM = 1 << 40
+ROOM = 1 << 37
 
 KEYWORDS = frozenset(word.encode() for word in C_KEYWORDS)
 _CODES = np.arange(256)
@@ -190,7 +190,8 @@ def _overlaps(btf: Btf) -> Ints:
     found = []
     for placed in _structs(btf, unions=False):
         some = placed.ends > placed.starts
-        owners, ends = placed.owners[some].astype(np.int64), placed.ends[some]
+        owners = placed.owners[some].astype(np.int64)
+        ends = np.minimum(placed.ends[some], ROOM - 1)
         # Each struct has a range of its own, so that the highest end so far is one of its own.
         begins = owners * ROOM + placed.starts[some]
         if (begins[1:] < begins[:-1]).any():
