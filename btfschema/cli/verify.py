@@ -236,7 +236,8 @@ class Verify:
         source = read_source(file)
         base, path, found = self._base_of(source)
         btf, notes = _decoded(source.btf, base), list[str]()
-        if self.base is not None and path == self.base.name and _is_alone(btf):
+        given = self.base.name if self.base is not None else None
+        if path is not None and path == given and _is_alone(btf):
             notes.append(f"stands alone, so it was verified without {printable(path)}")
             base, path = None, None
             btf = _decoded(source.btf, None)
