@@ -176,16 +176,24 @@ class Catalog:
     def sizes(self) -> Index:
         """Bytes of each type through names, qualifiers and arrays; ``NO_SIZE`` where it has none.
 
-        As with ``btf__resolve_size``, what needs more than 32 bits has none.
+        As with ``btf__resolve_size``, what needs more than 32 bits has none, and a variable is as
+        large as its type.
         """
+        return self._sizes("sizes", self.parts.chained | self.parts.variables)
+
+    @cached_property
+    def part_sizes(self) -> Index:
+        """Bytes of each type as a part of others, such as a member: no variable is one."""
+        return self._sizes("part_sizes", self.parts.chained)
+
+    def _sizes(self, name: str, passed: frozenset[int]) -> Index:
         own_sizes = np.where(
             _with_third(self.table.plan, "size")[self.table.kinds],
             self.table.thirds.astype(np.float64),
             NO_SIZE,
         )
         own_sizes[self.rows(self.parts.pointers)] = self.btf.pointer_size
-        # A variable is as large as its type.
-        chained = self.are(self.parts.chained | self.parts.variables)
+        chained = self.are(passed)
         own = np.arange(len(self)) + self.first_id
         steps: Index = np.where(chained, self.targets, own)
         # Doubles hold what fits 32 bits exactly, and what does not without overflow.
@@ -204,7 +212,7 @@ class Catalog:
         # What ends on a chained type runs in a circle.
         sizes[inside] = np.where(chained[at], NO_SIZE, own_sizes[at])
         if self.base is not None:
-            sizes[~inside] = self.base.gather("sizes", steps[~inside], NO_SIZE)
+            sizes[~inside] = self.base.gather(name, steps[~inside], NO_SIZE)
         whole = np.where(sizes >= 0, sizes * totals, NO_SIZE)
         return np.where(whole <= U32_MAX, whole, NO_SIZE).astype(np.int64)
 

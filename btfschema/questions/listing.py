@@ -208,7 +208,7 @@ class _Work:
 
     @cached_property
     def _member_sizes(self) -> npt.NDArray[Any]:
-        sizes = self.catalog.gather("sizes", self.catalog.exact_members.types, NO_SIZE)
+        sizes = self.catalog.gather("part_sizes", self.catalog.exact_members.types, NO_SIZE)
         return np.where(sizes == NO_SIZE, 0, sizes)
 
     def packed(self, type_id: int) -> int | None:
@@ -343,7 +343,7 @@ class _Work:
         That can be told of all at once, and there is nothing more to ask about their layout.
         """
         catalog, members = self.catalog, self.catalog.members
-        sizes = catalog.gather("sizes", members.types, NO_SIZE)
+        sizes = catalog.gather("part_sizes", members.types, NO_SIZE)
         plain = members.widths == 0
         bits = np.where(plain, 8 * sizes, members.widths)
         ends = members.offsets + bits

@@ -178,6 +178,15 @@ def test_holes_of_a_module_need_no_columns_of_its_base() -> None:
     assert TypeColumns not in btf.analyses
 
 
+def test_a_variable_is_no_part_of_a_struct() -> None:
+    b = Builder()
+    b.add(views.Var("v", b.add(views.Ptr(0)), views.Linkage.STATIC))
+    b.add(views.Struct("odd", 8, [views.Member("a", 2), views.Member("b", 1, 8)]))
+    (layout,) = struct_layouts(b.build())
+    (row,) = list_types(b.build(), Conditions(holes=1))
+    assert (row.name, row.holes) == ("odd", len(layout.holes))
+
+
 def test_the_command_knows_all_columns_and_orders() -> None:
     assert types_list.COLUMNS == COLUMNS
     assert types_list.SORTS == SORTS
