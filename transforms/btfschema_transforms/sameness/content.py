@@ -7,15 +7,14 @@ alike in the whole graph, but for a few shapes that compilers don't make.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import numpy.typing as npt
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask
+from btfschema.arrays import Index
 from btfschema.tables import StringTable, TypeTable, name_ranks
 from btfschema_transforms.sameness.hashing import Hashes, mix, mixed, salted, sums
+from btfschema_transforms.sameness.partition import Graph
 
 __all__ = ["content_order"]
 
@@ -50,46 +49,31 @@ def content_order(btf: Btf) -> Index:
     return found
 
 
-class _Edges:
-    """References, by the row that they start from; void's are left out.
-
-    Args:
-        types: the records.
-    """
-
-    def __init__(self, types: TypeTable) -> None:
-        at = types.type_id_positions
-        self.sources: Index = types.starts.searchsorted(at, side="right") - 1
-        self.targets: Index = types.words.take(at).astype(np.int64) - 1
-        self.places: Index = at - types.starts.take(self.sources)
-
-    def chosen(self, mask: Mask) -> _Edges:
-        """Some of them."""
-        found = object.__new__(_Edges)
-        found.sources, found.targets = self.sources[mask], self.targets[mask]
-        found.places = self.places[mask]
-        return found
-
-    @cached_property
-    def by_target(self) -> Index:
-        """The order of these by target."""
-        return np.argsort(self.targets, kind="stable")
-
-
 class _Classes:
-    """Rows in ordered classes; each is split until nothing more tells its rows apart.
+    """Types in ordered classes; each is split until nothing more tells its types apart.
 
     Attributes:
-        ranks: the number of rows that come before a row's class.
-        colours: a hash of what is known of each row; void's is the last.
+        ranks: by row, the number of rows that come before its class.
+        colours: by id, a hash of what is known of the type; void's is the first.
     """
 
     def __init__(self, types: TypeTable, strings: StringTable) -> None:
-        self.edges = _Edges(types)
         names = name_ranks(strings, types.name_offs)
         own = _own_hashes(types, strings)
-        self.colours = np.append(own, VOID)
+        self.colours = np.append(VOID, own)
         self.ranks: Index = np.zeros(len(types), np.int64)
+        at = types.type_id_positions
+        users = types.starts.searchsorted(at, side="right")
+        targets = types.words.take(at).astype(np.int64)
+        places = (at - types.starts.take(users - 1)).astype(np.uint64)
+        by_target = np.argsort(targets, kind="stable")
+        self._out = Graph(self.colours, users, mix(salted(places, OUT)), targets)
+        self._in = Graph(
+            self.colours,
+            targets.take(by_target),
+            mix(salted(places, IN)).take(by_target),
+            users.take(by_target),
+        )
         self._split(np.arange(len(types)), (own, types.kinds, names))
 
     def _split(self, rows: Index, keys: tuple[npt.NDArray[np.generic], ...]) -> bool:
@@ -122,26 +106,21 @@ class _Classes:
         rows = self.tied()
         while len(rows):
             self._recolour(rows)
-            if not self._split(rows, (self.colours.take(rows),)):
+            if not self._split(rows, (self.colours.take(rows + 1),)):
                 break
             rows = self.tied()
 
     def _recolour(self, rows: Index) -> None:
         """A round: the colours of these rows take in those of their neighbours."""
         inside = np.zeros(len(self.colours), np.bool_)
-        inside[rows] = True
-        # Void is the row -1, so the last colour.
-        near = self.edges.chosen(inside[self.edges.sources] | inside[self.edges.targets])
+        inside[rows + 1] = True
         fresh = self.colours.copy()
-        places = near.places.astype(np.uint64)
-        seen = mix(self.colours.take(near.targets, mode="wrap") + salted(places, OUT))
-        fresh[:-1] += _added(seen, near.sources, len(self.ranks))
-        by = near.by_target
-        seen = mix(self.colours.take(near.sources) + salted(places, IN)).take(by)
-        targets = near.targets.take(by)
-        past_void = int(targets.searchsorted(0))
-        fresh[:-1] += mix(_added(seen[past_void:], targets[past_void:], len(self.ranks)))
-        self.colours[rows] = mixed(fresh.take(rows))
+        for graph in (self._out, self._in):
+            here = inside[graph.users]
+            near = Graph(graph.labels, graph.users[here], graph.salts[here], graph.targets[here])
+            nodes, seen = near.sums(self.colours)
+            fresh[nodes] += seen
+        self.colours[rows + 1] = mixed(fresh.take(rows + 1))
 
     def choose(self) -> bool:
         """Put in some order what nothing tells apart; returns whether something was left for it.
@@ -153,7 +132,7 @@ class _Classes:
         rows = self.tied()
         if not len(rows):
             return False
-        whole = _components(rows, self.edges)
+        whole = _components(rows, self._out)
         _, kinds = np.unique(self.ranks.take(rows), return_inverse=True)
         pairs = np.stack((whole, kinds))
         _, place, count = np.unique(pairs, axis=1, return_index=True, return_counts=True)
@@ -174,28 +153,19 @@ class _Classes:
         ahead = rest[np.append(True, whole[rest][1:] != whole[rest][:-1])]
         late = np.ones(len(self.ranks), np.bool_)
         late[rows[ahead]] = False
-        self.colours[rows[ahead]] = mix(self.colours[rows[ahead]] + np.uint64(FIRST))
+        first = rows[ahead] + 1
+        self.colours[first] = mix(self.colours[first] + np.uint64(FIRST))
         left = rows[~good]
         self._split(left, (late[left],))
         self.refine()
         return True
 
 
-def _added(values: Hashes, rows: Index, count: int) -> Hashes:
-    """The sum of the values of each row; the rows ascend."""
-    found = np.zeros(count, np.uint64)
-    if len(rows):
-        firsts = np.append(0, (rows[1:] != rows[:-1]).nonzero()[0] + 1)
-        found[rows.take(firsts)] = sums(values, firsts)
-    return found
-
-
-def _components(rows: Index, edges: _Edges) -> Index:
+def _components(rows: Index, graph: Graph) -> Index:
     """A number for each of the rows: equal where references among them join two."""
-    number = np.full(int(rows.max()) + 2, -1, np.int64)
-    number[rows] = np.arange(len(rows))
-    inside = (edges.sources < len(number) - 1) & (edges.targets < len(number) - 1)
-    one, two = number[edges.sources[inside]], number[edges.targets[inside]]
+    number = np.full(len(graph.labels), -1, np.int64)
+    number[rows + 1] = np.arange(len(rows))
+    one, two = number[graph.users], number[graph.targets]
     both = (one >= 0) & (two >= 0)
     one, two = one[both], two[both]
     least = np.arange(len(rows))
