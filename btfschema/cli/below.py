@@ -137,7 +137,7 @@ def unpacked_package(package: str) -> Iterator[tuple[str, tuple[Below, ...]]]:
         found = [evolve(one, base=base) for one in files_below(top) if one.path != base]
         try:
             yield top, tuple(found)
-        # From 8.3 on, click shows what a command holds the error that ends the command.
+        # Since 8.3, click passes the error that ends a command to the resources of its context.
         except BtfError as error:
             error.args = as_given(error.args, words=True)
             raise
