@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli import Interrupted
+from btfschema.cli import STOPPING, Interrupted
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import Decorator, json_options
@@ -216,8 +218,8 @@ class Reports:
     notes: Counter[str] | None = None
     rows: Callable[[dict[str, Any]], None] | None = None
 
-    def add(self, row: dict[str, Any], *, fresh: bool) -> None:
-        """One file's report; ``fresh`` unless an earlier run did the file."""
+    def show(self, row: dict[str, Any]) -> None:
+        """Print one file's report, to whoever reads along."""
         notes = row.pop("notes", ())
         for note in notes:
             end = note.rpartition(": ")[2]
@@ -227,6 +229,13 @@ class Reports:
                 self.notes[end] += 1
         if notes:
             row["notes"] = list(notes)
+        if self.out is not None:
+            self.out.write(line(row) + "\n")
+        if self.rows is not None:
+            self.rows(row)
+
+    def count(self, row: dict[str, Any], *, fresh: bool) -> None:
+        """Add one file's report to what is kept; ``fresh`` unless an earlier run did the file."""
         if self.journal is not None and fresh and row["outcome"] == "ok":
             outputs = [one["output"] for one in row.get("outputs", ())]
             if "output" in row:
@@ -234,12 +243,6 @@ class Reports:
             self.journal.finished(row, outputs)
         if self.summary is not None:
             self.summary.add(row)
-        if self.out is not None:
-            self.out.write(line(row) + "\n")
-        if self.rows is not None:
-            self.rows(row)
-        if self.progress is not None and fresh:
-            self.progress.step()
 
 
 def run_batch(
@@ -283,9 +286,14 @@ def run_batch(
                 stack.callback(bar.close)
                 reports = evolve(reports, progress=bar)
             found = _done(files, work, keep_going, workers or Workers(), reports)
-            # Ends the work that is under way when this ends.
-            for row in stack.enter_context(closing(found)):
-                outcomes[row["outcome"]] += 1
+            # Closing it ends the work that is under way.
+            for row, fresh in stack.enter_context(closing(found)):
+                reports.show(row)
+                with _stops_held():
+                    reports.count(row, fresh=fresh)
+                    outcomes[row["outcome"]] += 1
+                if reports.progress is not None and fresh:
+                    reports.progress.step()
     except KeyboardInterrupt as cause:
         far = f" after {outcomes.total():,} of {len(files):,} files" if len(files) > 1 else ""
         goes_on = "; the same command goes on" if reports.journal is not None else ""
@@ -304,8 +312,8 @@ def _done(
     keep_going: bool,
     workers: Workers,
     reports: Reports,
-) -> Generator[dict[str, Any], None, None]:
-    """The report of each file that is done, in order, when all who want to know were told."""
+) -> Generator[tuple[dict[str, Any], bool], None, None]:
+    """The report of each file, in order, and whether this run did the file."""
     from btfschema.framework.files import AHEAD, map_ordered
 
     journal, failed = reports.journal, False
@@ -340,8 +348,30 @@ def _done(
                 if outcome.error is not None:
                     complain(row["message"], row["file"])
             failed |= row["outcome"] != "ok"
-            reports.add(row, fresh=file not in kept)
-            yield row
+            yield row, file not in kept
+
+
+@contextmanager
+def _stops_held() -> Iterator[None]:
+    """What stops a command waits until this ends, so that all counts are of the same files.
+
+    A blocked signal would not do: a thread that does not block it receives it, and Python runs the
+    handler in this one.
+    """
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    held = {number: old for number, old in before.items() if callable(old)}
+    if threading.current_thread() is not threading.main_thread():
+        held = {}
+    for number in held:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, old in held.items():
+            signal.signal(number, old)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import random
 import re
+import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from screen import interrupted_in_terminal
@@ -14,6 +17,8 @@ from shell import btfschema
 from slow import and_slow
 
 from btfschema import load
+from btfschema.cli import Interrupted
+from btfschema.cli.batch import Reports, run_batch
 
 Kernel = tuple[Path, Path]
 
@@ -62,8 +67,40 @@ def test_an_interrupted_run_says_how_far_it_came(
         assert load(path).base is not None
     assert f"files      {count:>14,}" in text
     noted = len((tmp_path / ".btfschema-run.jsonl").read_text().splitlines()) - 1
-    # The interruption may come after a file was noted, before it was counted.
-    assert count <= noted <= count + 1
+    assert count == noted
+
+
+class _StoppedWhileCounting:
+    """Counts rows, and is interrupted by the second before it is counted."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def add(self, row: dict[str, Any]) -> None:
+        if self.rows == 1:
+            signal.raise_signal(signal.SIGINT)
+        self.rows += 1
+
+
+def test_all_counts_of_an_interrupted_run_are_of_the_same_files() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    summary = _StoppedWhileCounting()
+
+    def work(files: Sequence[str]) -> list[dict[str, Any]]:
+        return [{} for _ in files]
+
+    try:
+        with pytest.raises(Interrupted, match="interrupted after 2 of 3 files"):
+            run_batch(
+                ["a", "b", "c"],
+                work,
+                keep_going=True,
+                report=None,
+                reports=Reports(summary=summary),
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert summary.rows == 2
 
 
 def test_it_promises_nothing_where_nothing_is_kept(kernel: Kernel) -> None:
