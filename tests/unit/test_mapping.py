@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from slow import and_slow
 
 from btfschema import Btf, BtfError, Pipeline, dumps, load
 from btfschema.framework.files import AHEAD, CHUNK, Each, Outcome, map_ordered
@@ -39,32 +41,49 @@ def row(outcome: Outcome[Any, Any]) -> tuple[Any, ...]:
     return outcome.source, dumps(result.btf), base, result.ids, facts, result.diagnostics
 
 
-def executors() -> Iterator[Executor | None]:
-    yield None
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
-    with ProcessPoolExecutor(2) as processes:
-        yield processes
+EXECUTORS: dict[str, Callable[[], AbstractContextManager[Executor | None]]] = {
+    "here": nullcontext,
+    "threads": lambda: ThreadPoolExecutor(2),
+    "processes": lambda: ProcessPoolExecutor(2),
+}
 
 
-def test_all_executors_give_the_same(folder: Path, cloud: Btf, generic: Btf) -> None:
-    """Bases given as files or as containers, results and failures alike, in order."""
-    paths = sorted((folder / "modules").iterdir())
-    pipeline = Pipeline.parse(TEXT)
-    given: list[Any] = [
-        {"base": folder / "cloud", "inputs": {"target": folder / "generic"}},
-        {"base": cloud, "inputs": {"target": generic}},
-    ]
-    seen = []
-    for executor in executors():
-        for bases in given:
-            seen.append([row(one) for one in pipeline.map(paths, executor, **bases)])
-    assert all(rows == seen[0] for rows in seen[1:])
-    assert [one[0] for one in seen[0]] == paths
-    failed = [one for one in seen[0] if isinstance(one[1], type)]
+@pytest.fixture(scope="module")
+def rows_here(folder: Path) -> list[Any]:
+    """What the pipeline makes of each file, here, with bases given as files."""
+    bases: Any = {"base": folder / "cloud", "inputs": {"target": folder / "generic"}}
+    return [row(one) for one in Pipeline.parse(TEXT).map(files(folder), None, **bases)]
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "modules").iterdir())
+
+
+def test_results_and_failures_come_in_order(folder: Path, rows_here: list[Any]) -> None:
+    assert [one[0] for one in rows_here] == files(folder)
+    failed = [one for one in rows_here if isinstance(one[1], type)]
     assert 1 < len(failed) < COUNT / 2
     (broken,) = (one for one in failed if Path(one[0]).stem == "broken")
     assert broken[2].startswith(f"{broken[0]}: truncated BTF header")
+
+
+@pytest.mark.parametrize(
+    ("executor", "loaded"),
+    and_slow(
+        ("processes", False),
+        ("threads", True),
+        slow=[("here", True), ("threads", False), ("processes", True)],
+    ),
+)
+def test_all_executors_give_the_same(
+    folder: Path, cloud: Btf, generic: Btf, rows_here: list[Any], executor: str, loaded: bool
+) -> None:
+    """With bases given as files or as containers."""
+    base, target = (cloud, generic) if loaded else (folder / "cloud", folder / "generic")
+    bases: Any = {"base": base, "inputs": {"target": target}}
+    with EXECUTORS[executor]() as opened:
+        found = Pipeline.parse(TEXT).map(files(folder), opened, **bases)
+        assert [row(one) for one in found] == rows_here
 
 
 def test_results_of_other_processes_are_over_the_callers_bases(folder: Path, cloud: Btf) -> None:
@@ -163,12 +182,13 @@ def inverses(numbers: Sequence[int]) -> list[float]:
     return [inverse(number) for number in numbers]
 
 
+@pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("work", [Each(inverse), inverses])
-def test_what_is_no_failure_is_raised_where_it_happens(work: Any) -> None:
+def test_what_is_no_failure_is_raised_where_it_happens(work: Any, executor: str) -> None:
     """What came before it is told first, and the file is named, whoever does the work."""
     numbers = [*range(1, 2 * CHUNK), 0, 1]
-    for executor in executors():
-        outcomes = map_ordered(work, numbers, executor)
+    with EXECUTORS[executor]() as opened:
+        outcomes = map_ordered(work, numbers, opened)
         for number in numbers[:-2]:
             assert next(outcomes).source == number
         with pytest.raises(ZeroDivisionError) as raised:
