@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import subprocess
+import weakref
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from btfschema import Btf, Builder, dump, loads
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import BtfError, EncodeError, TypeIdError, UnresolvedError
 from btfschema.render.c import Like, c_header, format_c, write_c
+from btfschema.render.c.columns import TypeColumns
 from btfschema.render.show import Viewer
 from btfschema.testing import btfs
 from btfschema.views import (
@@ -525,6 +528,22 @@ def test_the_command_loses_no_type_and_copies_a_bpftool_on_request(file: Path) -
         done = btfschema(file, "--format", "c", "--like", like)
         assert done.stdout == format_c(btf, like=like)
         assert ("FIRST" in done.stdout) == (like in ("7.1", "none"))
+
+
+@pytest.mark.parametrize("like", LIKES)
+@pytest.mark.parametrize("name", ["s", "not a name"])
+def test_what_nobody_uses_any_more_is_gone_at_once(like: Like, name: str) -> None:
+    """C of many modules takes the memory of one, whether the collector runs or not."""
+    base = built(Struct(name, 4, members=(Member("i", INT),)))
+    gc.disable()
+    try:
+        btf = Builder(base=base).build()
+        assert name in format_c(btf, like=like)
+        seen = [weakref.ref(one) for one in (btf, TypeColumns.of(btf))]
+        del btf
+        assert [one() for one in seen] == [None] * len(seen)
+    finally:
+        gc.enable()
 
 
 def test_types_in_id_order(file: Path) -> None:

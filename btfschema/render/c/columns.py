@@ -101,7 +101,8 @@ class TypeColumns:
     :meth:`of` keeps it, with all that is read of it.
 
     Args:
-        btf: the container, which is not kept: a container that keeps this would keep itself.
+        btf: the container. Nothing of it is kept that refers to it: a container that keeps these
+            would keep itself until the garbage collector runs.
 
     Attributes:
         strings: the strings of the whole chain.
@@ -130,7 +131,6 @@ class TypeColumns:
         self.lost: dict[int, str] = {}
         self.told: Sequence[int] | None = None
         self.strings = btf.strings
-        self._chain = btf.chain
         self._schema = btf.kinds
         self.table = table = btf.all_types
         self.count = len(table) + 1
@@ -285,7 +285,7 @@ class TypeColumns:
     @cached_property
     def _is_plain(self) -> bool:
         """Whether no name has a control character, as in all BTF that a compiler wrote."""
-        tables = [each.strings.data for each in self._chain]
+        tables = (each.data for each in self.strings.chain)
         return all(data.translate(None, CONTROLS) == data for data in tables)
 
     def _members(self) -> Members:
