@@ -117,4 +117,6 @@ def worded(error: OSError) -> str:
         return str(error)
     name = error.filename
     where = printable(os.fsdecode(name)) if isinstance(name, str | bytes) else "standard output"
+    if isinstance(error, IsADirectoryError):
+        return f"{where}: this is a directory, where a file is expected"
     return f"{where}: {error.strerror}"

@@ -65,10 +65,22 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True, styled: bool = F
 
 
 def ready(*, err: bool = False) -> None:
-    """Start the pager before the first line for people, where the command has one."""
+    """Start the pager before the first line for people, where the command has one.
+
+    Raises:
+        OSError: the text is for standard output, which is closed.
+    """
+    if not err:
+        _refuse_closed_stdout()
     context = None if err else click.get_current_context(silent=True)
     if context is not None and PAGER in context.meta:
         context.meta[PAGER].start()
+
+
+def _refuse_closed_stdout() -> None:
+    # Python sets it to None (as after a shell's >&-), and print() says nothing then.
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
 
 
 def json_text(value: Any, *, pretty: bool = False) -> str:
@@ -93,8 +105,6 @@ def stdout() -> BinaryIO:
     Raises:
         OSError: it is closed.
     """
-    if sys.stdout is None:
-        raise OSError("standard output is closed")
     ready()
     # What was printed before comes first.
     sys.stdout.flush()
@@ -149,8 +159,7 @@ def binary_stdout(*, asked: bool) -> BinaryIO:
         click.UsageError: it is a terminal, and was not asked for.
         OSError: it is closed.
     """
-    if sys.stdout is None:
-        raise OSError("standard output is closed")
+    _refuse_closed_stdout()
     if not asked and sys.stdout.isatty():
         raise click.UsageError(
             "the output is binary and would go to a terminal: "
@@ -190,8 +199,7 @@ def output_stream(path: str) -> Iterator[TextIO]:
         OSError: it can't be written; what was there is unchanged.
     """
     if path == DASH:
-        if sys.stdout is None:
-            raise OSError("standard output is closed")
+        _refuse_closed_stdout()
         yield sys.stdout
         sys.stdout.flush()
         return

@@ -104,6 +104,7 @@ def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
         (["dump", "{base}", "--id", "99"], 1, "type id 99 is past the last id 15"),
         (["dump", "{base}", "--ext"], 1, "no .BTF.ext section"),
         (["info", "{cut}"], 1, "truncated BTF"),
+        (["info", "/"], 1, "/: this is a directory, where a file is expected"),
         (["dump", "{base}", "--kind", "structt"], 2, "Did you mean STRUCT?"),
         (["dump", "{base}", "--format", "raw", "--pretty"], 2, "does not go with"),
         (["dump", "{base}", "--ext", "--id", "1"], 2, "does not go with"),
@@ -134,6 +135,15 @@ def test_a_closed_pipe_ends_quietly(files: Files) -> None:
         os.close(writing)
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("command", ["show list_head", "info", "list --limit 3", "dump"])
+def test_a_closed_standard_output_is_an_error(files: Files, command: str) -> None:
+    """Python leaves out what is printed to it, and scripts would take nothing for an answer."""
+    words = [sys.executable, "-m", "btfschema", *command.split(), str(files["vmlinux"])]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *words], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"btfschema: standard output is closed\n"
 
 
 def test_a_lone_header_is_an_empty_result(tmp_path: Path, files: Files) -> None:
