@@ -13,7 +13,7 @@ from typing import Any
 from attrs import define, field
 
 from btfschema.questions.columns import Numbers, Table, arrow
-from btfschema.sources.files import atomic_write
+from btfschema.sources.files import alone_in, atomic_write
 
 __all__ = ["Dataset", "SqliteFile", "csv_bytes", "kernel_release", "parquet_bytes"]
 
@@ -139,7 +139,7 @@ class Dataset:
     """A directory of Parquet or CSV files, partitioned by kernel as Hive does it.
 
     ``FOLDER/types/kernel=6.12.1/part-0.parquet``; what is added later gets files of its own, so
-    that no file is ever replaced.
+    that no file is ever replaced, not even by another process that adds to the same directory.
 
     Attributes:
         folder: the directory.
@@ -188,6 +188,7 @@ class Dataset:
             data = b"".join(rows)
         folder = self.folder / name / f"{PARTITION}={kernel}"
         folder.mkdir(parents=True, exist_ok=True)
-        taken = [int(one.stem[5:]) for one in folder.glob("part-*") if one.stem[5:].isdigit()]
-        number = max(taken, default=-1) + 1
-        atomic_write(folder / f"part-{number}.{self.form}", data)
+        with alone_in(folder):
+            taken = [int(one.stem[5:]) for one in folder.glob("part-*") if one.stem[5:].isdigit()]
+            number = max(taken, default=-1) + 1
+            atomic_write(folder / f"part-{number}.{self.form}", data)

@@ -15,7 +15,15 @@ from attrs import frozen
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["Content", "FileId", "atomic_stream", "atomic_write", "atomic_write_all", "identity"]
+__all__ = [
+    "Content",
+    "FileId",
+    "alone_in",
+    "atomic_stream",
+    "atomic_write",
+    "atomic_write_all",
+    "identity",
+]
 
 Content = bytes | bytearray | memoryview
 StrPath = str | os.PathLike[str]
@@ -104,6 +112,29 @@ def atomic_write_all(contents: Mapping[Path, Content], *, like: StrPath | None =
     finally:
         for temporary, _ in renames:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in a block like this for a directory, and keep others out.
+
+    For writers that choose a new name from those that are taken. The lock ends with the process; on
+    systems without ``flock`` there is none.
+
+    Raises:
+        OSError: the directory can't be opened.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,16 @@ def test_csv_dataset_grows_and_replaces_nothing(tmp_path: Path) -> None:
     files = sorted((tmp_path / "types" / "kernel=6.1").iterdir())
     assert [file.name for file in files] == ["part-0.csv", "part-1.csv"]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_runs_at_the_same_time_replace_nothing_of_each_other(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(40):
+            dataset = Dataset(tmp_path, "csv")
+            dataset.add({"types": tables_of(every_kind(), str(number), "6.1")["types"]}, "6.1")
+            pool.submit(dataset.close)
+    files = sorted((tmp_path / "types" / "kernel=6.1").iterdir())
+    assert sorted(int(file.stem[5:]) for file in files) == list(range(40))
 
 
 @pytest.mark.parametrize(
