@@ -33,8 +33,6 @@ __all__ = [
 ]
 
 KERNELS = (*BTF_SUFFIXES, *PACKAGE_SUFFIXES, "vmlinux", ".itb")
-# How kernels' names begin in /boot and in build trees.
-NAMES = ("vmlinux", "vmlinuz", "Image", "zImage", "uImage", "fitImage", "boot.img")
 
 
 @frozen
@@ -80,6 +78,8 @@ def kernels_of(
     Raises:
         click.UsageError: there is none, one is given twice, or modules belong to none of them.
     """
+    from btfschema.sources.identity import is_kernel_name
+
     names: dict[str, str] = {}
     if not targets and not trees:
         targets = running_kernel(f"give {given}, or --all DIR")
@@ -92,7 +92,7 @@ def kernels_of(
             below.sort()
             for one in sorted(files):
                 path = os.path.join(folder, one)  # noqa: PTH118
-                if (one.endswith(KERNELS) or one.startswith(NAMES)) and not is_special(path):
+                if (one.endswith(KERNELS) or is_kernel_name(one)) and not is_special(path):
                     names.setdefault(path, os.path.relpath(path, tree))
     if not names:
         raise click.UsageError(f"no kernels below {', '.join(trees)}")

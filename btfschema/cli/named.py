@@ -21,8 +21,6 @@ FILES = (
     *(".btf", ".base", ".ko", ".o", ".bpf", ".elf", ".so", ".bin", ".img"),
     *(".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".tar"),
 )
-# "vmlinux-6.12" is a file, although nothing ends so.
-KERNELS = ("vmlinux", "vmlinuz", "bzImage", "Image")
 # Types that an error names.
 LISTED = 8
 GLOB = re.compile(r"[*?]")
@@ -61,7 +59,10 @@ def split_arguments(arguments: Sequence[str]) -> tuple[tuple[str, ...], str | No
 
 def _is_file(text: str) -> bool:
     """Whether an argument is a file, or looks like one that is not there."""
-    if text == "-" or "/" in text or Path(text).is_file() or text.startswith(KERNELS):
+    from btfschema.sources.identity import is_kernel_name
+
+    # "vmlinux-6.12" is a file, although nothing ends so.
+    if text == "-" or "/" in text or Path(text).is_file() or is_kernel_name(text):
         return True
     return "." in text[1:] and text.endswith(FILES)
 

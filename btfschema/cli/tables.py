@@ -158,9 +158,9 @@ class _Failures:
 
 
 def _kernel(path: str, kernel: str | None) -> str:
-    from btfschema.questions.writing import kernel_release
+    from btfschema.sources.identity import path_release
 
-    return kernel if kernel is not None else kernel_release(path)
+    return kernel if kernel is not None else path_release(path) or ""
 
 
 def _write_database(opened: Iterable[tuple[str, Btf]], output: str, kernel: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,29 +14,12 @@ from attrs import define, field
 from btfschema.questions.columns import Numbers, Table, arrow
 from btfschema.sources.files import alone_in, atomic_write
 
-__all__ = ["Dataset", "SqliteFile", "csv_bytes", "kernel_release", "parquet_bytes"]
+__all__ = ["Dataset", "SqliteFile", "csv_bytes", "parquet_bytes"]
 
 # Rows of a table that a dataset holds before it writes a file.
 ROWS_A_FILE = 1 << 20
 PARTITION = "kernel"
 UNKNOWN_KERNEL = "unknown"
-
-_RELEASE = re.compile(r"(?<![\w.])\d+\.\d+(?:\.\d+)?(?:[-+~][\w.+~-]*)?(?![\w.])")
-
-
-def kernel_release(path: str) -> str:
-    """The kernel release that a path names, such as ``6.12.1-amd64``, or "".
-
-    It is the last part of the path that looks like one: ``/lib/modules/RELEASE/...``,
-    ``vmlinux-RELEASE``.
-    """
-    for part in reversed(Path(path).parts):
-        name = re.sub(r"\.(ko|btf|gz|xz|zst|debug)(?=\.|$)", "", part)
-        name = re.sub(r"^(vmlinux|vmlinuz|bzImage|Image|config|btf)-", "", name)
-        found = _RELEASE.search(name)
-        if found and found.start() == 0:
-            return found[0]
-    return ""
 
 
 def csv_bytes(table: Table, *, header: bool = True) -> bytes:

@@ -18,18 +18,21 @@ __all__ = [
     "banner_release",
     "build_id",
     "bzimage_release",
+    "is_kernel_name",
     "module_release",
     "named_release",
+    "path_release",
 ]
 
 # As uname -r gives it: UTS_RELEASE has at most 64 characters.
 RELEASE = re.compile(rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}")
 BANNER = re.compile(rb"Linux version (" + RELEASE.pattern + rb") \(")
 # How the names of kernels' files begin, and of boot images of all sorts.
-KERNEL_NAMES = r"vmlinu[xz]|[uz]?Image"
+KERNEL_NAMES = r"vmlinu[xz]|(?:bz|[uz])?Image"
 BOOT_NAMES = KERNEL_NAMES + r"|fitImage|boot(?=\.img)"
+BOOT_NAME = re.compile(BOOT_NAMES)
 KERNEL = re.compile(rf"^(?:{KERNEL_NAMES})-")
-ARCHIVE = re.compile(r"\.btf(?:\.tar)?(?:\.(?:gz|xz|zst))?$")
+ARCHIVE = re.compile(r"\.(?:btf|debug)(?:\.tar)?(?:\.(?:gz|xz|zst))?$")
 PACKAGE = re.compile(
     r"(?:linux-image(?:-unsigned)?-([^_]+)_.*\.deb|kernel(?:-core|-default)?-([^/]+)\.rpm)"
 )
@@ -77,6 +80,11 @@ def banner_release(data: bytes | memoryview) -> str | None:
     return match[1].decode("ascii") if match else None
 
 
+def is_kernel_name(name: str) -> bool:
+    """Whether a file's name begins as those of kernels and of boot images do."""
+    return BOOT_NAME.match(name) is not None
+
+
 def named_release(name: str) -> str | None:
     """The release that a file is called by, as ``6.12.0.btf`` in BTFHub's archive, or a package."""
     title = name.rpartition("/")[2]
@@ -85,6 +93,11 @@ def named_release(name: str) -> str | None:
     title = ARCHIVE.sub("", title)
     match = RELEASE.fullmatch(title.encode("utf-8", "replace"))
     return match[0].decode("ascii") if match else None
+
+
+def path_release(path: str) -> str | None:
+    """The release in a path: of the file's name, or else of the nearest directory that has one."""
+    return next(filter(None, map(named_release, reversed(path.split("/")))), None)
 
 
 def build_id(notes: bytes, byteorder: ByteOrder) -> str | None:

@@ -163,3 +163,20 @@ def test_any_bytes_are_read(data: bytes, order: ByteOrder) -> None:
     assert all(one is None or bytes.fromhex(one) in data for one in found)
     release = identity.module_release(b"vermagic=" + data)
     assert release is None or data.startswith(release.encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "release"),
+    [
+        ("/lib/modules/6.12.1-amd64/kernel/fs/xfs.ko.xz", "6.12.1-amd64"),
+        ("boot/vmlinuz-6.1.0-13-amd64", "6.1.0-13-amd64"),
+        ("5.15.0-1019.btf", "5.15.0-1019"),
+        ("usr/lib/debug/boot/vmlinux-6.1.0-13-amd64.debug", "6.1.0-13-amd64"),
+        ("linux-image-6.12.41-amd64_6.12.41-1_amd64.deb", "6.12.41-amd64"),
+        ("bzImage-6.9", "6.9"),
+        ("8021q.btf", None),
+        ("vmlinux", None),
+    ],
+)
+def test_kernel_releases_in_paths(path: str, release: str | None) -> None:
+    assert identity.path_release(path) == release

@@ -20,7 +20,6 @@ from btfschema.cli import cli
 from btfschema.errors import EncodeError
 from btfschema.questions import Dataset, SqliteFile, csv_bytes, from_tables, tables_of
 from btfschema.questions.tables import TABLES
-from btfschema.questions.writing import kernel_release
 from btfschema.testing import btfs, split_btfs
 
 
@@ -202,20 +201,6 @@ def test_runs_at_the_same_time_replace_nothing_of_each_other(tmp_path: Path) -> 
             pool.submit(dataset.close)
     files = sorted((tmp_path / "types" / "kernel=6.1").iterdir())
     assert sorted(int(file.stem[5:]) for file in files) == list(range(40))
-
-
-@pytest.mark.parametrize(
-    ("path", "release"),
-    [
-        ("/lib/modules/6.12.1-amd64/kernel/fs/xfs.ko.xz", "6.12.1-amd64"),
-        ("boot/vmlinuz-6.1.0-13-amd64", "6.1.0-13-amd64"),
-        ("5.15.0-1019.btf", "5.15.0-1019"),
-        ("8021q.btf", ""),
-        ("vmlinux", ""),
-    ],
-)
-def test_kernel_releases_in_paths(path: str, release: str) -> None:
-    assert kernel_release(path) == release
 
 
 class TestArrow:
