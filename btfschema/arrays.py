@@ -38,6 +38,8 @@ Words = npt.NDArray[np.uint32]
 def bounds_of(counts: npt.ArrayLike) -> Index:
     """The bounds of parts of these sizes."""
     sizes = np.asarray(counts, np.int64)
+    if len(sizes) == 1:
+        return np.array((0, sizes[0]), np.int64)
     bounds = np.zeros(len(sizes) + 1, np.int64)
     sizes.cumsum(out=bounds[1:])
     return bounds

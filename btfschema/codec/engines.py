@@ -294,7 +294,7 @@ def encode(image: Image, *, engine: Engine = "bulk") -> bytes:
         header = canonical_header(
             header.byteorder, len(types), len(strings), len(image.layout or ())
         )
-        frame = bytes(header.hdr_len + header.type_len + header.layout_len + header.str_len)
+        return b"".join((header.build(), types, layout, strings))
     blob = bytearray(frame)
     start = header.build()
     blob[: len(start)] = start

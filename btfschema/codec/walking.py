@@ -13,10 +13,9 @@ costs a step for each record.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 
 from btfschema.arrays import Index, Words
 from btfschema.schema.plan import ENDLESS, HEADER_WORDS, INFO_WORD, KIND_SHIFT, VLEN_MASK, Plan
@@ -45,10 +44,14 @@ def index_records(words: Words, plan: Plan, section_bounds: Index | None = None)
     bounds = [0, len(words)] if section_bounds is None else section_bounds.tolist()
     # One more, for walkers to mark that have nothing to mark.
     marks = bytearray(len(words) + 1)
-    many = len(words) > max(FEWEST * DISTANCE, HEADER_WORDS)
-    walks = _walks(words, plan, marks, bounds) if many else _Walks(sorted({*bounds, len(words)}))
-    # Of a small file all lengths are worked out, of a large one those that are asked for.
-    lengths = _Lengths(words, plan) if many else sizes_of(words[INFO_WORD.word :], plan).data
+    if len(words) <= max(FEWEST * DISTANCE, HEADER_WORDS):
+        # Of a small file all lengths are worked out, of a large one those that are asked for.
+        sizes = sizes_of(words[INFO_WORD.word :], plan).data
+        for start, end in pairwise(bounds):
+            _step(start, end, sizes, marks)
+        return np.frombuffer(marks, np.bool_, len(words)).nonzero()[0]
+    walks = _walks(words, plan, marks, bounds)
+    lengths = _Lengths(words, plan)
     part = 0
     for start, end in pairwise(bounds):
         at = start
@@ -56,6 +59,24 @@ def index_records(words: Words, plan: Plan, section_bounds: Index | None = None)
             at = _follow(at, end, part, walks, lengths, marks)
             part += 1
     return np.frombuffer(marks, np.bool_, len(words)).nonzero()[0]
+
+
+def _step(at: int, end: int, lengths: memoryview, marks: bytearray) -> None:
+    """Go through a section without walkers, and mark where its records start.
+
+    Args:
+        at: where the section starts.
+        end: where it ends.
+        lengths: of the records, by place.
+        marks: by place.
+    """
+    last = end - HEADER_WORDS
+    while at <= last:
+        marks[at] = 1
+        at += lengths[at]
+    # Where less is left than any record has, the last one starts, and does not fit.
+    if at < end:
+        marks[at] = 1
 
 
 def sizes_of(infos: Words, plan: Plan) -> Words:
@@ -92,11 +113,13 @@ class _Walks:
     """
 
     firsts: list[int]
-    exits: list[int] = field(factory=list)
-    guesses: list[int] = field(factory=list)
+    exits: list[int]
+    guesses: list[int]
 
 
-def _follow(at: int, end: int, part: int, walks: _Walks, lengths: Any, marks: bytearray) -> int:
+def _follow(
+    at: int, end: int, part: int, walks: _Walks, lengths: _Lengths, marks: bytearray
+) -> int:
     """Follow the path through one part, and leave marks where its records start, and no others.
 
     Args:
@@ -111,7 +134,7 @@ def _follow(at: int, end: int, part: int, walks: _Walks, lengths: Any, marks: by
         Where the path leaves the part.
     """
     first, border = walks.firsts[part], walks.firsts[part + 1]
-    guess = walks.guesses[part] if walks.guesses else border
+    guess = walks.guesses[part]
     last = end - HEADER_WORDS
     own: list[int] = []
     while at < border and not (marks[at] and at > guess):

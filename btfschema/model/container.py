@@ -164,6 +164,8 @@ class Btf(Lookups):
     @cached_property
     def all_types(self) -> TypeTable:
         """The records of the whole chain as one table: the type with id i is row i - 1."""
+        if self.base is None:
+            return self.types
         return Joined.of([btf.types for btf in self.chain]).types
 
     def __len__(self) -> int:

@@ -29,7 +29,9 @@ def check_references(*btfs: Btf) -> None:
         DecodeError: one does not; of several such containers this tells of one.
         MissingBaseError: one does not, or the strings start like a split's, and there is no base.
     """
-    fresh = [btf for btf in btfs if not notes(btf, check_references)]
+    # By identity: to compare two containers takes longer than to check them.
+    several = {id(btf): btf for btf in btfs}.values()
+    fresh = [btf for btf in several if not notes(btf, check_references)]
     for portion in portions(fresh, [len(btf.types.words) for btf in fresh]):
         _check_together(portion)
         for btf in portion:
@@ -54,7 +56,7 @@ def _check_together(btfs: Sequence[Btf]) -> None:
         (Role.STRING_OFFSET, "string offset", [max(btf.strings.end, 1) for btf in btfs]),
     ):
         # Compared with every word: cheaper than to look for the few that have the role.
-        highest = np.minimum(np.array(limits) - 1, U32_MAX).astype(np.uint32)
+        highest = np.array([min(limit - 1, U32_MAX) for limit in limits], np.uint32)
         # One number for a container alone: as many of it as there are words take longer to write
         # than to compare.
         wrong = types.words > (highest.repeat(sizes) if len(btfs) > 1 else highest[0])

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btfschema.schema.plan import ROLE_CODES
+from btfschema.schema.roles import Role
+
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
 
@@ -32,11 +35,12 @@ def suspect_base(btf: Btf) -> str | None:
     strings, types = btf.strings, btf.types
     if btf.base is None or btf.ext is not None or not strings.data:
         return None
-    offsets = types.words[types.string_positions]
     # Some writers begin any string section with the empty string.
     first = strings.start + (1 if strings.data[0] == 0 else 0)
-    if (offsets == first).any():
+    at = (types.words == first).nonzero()[0]
+    if (types.roles.take(at) == ROLE_CODES[Role.STRING_OFFSET]).any():
         return None
+    offsets = types.words[types.string_positions]
     named = offsets[offsets > 0]
     inside = 0
     for table in strings.chain:

@@ -228,7 +228,8 @@ class StringTable:
     @cached_property
     def ends(self) -> npt.NDArray[np.int64]:
         """Where each entry ends, one past its NUL, in bytes of ``data``."""
-        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == 0) + 1
+        ends: npt.NDArray[np.int64] = (np.frombuffer(self.data, np.uint8) == 0).nonzero()[0] + 1
+        return ends
 
     @cached_property
     def eights(self) -> npt.NDArray[np.uint64]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index, Words, ranges, read_only
+from btfschema.arrays import Index, Mask, Words, ranges, read_only
 from btfschema.errors import TypeIdError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
@@ -179,8 +179,10 @@ class TypeTable:
     def rows_of(self, *kinds: int) -> Index:
         """The rows that have one of these kinds."""
         if len(kinds) == 1:
-            return np.flatnonzero(self.kinds == kinds[0])
-        return np.flatnonzero(kind_mask(kinds).take(self.kinds))
+            chosen: Mask = self.kinds == kinds[0]
+        else:
+            chosen = kind_mask(kinds).take(self.kinds)
+        return chosen.nonzero()[0]
 
     def named(self, names: str | Iterable[str]) -> npt.NDArray[np.bool_]:
         """Whether each type has one of these names: a mask over the rows.
@@ -245,12 +247,12 @@ class TypeTable:
 
     def positions(self, role: Role, rows: Index | None = None) -> Index:
         """The words that have ``role``, in file order: of all types, or of some rows'."""
-        mask = self.roles == ROLE_CODES[role]
+        mask: Mask = self.roles == ROLE_CODES[role]
         if rows is not None:
             chosen = np.zeros(len(self), np.bool_)
             chosen[rows] = True
             mask &= np.repeat(chosen, self.ends - self.starts)
-        return np.flatnonzero(mask)
+        return mask.nonzero()[0]
 
     def _all_elements(self) -> tuple[npt.NDArray[np.uint8], Index]:
         """The kind that each repeated struct belongs to, and the word at which it starts."""

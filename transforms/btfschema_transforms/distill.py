@@ -76,7 +76,7 @@ def distill_many(btfs: Sequence[Btf], strings: Sharing = "whole") -> list[tuple[
     for btf in btfs:
         require_base(btf, "distill")
         refuse_opaque(btf)
-    check_references(*dict.fromkeys(part for btf in btfs for part in btf.chain))
+    check_references(*(part for btf in btfs for part in btf.chain))
     found: list[tuple[Btf, IdMap]] = []
     # Whatever its neighbours are, a result is read with the schema of what it was made from.
     for _, alike in groupby(btfs, lambda btf: (id(btf.base), id(btf.types.plan))):

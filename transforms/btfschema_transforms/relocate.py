@@ -100,7 +100,7 @@ def _relocated(
     # All at once, as far as it has not been done; if something is wrong, whose it is comes out
     # below.
     with suppress(DecodeError):
-        check_references(*dict.fromkeys(part for split in splits for part in split.chain))
+        check_references(*(part for split in splits for part in split.chain))
     for number, split in enumerate(splits):
         try:
             _require_suitable(split, target, policy)
