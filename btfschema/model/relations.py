@@ -235,10 +235,8 @@ class Relations:
     def _every(self) -> tuple[Index, Index]:
         """All references: where those of each id start, and what they lead to."""
         types = self._types
-        positions = types.type_id_positions
-        starts = np.searchsorted(positions, np.append(types.starts, len(types.words)))
-        targets = types.words[positions].astype(np.int64)
-        return starts, targets
+        targets = types.words[types.type_id_positions].astype(np.int64)
+        return types.reference_bounds, targets
 
     @cached_property
     def _referrers(self) -> Edges:

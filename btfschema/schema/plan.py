@@ -247,6 +247,8 @@ class Plan:
         role_words: of the words before the elements that have a role in some kind, the index in
             the record and, by kind, the role's code (``ROLE_CODES``).
         element_role_words: the same for the words of an element, counted from its own start.
+        references: how many type ids stand before the elements, by kind.
+        element_references: and how many in each element.
     """
 
     schema: Kinds
@@ -257,6 +259,8 @@ class Plan:
     opaque: tuple[int, ...] = field(init=False)
     role_words: RoleWords = field(init=False)
     element_role_words: RoleWords = field(init=False)
+    references: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
+    element_references: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         count = 1 << KIND_WIDTH
@@ -276,6 +280,14 @@ class Plan:
         object.__setattr__(self, "opaque", opaque)
         object.__setattr__(self, "role_words", self._codes(KindPlan.words_with))
         object.__setattr__(self, "element_role_words", self._codes(KindPlan.element_words_with))
+        for name, words_of in (
+            ("references", KindPlan.words_with),
+            ("element_references", KindPlan.element_words_with),
+        ):
+            counts = np.zeros(count, np.int64)
+            for number, plan in self.kinds.items():
+                counts[number] = len(words_of(plan, Role.TYPE_ID))
+            object.__setattr__(self, name, read_only(counts))
 
     def _codes(self, words_of: Callable[[KindPlan, Role], tuple[int, ...]]) -> RoleWords:
         codes: dict[int, np.ndarray[Any, np.dtype[np.uint8]]] = {}

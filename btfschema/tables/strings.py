@@ -242,6 +242,11 @@ class StringTable:
         Raises:
             IndexError: an offset is past the end of the strings.
         """
+        if self.base is None:
+            alone: npt.NDArray[np.bool_] = (
+                np.frombuffer(self.data or b"\0", np.uint8).take(offsets) == 0
+            )
+            return alone
         found = np.zeros(len(offsets), np.bool_)
         for table in self.chain:
             here = offsets >= table.start

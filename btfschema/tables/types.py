@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index, Mask, Words, ranges, read_only
+from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only
 from btfschema.errors import TypeIdError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
@@ -272,6 +272,17 @@ class TypeTable:
     def type_id_positions(self) -> Index:
         """Every word that holds a type id, in file order."""
         return read_only(self.positions(Role.TYPE_ID))
+
+    @cached_property
+    def reference_bounds(self) -> Index:
+        """Where the type ids of each record start in :attr:`type_id_positions`, and the last's end.
+
+        Counted from kinds and vlens, as there are several times as many words as records.
+        """
+        counts = self.plan.element_references.take(self.kinds)
+        counts *= self.vlens
+        counts += self.plan.references.take(self.kinds)
+        return read_only(bounds_of(counts))
 
     @cached_property
     def string_positions(self) -> Index:

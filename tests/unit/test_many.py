@@ -220,6 +220,22 @@ class TestRelocating:
             nowhere = relocate_many(mixed, tiny(), policy)  # type: ignore[arg-type]
             assert {type(one) for one in nowhere} == {MatchError}
 
+    def test_bases_that_are_not_distilled_beside_one_that_is(self) -> None:
+        """Several splits share one, and one has no strings where its neighbour's are named."""
+        target = built(views.Int("int", 4))
+        nameless = built(views.Struct("", 4))
+        nameless = Btf.assemble(nameless.types, b"", like=nameless, base=None)
+        good, bad = built(views.Int("int", 4)), small_base()
+        over = [bad, nameless, good, bad, good, built(views.Int("int", 4)), nameless]
+        splits = [built(views.Const(1), base=base) for base in over]
+        for some in (splits, splits[:2], splits[1:2]):
+            together = relocate_many(some, target)
+            alone = [outcome(relocate, one, target) for one in some]
+            assert list(map(said_by, together)) == list(map(said_by, alone))
+            found = [one.type_id if isinstance(one, PassError) else 0 for one in together]
+            expected = {id(bad): 3, id(nameless): 1}
+            assert found == [expected.get(id(one.base), 0) for one in some]
+
     @pytest.mark.parametrize("policy", ["strict", "kernel"])
     def test_real_modules(
         self, cloud: Btf, generic: Btf, modules: dict[str, bytes], policy: Policy

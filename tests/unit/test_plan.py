@@ -71,6 +71,9 @@ class TestDerived:
         table = every_kind().types
         one_by_one = [ref for row in range(len(table)) for ref in table.references(row)]
         assert table.words[table.type_id_positions].tolist() == one_by_one
+        counts = [len(table.references(row)) for row in range(len(table))]
+        assert np.diff(table.reference_bounds).tolist() == counts
+        assert table.reference_bounds[0] == 0
 
     def test_element_dtype_is_that_of_the_struct(self) -> None:
         dtype = plan_of().kinds[Kind.STRUCT].element_dtype

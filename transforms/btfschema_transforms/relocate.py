@@ -11,14 +11,13 @@ import numpy as np
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, distinct, sizes_of, spread
+from btfschema.arrays import Index, Mask, bounds_of, distinct, parts_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
 from btfschema.schema import kind_mask, parts_of_plan
 from btfschema.tables import IdMap, Joined, StringTable, portions
 from btfschema_transforms.references import refuse_opaque
-from btfschema_transforms.relocation.bases import named
 from btfschema_transforms.relocation.explain import explain, report
 from btfschema_transforms.relocation.rebasing import (
     offsets_within,
@@ -85,11 +84,16 @@ def relocate_many(
     """
     found: list[Relocated | BtfError] = []
     # Whatever its neighbours are, a result is read with the schema of what it was made from.
-    for _, alike in groupby(splits, lambda split: id(split.types.plan)):
+    for _, alike in groupby(splits, _schemas):
         group = list(alike)
         for portion in portions(group, [len(split.types.words) for split in group]):
             found += _relocated(portion, target, policy, original)
     return found
+
+
+def _schemas(split: Btf) -> tuple[int, int]:
+    """What tells the schemas of a split and of its base from those of its neighbours."""
+    return id(split.types.plan), id(split.base.kinds) if split.base is not None else 0
 
 
 def _relocated(
@@ -101,30 +105,48 @@ def _relocated(
     # below.
     with suppress(DecodeError):
         check_references(*(part for split in splits for part in split.chain))
+    below: dict[int, Btf] = {}
     for number, split in enumerate(splits):
         try:
-            _require_suitable(split, target, policy)
+            below[number] = _base_of(split, target)
+        except BtfError as error:
+            refused[number] = error
+    if not below:
+        return [refused[number] for number in range(len(splits))]
+    # Each base is looked at once: one that is no distilled base may be large, and that of many.
+    several = {id(base): base for base in below.values()}
+    bases = _Bases.of(list(several.values()))
+    unfit = dict(zip(several, bases.unfit(), strict=True))
+    for number, base in below.items():
+        try:
+            _require_distilled(splits[number], unfit[id(base)])
+            if policy == "kernel":
+                _require_alone(base, "distilled base")
+                _require_alone(target, "target")
         except BtfError as error:
             refused[number] = error
     sound = [number for number in range(len(splits)) if number not in refused]
     found: dict[int, Relocated | BtfError] = {**refused}
     if sound:
-        work = _Work.of([splits[number] for number in sound], target, policy)
+        if len(sound) < len(splits) or len(several) < len(splits):
+            bases = _Bases.of([below[number] for number in sound])
+        work = _Work.of([splits[number] for number in sound], bases, target, policy)
         found |= zip(sound, work.results(original), strict=True)
     return [found[number] for number in range(len(splits))]
 
 
-def _require_suitable(split: Btf, target: Btf, policy: Policy) -> None:
-    """What a split, its base and the target must be before anything is looked up."""
+def _base_of(split: Btf, target: Btf) -> Btf:
+    """The base of a split that can be read, rewritten and put over the target."""
     check_references(*split.chain, *target.chain)
     base = require_base(split, "relocate")
     require_same_byteorder(split, target)
     refuse_opaque(split)
-    # Only named types of the six kinds, as libbpf has it.
-    fit = kind_mask(parts_of_plan(base.types.plan).distilled)
-    good = fit.take(base.all_types.kinds) & named(base)
-    if not good.all():
-        type_id = int(np.argmin(good)) + 1
+    return base
+
+
+def _require_distilled(split: Btf, type_id: int) -> None:
+    """Refuse a split whose base holds a type, with this id if any, that no distilled base holds."""
+    if type_id:
         raise PassError(
             f"the base is not a distilled one: it holds {split.describe(type_id)}, and a distilled "
             "base holds named INT, FLOAT, ENUM, FWD, STRUCT and UNION only",
@@ -132,9 +154,6 @@ def _require_suitable(split: Btf, target: Btf, policy: Policy) -> None:
             got=split.describe(type_id),
             expected="a distilled base, as distill makes it",
         )
-    if policy == "kernel":
-        _require_alone(base, "distilled base")
-        _require_alone(target, "target")
 
 
 def _require_alone(btf: Btf, what: str) -> None:
@@ -145,6 +164,50 @@ def _require_alone(btf: Btf, what: str) -> None:
             got="split BTF",
             expected="stand-alone BTF",
         )
+
+
+@frozen(eq=False)
+class _Bases:
+    """Bases that were distilled, or may have been.
+
+    Attributes:
+        types: theirs, those of their own bases included.
+        owners: by row of these, the number of the base.
+        strings: where the strings of each base start when all are counted through.
+        texts: all the strings.
+        names: by row, where the name starts in the texts.
+    """
+
+    types: Joined
+    owners: Index
+    strings: Index
+    texts: StringTable
+    names: Index
+
+    @classmethod
+    def of(cls, bases: Sequence[Btf]) -> _Bases:
+        """Of some bases, at least one."""
+        types = Joined.of([base.all_types for base in bases])
+        data = [b"".join([part.strings.data for part in base.chain]) for base in bases]
+        # One more NUL, so that the offset 0 of a last base without strings can be looked at.
+        texts = StringTable(b"".join([*data, b"\0"]))
+        owners, strings = spread(types.rows), bounds_of(list(map(len, data)))
+        return cls(types, owners, strings, texts, types.types.name_offs + strings.take(owners))
+
+    def unfit(self) -> list[int]:
+        """For each base the id of its first type that no distilled base holds, or 0."""
+        types = self.types.types
+        # Only named types of the six kinds, as libbpf has it.
+        wrong = ~kind_mask(parts_of_plan(types.plan).distilled).take(types.kinds)
+        wrong |= self.texts.empty(self.names)
+        # No name is in a base without strings, whatever follows in those of the next.
+        wrong |= (sizes_of(self.strings) == 0).take(self.owners)
+        found = [0] * len(self.types)
+        if wrong.any():
+            for number, part in enumerate(parts_of(self.types.rows)):
+                rows = wrong[part].nonzero()[0]
+                found[number] = int(rows[0]) + 1 if len(rows) else 0
+        return found
 
 
 @frozen(eq=False)
@@ -174,20 +237,15 @@ class _Work:
     matches: Index
 
     @classmethod
-    def of(cls, splits: Sequence[Btf], target: Btf, policy: Policy) -> _Work:
+    def of(cls, splits: Sequence[Btf], bases: _Bases, target: Btf, policy: Policy) -> _Work:
         """Look for all matches."""
-        chains = [require_base(split, "relocate").chain for split in splits]
-        bases = Joined.of([chain[-1].all_types for chain in chains])
-        owners = spread(bases.rows)
-        data = [b"".join([part.strings.data for part in chain]) for chain in chains]
-        strings = bounds_of(list(map(len, data)))
-        texts = StringTable(b"".join(data))
-        names = texts.names(bases.types.name_offs + strings.take(owners))
+        types, owners = bases.types, bases.owners
+        names = bases.texts.names(bases.names)
         held = Embeddings.of(splits, policy)
-        embedded = held.mask.take(_ids_of_bases(held, bases, owners))
-        wanted = WantedTypes.of(bases, names, embedded, policy)
+        embedded = held.mask.take(_ids_of_bases(held, types, owners))
+        wanted = WantedTypes.of(types, names, embedded, policy)
         matches = wanted.matches(target_of(target), policy)
-        return cls(splits, target, policy, held, bases, owners, strings, wanted, matches)
+        return cls(splits, target, policy, held, types, owners, bases.strings, wanted, matches)
 
     def results(self, original: Btf | None) -> list[Relocated | BtfError]:
         """What becomes of each split."""

@@ -157,7 +157,7 @@ class Embeddings:
         ids = bounds_of([split.end_id for split in splits])
         types = own.types
         positions = types.type_id_positions
-        rows = spread(positions.searchsorted(np.append(types.starts, len(types.words))))
+        rows = spread(types.reference_bounds)
         by_value = holders(types.plan, policy).take(types.kinds).take(rows)
         rows, positions = rows[by_value], positions[by_value]
         owners = np.arange(len(splits)).repeat(own.counts(positions))
