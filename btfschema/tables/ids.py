@@ -7,7 +7,7 @@ at all, so that a map over a kernel's 110,000 base types takes a few dozen numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -154,6 +154,17 @@ class IdMap:
         keep = np.ones((len(starts), 2), np.bool_)
         keep[:, 1] = bounds[:, 1] != nexts
         return cls(count, bounds[keep], to[keep])
+
+    @classmethod
+    def deferred(cls, count: int, target_end: int, work: Callable[[], IdMap]) -> IdMap:
+        """A map whose runs are worked out when somebody looks at them.
+
+        Args:
+            count: ids of the input.
+            target_end: one past the highest target.
+            work: makes the map; called once, and held to the two numbers.
+        """
+        return _Deferred.of(count, target_end, work)
 
     def cut(self, bounds: npt.ArrayLike) -> list[IdMap]:
         """The maps of several containers, when this one maps the ids of all, one after another.
@@ -303,10 +314,11 @@ class IdMap:
                 f"{self.target_end - 1}"
             )
             raise ValueError(message)
-        if other.is_identity:
-            return self
+        # In this order: nobody needs the runs of a deferred map that nothing precedes.
         if self.is_identity and self.count == other.count:
             return other
+        if other.is_identity:
+            return self
         runs = len(self.starts) + len(other.starts)
         if runs > FEW_RUNS and DENSE * runs > self.count + other.count:
             targets = self.to_array()
@@ -385,3 +397,41 @@ class IdMap:
             got=type_id,
             expected=f"0..{self.count - 1}",
         )
+
+
+class _Deferred(IdMap):
+    """A map whose runs are not known yet; it becomes like any other when they are asked for."""
+
+    @classmethod
+    def of(cls, count: int, target_end: int, work: Callable[[], IdMap]) -> _Deferred:
+        """See :meth:`IdMap.deferred`."""
+        made = cls.__new__(cls)
+        vars(made).update(count=count, _pending=(target_end, work))
+        return made
+
+    def __getattr__(self, name: str) -> Ids:
+        # Only called for what is not there yet.
+        pending = vars(self).get("_pending")
+        if name not in ("starts", "targets") or pending is None:
+            message = f"{type(self).__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        target_end, work = pending
+        found = work()
+        if (found.count, found.target_end) != (self.count, target_end):
+            message = (
+                f"a deferred map of {self.count} ids to below {target_end} turned out to be one "
+                f"of {found.count} to below {found.target_end}"
+            )
+            raise ValueError(message)
+        vars(self).update(starts=found.starts, targets=found.targets, _pending=None)
+        runs: Ids = vars(self)[name]
+        return runs
+
+    def __reduce__(self) -> tuple[type[IdMap], tuple[int, Ids, Ids]]:
+        return IdMap, (self.count, self.starts, self.targets)
+
+    def check(self, source_end: int, target_end: int) -> None:
+        """See :meth:`IdMap.check`; what is not known yet is held to what was said of it."""
+        pending = vars(self).get("_pending")
+        if pending is None or self.count != source_end or pending[0] > target_end:
+            super().check(source_end, target_end)

@@ -170,6 +170,16 @@ class TypeTable:
         """Each type's third word: a size or a type id, as its kind has it."""
         return read_only(self.words[self.starts + THIRD.word])
 
+    @property
+    def heads(self) -> Index:
+        """What each record says first, in one number: its info word, and its size if it has one.
+
+        Names and references are left out: what is the same in two tables has equal ones.
+        """
+        thirds = self.thirds.astype(np.int64)
+        thirds[self.roles.take(self.starts + THIRD.word) == ROLE_CODES[Role.TYPE_ID]] = 0
+        return self.infos.astype(np.int64) << 32 | thirds
+
     @cached_property
     def present(self) -> tuple[KindPlan, ...]:
         """The plans of the kinds that occur, by number."""

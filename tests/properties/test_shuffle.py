@@ -20,8 +20,10 @@ from btfschema_transforms.distill import distill
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.references import references
 from btfschema_transforms.relocate import relocate
+from btfschema_transforms.relocation.bases import led_to
+from btfschema_transforms.sameness import identity as identity_module
 from btfschema_transforms.sameness import partition
-from btfschema_transforms.sameness.identity import identity
+from btfschema_transforms.sameness.identity import found_again, identity
 from btfschema_transforms.sameness.matching import Policy
 
 NO_CODE = tuple(
@@ -125,6 +127,31 @@ def test_types_are_the_same_just_when_nothing_tells_them_apart(
         (a, b) for a in range(old.end_id) for b in range(new.end_id) if same.old[a] == same.new[b]
     }
     assert found == pairs
+
+
+@given(split_btfs(max_types=8), split_btfs(max_types=8), SEEDS, st.booleans(), st.data())
+def test_some_types_are_found_again_as_all_are(
+    old: Btf, new: Btf, seed: int, alike: bool, data: st.DataObject
+) -> None:
+    """What rebase needs of two bases agrees with the comparison of all their types."""
+    if alike:
+        old = old.base or old
+        new = shuffled(old, seed)[0]
+    ids = data.draw(st.lists(st.integers(0, old.end_id - 1), max_size=3))
+    closed = {one for one in ids if one}
+    while not closed.issuperset(more := {to for one in closed for to in old.references(one) if to}):
+        closed |= more
+    looks = data.draw(st.sampled_from([0, identity_module.LOOKS]))
+    with patch.object(identity_module, "LOOKS", looks):
+        known = led_to(old, np.array(ids, np.int64))
+        found = found_again(old, new, known)
+
+    assert known.tolist() == sorted(closed)
+    all_ids = identity(old, new).ids
+    event(f"{sum(found[one] is not None for one in closed)} found")
+    assert list(found) == [
+        all_ids[one] if one in closed or not one else None for one in range(old.end_id)
+    ]
 
 
 def own_content(btf: Btf, type_id: int) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -140,3 +142,46 @@ def test_a_map_never_changes() -> None:
     assert ids[1] == 2
     with pytest.raises(ValueError, match="read-only"):
         ids.targets[0] = 5
+
+
+class TestDeferred:
+    """Runs that are worked out when somebody looks at them."""
+
+    def deferred(self, target_end: int = 7) -> tuple[IdMap, list[str]]:
+        calls: list[str] = []
+
+        def work() -> IdMap:
+            calls.append("work")
+            return DISTILLED
+
+        return IdMap.deferred(9, target_end, work), calls
+
+    def test_it_is_the_map_that_the_work_makes_and_works_once(self) -> None:
+        ids, calls = self.deferred()
+        assert (ids[2], list(ids), ids.target_end) == (1, list(DISTILLED), 7)
+        assert ids == DISTILLED
+        assert hash(ids) == hash(DISTILLED)
+        assert calls == ["work"]
+
+    def test_a_pipeline_asks_for_no_runs(self) -> None:
+        ids, calls = self.deferred()
+        ids.check(9, 7)
+        assert IdMap.identity(9).then(ids) is ids
+        assert len(ids) == 9
+        assert not calls
+
+    @pytest.mark.parametrize("ends", [(8, 7), (9, 6)])
+    def test_the_check_refuses_what_any_map_is_refused_for(self, ends: tuple[int, int]) -> None:
+        with pytest.raises(BrokenPassError):
+            self.deferred()[0].check(*ends)
+
+    def test_the_work_is_held_to_what_was_said(self) -> None:
+        with pytest.raises(ValueError, match=r"9 ids to below 6 turned out to be .* below 7"):
+            len(self.deferred(6)[0].starts)
+
+    def test_it_is_sent_as_what_it_is(self) -> None:
+        assert pickle.loads(pickle.dumps(self.deferred()[0])) == DISTILLED
+
+    def test_it_has_no_more_than_other_maps(self) -> None:
+        with pytest.raises(AttributeError, match="no attribute 'runs'"):
+            self.deferred()[0].runs  # type: ignore[attr-defined]  # noqa: B018

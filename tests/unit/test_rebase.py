@@ -10,11 +10,12 @@ from building import built
 from ext_sections import with_ext
 from shuffling import shuffled
 
-from btfschema import Btf, Context, dumps, views
+from btfschema import Btf, Context, Pipeline, dumps, views
 from btfschema.errors import MatchError, RequirementError
 from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
 from btfschema_transforms.rebase import Rebase, rebase
+from btfschema_transforms.sameness.identity import Identity, identity
 
 # A circle: struct list { struct node *head; }; struct node { struct list *list; int value; }.
 KERNEL: list[TypeView] = [
@@ -102,6 +103,49 @@ def test_chains_on_both_sides() -> None:
     assert list(moved) == [views.Ptr(1), views.Ptr(5)]
     assert list(ids)[8:] == [1, 9, 10]
     assert dumps(back) == dumps(split)
+
+
+def test_the_first_split_waits_for_its_own_types_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comparison of all types costs a kernel's base half a second."""
+    compared: list[Btf] = []
+
+    def counted(old: Btf, new: Btf) -> Identity:
+        compared.append(old)
+        return identity(old, new)
+
+    monkeypatch.setattr("btfschema_transforms.rebase.identity", counted)
+    base = kernel(views.Float("unused", 8))
+    target, where = shuffled(base, 5)
+
+    result = Pipeline.parse("rebase").run(module(base), Context({"target": target}))
+    assert not compared
+    assert list(result.ids)[: base.end_id] == list(where)
+    assert compared == [base]
+
+    again, ids = rebase(module(base), target)
+    assert compared == [base, base]
+    assert dumps(again) == dumps(result.btf)
+    assert ids == result.ids
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_what_leads_elsewhere_is_not_taken_for_a_pointer_to_void(
+    monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """Left out before types are compared, or told apart by the comparison."""
+    monkeypatch.setattr("btfschema_transforms.sameness.identity.LOOKS", looks)
+    target = built(views.Struct("other", 4), views.Ptr(1), views.Ptr(0), views.Ptr(2))
+
+    moved, _ = rebase(built(views.Const(1), base=built(views.Ptr(0))), target)
+
+    assert list(moved) == [views.Const(3)]
+
+
+def test_a_split_without_types() -> None:
+    base = kernel()
+    target, where = shuffled(base, 2)
+    moved, ids = rebase(built(base=base), target)
+    assert (len(moved), list(ids)) == (0, list(where))
 
 
 def test_ext_follows() -> None:

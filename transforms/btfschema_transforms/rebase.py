@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from weakref import WeakSet
 
 import numpy as np
 from attrs import frozen
@@ -11,9 +12,10 @@ from btfschema import Btf
 from btfschema.arrays import distinct
 from btfschema.errors import MatchError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.model import carry_inline
-from btfschema.tables import IdMap
+from btfschema.model import carry_inline, remembered
+from btfschema.tables import DROPPED, IdMap
 from btfschema_transforms.references import direct_references, refuse_opaque
+from btfschema_transforms.relocation.bases import led_to
 from btfschema_transforms.relocation.differences import differences, report
 from btfschema_transforms.relocation.rebasing import (
     Offsets,
@@ -24,7 +26,7 @@ from btfschema_transforms.relocation.rebasing import (
     require_base,
     require_same_byteorder,
 )
-from btfschema_transforms.sameness.identity import identity
+from btfschema_transforms.sameness.identity import found_again, identity
 
 __all__ = ["Rebase", "rebase"]
 
@@ -54,11 +56,12 @@ def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:
     base = require_base(split, "rebase")
     require_same_byteorder(split, target)
     refuse_opaque(split)
-    same = identity(base, target)
     direct = direct_references(split)
-    failed = direct[same.counts[same.old[direct]] != 1]
+    first = _asks_first(base, target)
+    known = found_again(base, target, led_to(base, direct)) if first else identity(base, target).ids
+    failed = direct[known.apply(direct) == DROPPED]
     if len(failed):
-        mismatches = differences(base, failed.tolist(), target, same)
+        mismatches = differences(base, failed.tolist(), target, identity(base, target))
         raise MatchError(
             report(mismatches, len(direct)),
             type_id=int(failed[0]),
@@ -66,8 +69,33 @@ def rebase(split: Btf, target: Btf) -> tuple[Btf, IdMap]:
             mismatches=mismatches,
         )
     strings, data = _moved_strings(split, base, target)
-    ids = id_map(split, same.ids.starts, same.ids.targets, target)
-    return carry_inline(split, rebase_onto(split, target, ids, strings, data), ids), ids
+    ids = id_map(split, known, target)
+    moved = carry_inline(split, rebase_onto(split, target, ids, strings, data), ids)
+    return moved, _of_all(split, base, target) if first else ids
+
+
+def _asks_first(base: Btf, target: Btf) -> bool:
+    """Whether nobody has asked yet where the target has the types of the base.
+
+    Whoever does so first waits for the comparison of the types that the split leads to. Whoever
+    asks again gets that of all types, which serves everybody from then on.
+    """
+    asked: WeakSet[Btf] = remembered(base, _asks_first, lambda _: WeakSet())
+    first = target not in asked
+    asked.add(target)
+    return first
+
+
+def _of_all(split: Btf, base: Btf, target: Btf) -> IdMap:
+    """The map of all ids; other types of the base are compared when somebody looks into it."""
+
+    def whole() -> IdMap:
+        return id_map(split, identity(base, target).ids, target)
+
+    # Own types come last. Without any, the highest target has to be looked for.
+    return (
+        IdMap.deferred(split.end_id, target.end_id + len(split), whole) if len(split) else whole()
+    )
 
 
 def _moved_strings(split: Btf, base: Btf, target: Btf) -> tuple[Offsets, bytes]:

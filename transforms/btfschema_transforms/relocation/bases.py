@@ -17,7 +17,7 @@ from btfschema.arrays import Index, Mask, bounds_of, distinct, ranges, sizes_of
 from btfschema.model import per_container
 from btfschema.schema import kind_mask, parts_of_plan
 
-__all__ = ["Closures", "Graph", "graph_of", "named"]
+__all__ = ["Closures", "Graph", "graph_of", "led_to", "named"]
 
 
 # From so many types on, numpy finds what they refer to in less time than a loop.
@@ -140,6 +140,17 @@ def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
                 seen[other] = True
                 waiting.append(other)
     return marks.nonzero()[0]
+
+
+def led_to(base: Btf, ids: Index) -> Index:
+    """``ids`` and all that they lead to, into named types too; ascending, without void."""
+    types = base.all_types
+    positions = types.type_id_positions
+    starts = positions.searchsorted(types.starts)
+    bounds = np.concatenate([[0], starts, [len(positions)]])
+    targets = types.words.take(positions).astype(np.int64)
+    found = _reached(bounds, targets, base.end_id, ids)
+    return found[found > 0]
 
 
 @per_container

@@ -54,10 +54,10 @@ def require_same_byteorder(split: Btf, new_base: Btf) -> None:
         )
 
 
-def id_map(split: Btf, starts: Index, targets: Index, new_base: Btf) -> IdMap:
-    """Base types as these runs say (see ``IdMap``), own types after the new base's."""
-    starts = np.append(starts, split.first_id)
-    targets = np.append(targets, new_base.end_id)
+def id_map(split: Btf, base_ids: IdMap, new_base: Btf) -> IdMap:
+    """Base types as that map says, own types after the new base's."""
+    starts = np.append(base_ids.starts, split.first_id)
+    targets = np.append(base_ids.targets, new_base.end_id)
     kept = starts < split.end_id
     return IdMap(split.end_id, starts[kept], targets[kept])
 

@@ -15,12 +15,16 @@ import numpy as np
 from attrs import field, frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index
+from btfschema.arrays import Index, distinct
 from btfschema.model import remembered
 from btfschema.tables import DROPPED, IdMap
 from btfschema_transforms.sameness.records import Records
 
-__all__ = ["Identity", "identity"]
+__all__ = ["Identity", "found_again", "identity"]
+
+# So often types are left out that refer to what is left out. Each look costs a part of what it
+# spares; what would be left out later is told apart by the comparison itself.
+LOOKS = 4
 
 
 @frozen(eq=False, slots=False)
@@ -76,6 +80,63 @@ def identity(old: Btf, new: Btf) -> Identity:
     found = known.get(new)
     if found is None:
         found = known[new] = _compare(old, new)
+    return found
+
+
+def found_again(old: Btf, new: Btf, ids: Index) -> IdMap:
+    """Where the second container has some types of the first: :attr:`Identity.ids`, but for these.
+
+    Takes a fraction of the time of :func:`identity` when they are few.
+
+    Args:
+        old: the first container.
+        new: the second.
+        ids: the types and all that they lead to, ascending, without void.
+
+    Returns:
+        A map in which all other types are dropped.
+    """
+    if not len(ids):
+        return IdMap.from_runs(old.end_id, ids, ids)
+    likely = _likely(old, new, ids)
+    _, classes = Records.of([old, new], rows=[ids - 1, likely - 1]).classes()
+    olds, news = classes[1 : len(ids) + 1], classes[len(ids) + 1 :]
+    matches = np.zeros(int(classes.max()) + 1, np.int64)
+    matches[news] = likely
+    only = np.bincount(news, minlength=len(matches)).take(olds) == 1
+    return IdMap.from_runs(old.end_id, ids[only], matches.take(olds[only]))
+
+
+def _likely(old: Btf, new: Btf, ids: Index) -> Index:
+    """Types of ``new`` among which are all that are the same as one of these types of ``old``.
+
+    They have the name, info word and size of one, and refer to such types only.
+
+    Args:
+        old: the first container.
+        new: the second.
+        ids: the types and all that they lead to.
+    """
+    types = new.all_types
+    mine = old.all_types.take(ids - 1)
+    known = distinct(mine.heads)
+    places = known.searchsorted(types.heads)
+    rows = (known.take(places, mode="clip") == types.heads).nonzero()[0]
+    names = set(old.strings.names(mine.name_offs))
+    texts = new.strings.names(types.name_offs.take(rows))
+    rows = rows[np.fromiter(map(names.__contains__, texts), np.bool_, len(rows))]
+    for _ in range(LOOKS):
+        inside = np.zeros(new.end_id, np.bool_)
+        inside[0] = inside[rows + 1] = True
+        part = types.take(rows)
+        at = part.type_id_positions
+        lost = at[~inside.take(part.words.take(at))]
+        if not len(lost):
+            break
+        kept = np.ones(len(rows), np.bool_)
+        kept[part.starts.searchsorted(lost, side="right") - 1] = False
+        rows = rows[kept]
+    found: Index = rows + 1
     return found
 
 

@@ -20,6 +20,8 @@ __all__ = ["Records"]
 # So many records are hashed together: few enough for their words to stay in the cache.
 ROWS = 1 << 13
 
+OUTSIDE = -1
+
 
 @frozen(eq=False)
 class Records:
@@ -46,6 +48,7 @@ class Records:
         cls,
         btfs: Sequence[Btf],
         alone: Callable[[TypeTable], npt.NDArray[np.bool_]] | None = None,
+        rows: Sequence[Index] | None = None,
     ) -> Records:
         """The records of containers, those of their bases included.
 
@@ -53,19 +56,30 @@ class Records:
             btfs: the containers.
             alone: tells for each record of a table whether it is the same as no other. Records of
                 kinds that the schema does not declare always are: what they refer to is unknown.
+            rows: which records of each container, ascending; all by default. One that refers to
+                others is the same as no other, since it is unknown what those are.
         """
         texts: dict[str, int] | None = {} if len(btfs) > 1 else None
         words, starts, singles, refs, targets = [], [], [np.zeros(1, np.bool_)], [], []
         at = first = 0
-        for btf in btfs:
-            types = btf.all_types
+        for number, btf in enumerate(btfs):
+            types = btf.all_types if rows is None else btf.all_types.take(rows[number])
             values = types.words.copy()
-            values[types.string_positions] = _text_numbers(btf, texts)
+            values[types.string_positions] = _text_numbers(btf, types, texts)
             positions = types.type_id_positions
             ids = types.words.take(positions).astype(np.int64)
             values[positions] = 0
             single = np.zeros(len(types), np.bool_) if alone is None else alone(types)
             single[types.opaque_rows()] = True
+            if rows is not None:
+                nodes = np.full(btf.end_id, OUTSIDE)
+                nodes[0] = 0
+                nodes[rows[number] + 1] = np.arange(len(types)) + 1
+                ids = nodes.take(ids)
+                outside = (ids == OUTSIDE).nonzero()[0]
+                users = types.starts.searchsorted(positions.take(outside), side="right") - 1
+                single[users] = True
+                ids[outside] = 0
             words.append(values)
             starts.append(types.starts + at)
             singles.append(single)
@@ -162,17 +176,17 @@ def _from_void(classes: Index) -> Index:
     return numbers.take(classes)
 
 
-def _text_numbers(btf: Btf, texts: dict[str, int] | None) -> Words:
+def _text_numbers(btf: Btf, types: TypeTable, texts: dict[str, int] | None) -> Words:
     """A number for each string that the chain's records use; equal texts have equal numbers.
 
     Args:
         btf: the container.
+        types: the records.
         texts: the numbers so far, which are added to; None when there is no other container.
 
     Raises:
         DecodeError: an offset is past the end of the strings.
     """
-    types = btf.all_types
     uses = types.words.take(types.string_positions)
     numbers = first_places(btf.strings, uses)
     if texts is not None:
