@@ -158,9 +158,11 @@ def _header(
         roots = sorted_ids(types, every=dialect.exact)
     else:
         roots = range(1, types.count)
-    write = emitter.write_chosen if chosen is not None and dialect.exact else emitter.write
-    for root in roots:
-        write(root)
+    if chosen is not None and dialect.exact:
+        for root in chosen:
+            emitter.write_chosen(root)
+    else:
+        emitter.write_all(roots)
     if dialect.exact:
         emitter.write_unnamed_enums(range(1, types.count) if chosen is None else chosen)
     if dialect.kfuncs and chosen is None:

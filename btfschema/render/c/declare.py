@@ -12,6 +12,7 @@ import re
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, KNOWN, QUALIFIERS, TypeColumns
 from btfschema.render.c.dialect import Dialect
+from btfschema.render.c.enums import machine_mode, value_texts
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.trampoline import Step
@@ -23,6 +24,10 @@ __all__ = ["Declarations"]
 # Kinds that stand between what is declared and the type at the end of its chain.
 DECLARATORS = (CHAINED - KNOWN.typedefs) | KNOWN.prototypes
 WORDS: dict[int, str] = {Kind.CONST: "const", Kind.VOLATILE: "volatile", Kind.RESTRICT: "restrict"}
+# Kinds that are defined in place where they have no name.
+DEFINED = COMPOSITE | ENUMS
+# Longer chains of pointers, and characters of sizes of arrays, are found out one by one.
+MOST_STARS, MOST_SIZES = 8, 64
 # Attributes that change nothing but what a pointer leads to.
 ATTRIBUTE = re.compile(r"address_space\(\d{1,6}\)|noderef", re.ASCII)
 # Characters of declarations. Real kernels need a few million; what is defined in place inside of
@@ -97,13 +102,18 @@ class Declarations:
             UnresolvedError: the type has no form in C.
             EncodeError: the text would be too long.
         """
-        known = self._around[bool(name)]
         out = self._out
-        if type_id in known:
-            before, after = known[type_id]
+        around = self._around[bool(name)].get(type_id) or self._learned(type_id, bool(name))
+        if around is not None:
+            before, after = around
             out.append(f"{before}{name}{after}")
             self._count(type_id, len(before) + len(after))
-            return
+        else:
+            yield from self._declare_at_length(type_id, name, level)
+
+    def _declare_at_length(self, type_id: int, name: str, level: int) -> Step:
+        """:meth:`declare` for the first time, or with a definition in place."""
+        out = self._out
         start, in_place = len(out), self._in_place
         chain = self._chain(type_id)
         yield from self._define_end(chain, level)
@@ -120,7 +130,82 @@ class Declarations:
                 yield from self._params(part, level)
         self._count(type_id, LINE)
         if self._in_place == in_place:
-            known[type_id] = "".join(out[start:at_name]), "".join(out[at_name + 1 :])
+            self._around[bool(name)][type_id] = (
+                "".join(out[start:at_name]),
+                "".join(out[at_name + 1 :]),
+            )
+
+    def _learned(self, type_id: int, named: bool) -> tuple[str, str] | None:
+        """What stands around the name of most types; None for what has to be declared at length.
+
+        Those are what :meth:`_learned_plainly` knows, and pointers to functions of such.
+        """
+        around = self._learned_plainly(type_id, named)
+        types = self._types
+        proto = types.targets[type_id]
+        if around is not None or types.kinds[type_id] != Kind.PTR:
+            return around
+        if types.kinds[proto] != Kind.FUNC_PROTO:
+            return None
+        result = self._learned_plainly(types.targets[proto], False)
+        if result is None or result[1]:
+            return None
+        names, ids = types.params
+        first = types.firsts[proto]
+        last = first + types.vlens[proto]
+        params = []
+        for name, param in zip(names[first:last], ids[first:last], strict=True):
+            known = self._around[bool(name)].get(param)
+            known = known or self._learned_plainly(param, bool(name))
+            if known is None:
+                return None
+            params.append(f"{known[0]}{name}{known[1]}")
+        if params and not ids[last - 1]:
+            params[-1] = "..." if len(params) > 1 else "void"
+        around = f"{result[0]} (*", f")({', '.join(params) or 'void'})"
+        self._count(type_id, LINE + len(around[1]))
+        self._around[named][type_id] = around
+        return around
+
+    def _learned_plainly(self, type_id: int, named: bool) -> tuple[str, str] | None:
+        """What stands around the name of arrays, or none, of pointers, or none, to what has a name.
+
+        That may be qualified. None for any other type.
+        """
+        kinds, targets = self._types.kinds, self._types.targets
+        end, after, stars = type_id, "", ""
+        while kinds[end] == Kind.ARRAY and len(after) < MOST_SIZES:
+            end, after = targets[end], f"{after}[{self._types.counts[end]}]"
+        while kinds[end] == Kind.PTR and len(stars) < MOST_STARS:
+            end, stars = targets[end], f"{stars}*"
+        word = WORDS.get(kinds[end], "")
+        if word:
+            if kinds[end] == Kind.RESTRICT:
+                return None
+            end, word = targets[end], f"{word} "
+        if kinds[end] in DECLARATORS or self.looks_through(end):
+            return None
+        text = self._end(end)
+        if not text:
+            return None
+        self._count(type_id, LINE)
+        around = f"{word}{text}{' ' if stars or named else ''}{stars}", after
+        self._around[named][type_id] = around
+        return around
+
+    def _end(self, type_id: int) -> str:
+        """The type that a declaration is made of; "" where it is defined in place, or can't be."""
+        if not type_id:
+            return "void"
+        types = self._types
+        kind = types.kinds[type_id]
+        if kind in KNOWN.scalars:
+            return types.names[type_id]
+        if kind == Kind.TYPEDEF:
+            return self._names.typedef(type_id)
+        if kind == Kind.FWD or (kind in DEFINED and not self.defines_in_place(type_id)):
+            return self.tag(type_id)
+        return ""
 
     def _count(self, type_id: int, characters: int) -> None:
         self._written += characters
@@ -223,20 +308,11 @@ class Declarations:
         """Write the type that a declaration is made of, with its qualifiers, off the chain."""
         type_id = chain.pop()
         self._qualifiers(chain)
-        types, out = self._types, self._out
-        kind = types.kinds[type_id]
-        if not type_id:
-            out.append("void")
-        elif kind in KNOWN.scalars:
-            out.append(types.names[type_id])
-        elif kind == Kind.TYPEDEF:
-            out.append(self._names.typedef(type_id))
-        elif kind == Kind.FWD:
-            out.append(self.tag(type_id))
-        elif kind in COMPOSITE or kind in ENUMS:
-            if not self.defines_in_place(type_id):
-                out.append(self.tag(type_id))
-                return
+        text = self._end(type_id)
+        kind = self._types.kinds[type_id]
+        if text or kind in KNOWN.scalars or kind == Kind.TYPEDEF:
+            self._out.append(text)
+        elif kind in DEFINED:
             self._in_place += 1
             self.in_place.add(type_id)
             if kind in ENUMS:
@@ -245,7 +321,8 @@ class Declarations:
                 yield self.define_struct(type_id, level)
         else:
             raise UnresolvedError(
-                f"{types.describe(type_id)} has no C declaration: nothing can be of this type",
+                f"{self._types.describe(type_id)} has no C declaration: nothing can be of this "
+                "type",
                 type_id=type_id,
             )
 
@@ -318,10 +395,16 @@ class Declarations:
         for at in range(first, last + 1):
             if at > first:
                 out.append(", ")
-            if at == last and not ids[at]:
+            name, param = names[at], ids[at]
+            if at == last and not param:
                 out.append("...")
+                continue
+            around = self._around[bool(name)].get(param) or self._learned(param, bool(name))
+            if around is None:
+                yield self._declare_at_length(param, name, level)
             else:
-                yield self.declare(ids[at], names[at], level)
+                out.append(f"{around[0]}{name}{around[1]}")
+                self._count(param, len(around[0]) + len(around[1]))
         out.append(")")
         self._open.discard(proto)
 
@@ -345,34 +428,40 @@ class Declarations:
         if remarks:
             out.extend(line + comment(f"left out: {text}") for text in remarks)
             self.remarked[type_id] = None
-        for i in range(first, last):
-            name, member = members.names[i], members.types[i]
-            offset, width = members.offsets[i], members.widths[i]
+        gap: list[str]
+        for name, member, offset, width in zip(
+            members.names[first:last],
+            members.types[first:last],
+            members.offsets[first:last],
+            members.widths[first:last],
+            strict=True,
+        ):
             if offset > at:
                 # A bit field does not begin where its type would.
                 loose = packed or (width and self._dialect.exact)
                 alignment = 1 if loose else layout.alignment(member)
                 gap = layout.gap(at, offset, alignment, in_bitfield and width > 0, packed=packed)
-                out.extend(line + text for text in gap)
-            known = around[bool(name)].get(member)
-            if known is not None:
-                out.append(f"{line}{known[0]}{name}{known[1]}")
-            else:
+                out.extend([line + text for text in gap])
+            known = around[bool(name)].get(member) or self._learned(member, bool(name))
+            if known is None:
                 out.append(line)
-                yield self.declare(member, name, level + 1)
-            if width:
-                out.append(f": {width};")
-                at = offset + width
+                yield self._declare_at_length(member, name, level + 1)
+                out.append(f": {width};" if width else ";")
+            elif width:
+                out.append(f"{line}{known[0]}{name}{known[1]}: {width};")
             else:
-                out.append(";")
-                at = offset + 8 * sizes[member]
+                out.append(f"{line}{known[0]}{name}{known[1]};")
+            at = offset + (width or 8 * sizes[member])
             in_bitfield = width > 0
         size = types.sizes[type_id]
         if types.kinds[type_id] == Kind.STRUCT:
-            gap = layout.gap(at, 8 * size, layout.alignment(type_id), False, packed=packed)
+            gap = []
+            if at < 8 * size:
+                gap = layout.gap(at, 8 * size, layout.alignment(type_id), False, packed=packed)
         else:
             gap = layout.union_padding(type_id)
-        out.extend(line + text for text in gap)
+        if gap:
+            out.extend([line + text for text in gap])
         out.append("\n" + indent(level) + "}" if size or last > first or remarks else "}")
         if packed:
             out.append(" __attribute__((packed))")
@@ -384,66 +473,19 @@ class Declarations:
         count = types.vlens[type_id]
         if not count:
             return
-        wide, signed = types.kinds[type_id] == Kind.ENUM64, types.flags[type_id]
-        names, values = types.values64 if wide else types.values
+        names = (types.values64 if types.kinds[type_id] == Kind.ENUM64 else types.values)[0]
         first = types.firsts[type_id]
         line = "\n" + indent(level + 1)
         self._count(type_id, LINE * count)
         out.append(" {")
-        for name, value in zip(
-            names[first : first + count], values[first : first + count], strict=True
-        ):
-            text = self._names.enumerator(name)
-            if wide and signed:
-                out.append(f"{line}{text} = {self._signed(value)},")
-            elif wide:
-                out.append(f"{line}{text} = {value}ULL,")
-            else:
-                out.append(f"{line}{text} = {value if signed else value & 0xFFFFFFFF},")
+        texts = value_texts(types, type_id, exact=self._dialect.exact)
+        given = self._names.enumerators(names[first : first + count])
+        pairs = zip(given, texts, strict=True)
+        out.append("".join([f"{line}{name} = {text}," for name, text in pairs]))
         out.append("\n" + indent(level) + "}")
-        mode = self._mode(type_id)
+        mode = machine_mode(types, type_id, self._dialect)
         if mode:
             out.append(f" __attribute__((mode({mode})))")
-
-    def _signed(self, value: int) -> str:
-        """A 64-bit value; C has no word for the smallest one."""
-        value -= value >> 63 << 64
-        smallest = self._dialect.exact and value == -1 << 63
-        return f"({value + 1}LL - 1)" if smallest else f"{value}LL"
-
-    def _mode(self, type_id: int) -> str:
-        """The machine mode that gives an enum its size, when its values alone would not."""
-        types, dialect = self._types, self._dialect
-        size = types.sizes[type_id]
-        if not dialect.enum_modes:
-            return ""
-        if size == 1:
-            return "byte"
-        if size == 2 and dialect.exact:
-            return "HI"
-        if dialect.exact:
-            return ("word" if types.pointer_size == 8 else "DI") * self._is_short(type_id)
-        if size == 8 and types.pointer_size == 8:
-            first = types.firsts[type_id]
-            last = first + types.vlens[type_id]
-            wide = types.kinds[type_id] == Kind.ENUM64
-            if not wide or not any(value >> 32 for value in types.values64[1][first:last]):
-                return "word"
-        return ""
-
-    def _is_short(self, type_id: int) -> bool:
-        """Whether an enum of 8 bytes has values for which C takes 4."""
-        types = self._types
-        if types.sizes[type_id] != 8:
-            return False
-        if types.kinds[type_id] not in KNOWN.wide_enums:
-            return True
-        first = types.firsts[type_id]
-        values = types.values64[1][first : first + types.vlens[type_id]]
-        if types.flags[type_id]:
-            values = [value - (value >> 63 << 64) for value in values]
-        low, high = min(values), max(values)
-        return low >= -(1 << 31) and high < (1 << 31 if low < 0 else 1 << 32)
 
     def define_typedef(self, type_id: int) -> Step:
         """Define a typedef."""

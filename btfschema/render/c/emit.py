@@ -13,7 +13,7 @@ from btfschema.render.c.dialect import Dialect
 from btfschema.render.c.kfuncs import FASTCALL, KFUNC, kfuncs, tagged
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
-from btfschema.render.c.order import Order
+from btfschema.render.c.order import DONE, Order
 from btfschema.render.c.trampoline import Step, run
 from btfschema.render.c.words import comment
 from btfschema.schema.kinds import Kind
@@ -32,6 +32,8 @@ MISSING_TYPES = {
 SILENT = KNOWN.unrepeatable | {Kind.VOID}
 # Kinds that are used as what they refer to.
 STEPS = CHAINED - {Kind.TYPEDEF}
+# Kinds that are prepared by what they refer to.
+INVOLVED = COMPOSITE | KNOWN.typedefs | KNOWN.prototypes
 
 NEW, OPEN, WRITTEN = range(3)
 
@@ -76,23 +78,31 @@ class Emitter:
         self._settled[0] = True
 
     def write(self, root: int) -> None:
-        """Write a type and what it needs, unless written before.
+        """:meth:`write_all` for one type."""
+        self.write_all((root,))
+
+    def write_all(self, roots: Iterable[int]) -> None:
+        """Write types, each after what it needs, unless written before.
 
         Raises:
             UnresolvedError: something can't be written as C.
             EncodeError: a gap between members is too large to write.
         """
-        if root in self._types.lost:
-            self._leave_out(root)
-        if self._types.kinds[root] in SILENT:
-            return
-        if self._types.kinds[root] in self._types.outside:
-            what = self._types.describe(root).replace("*/", "* /")
-            self.out.append(f"/* {what} is left out: its kind has no form in C */\n\n")
-            return
-        for type_id in self._order.needed_for(root):
-            if self._states[type_id] != WRITTEN:
-                run(self._define(type_id))
+        kinds, lost, outside = self._types.kinds, self._types.lost, self._types.outside
+        done, needed_for, written = self._order.states, self._order.needed_for, self._states
+        for root in roots:
+            kind = kinds[root]
+            if root in lost:
+                self._leave_out(root)
+            if kind in SILENT:
+                continue
+            if kind in outside:
+                what = self._types.describe(root).replace("*/", "* /")
+                self.out.append(f"/* {what} is left out: its kind has no form in C */\n\n")
+            elif done[root] != DONE:
+                for type_id in needed_for(root):
+                    if written[type_id] != WRITTEN:
+                        self._define(type_id)
 
     def _leave_out(self, root: int) -> None:
         """Say that a type is left out."""
@@ -155,7 +165,7 @@ class Emitter:
         for root in roots:
             unnamed = types.kinds[root] in ENUMS and types.vlens[root] and not types.names[root]
             if unnamed and root not in in_place and self._states[root] != WRITTEN:
-                run(self._define(root))
+                self._define(root)
 
     @cached_property
     def _kfuncs(self) -> set[int]:
@@ -177,16 +187,20 @@ class Emitter:
         self.write(type_id)
         run(self._prepare(type_id, 0))
 
-    def _define(self, type_id: int) -> Step:
+    def _define(self, type_id: int) -> None:
         """Write the definition of a type that is not inside of another."""
-        kind = self._types.kinds[type_id]
+        types, settled = self._types, self._settled
+        kind = types.kinds[type_id]
         if kind == Kind.TYPEDEF:
-            yield self._prepare_typedef(type_id)
+            run(self._prepare_typedef(type_id))
         elif kind in COMPOSITE:
             self._states[type_id] = OPEN
-            yield self._prepare_members(type_id, type_id)
+            first = types.firsts[type_id]
+            for member in types.members.types[first : first + types.vlens[type_id]]:
+                if not settled[member] and not self._is_prepared(member, type_id):
+                    run(self._prepare(member, type_id))
             self._real_name(type_id)
-            yield self.declarations.define_struct(type_id)
+            run(self.declarations.define_struct(type_id))
             self.out.append(";\n\n")
             self._assert(type_id, self.declarations.tag(type_id))
         elif kind in ENUMS:
@@ -217,25 +231,40 @@ class Emitter:
             for text in types.remarks[type_id]
         ]
 
-    def _prepare(self, head: int, container: int) -> Step:
-        """Write the forward declarations without which a type can't be used in ``container``."""
+    def _is_prepared(self, head: int, container: int) -> bool:
+        """Write what :meth:`_prepare` does if that concerns no other type; returns whether."""
         types, settled = self._types, self._settled
         type_id = head
         while (kind := types.kinds[type_id]) in STEPS:
             type_id = types.targets[type_id]
         if not settled[type_id]:
-            if kind in COMPOSITE:
-                yield from self._prepare_composite(type_id, container)
-            elif kind == Kind.TYPEDEF:
-                yield from self._prepare_typedef(type_id)
-            elif kind == Kind.FUNC_PROTO:
-                parts = types.parts(type_id)
-                for part in parts:
-                    if not settled[part]:
-                        yield self._prepare(part, container)
-                settled[type_id] = all(settled[part] for part in parts)
+            if kind in COMPOSITE and types.names[type_id]:
+                self._declare_composite(type_id, container)
+            elif kind in INVOLVED:
+                return False
             else:
                 self._prepare_plain(type_id, kind)
+        settled[head] = settled[type_id]
+        return True
+
+    def _prepare(self, head: int, container: int) -> Step:
+        """Write the forward declarations without which a type can't be used in ``container``."""
+        if self._is_prepared(head, container):
+            return
+        types, settled = self._types, self._settled
+        type_id = head
+        while (kind := types.kinds[type_id]) in STEPS:
+            type_id = types.targets[type_id]
+        if kind in COMPOSITE:
+            yield from self._prepare_anonymous(type_id, container)
+        elif kind == Kind.TYPEDEF:
+            yield from self._prepare_typedef(type_id)
+        else:
+            parts = types.parts(type_id)
+            for part in parts:
+                if not settled[part] and not self._is_prepared(part, container):
+                    yield self._prepare(part, container)
+            settled[type_id] = all(settled[part] for part in parts)
         settled[head] = settled[type_id]
 
     def _prepare_plain(self, type_id: int, kind: int) -> None:
@@ -249,30 +278,27 @@ class Emitter:
         self._states[type_id] = WRITTEN
         self._settled[type_id] = True
 
-    def _prepare_members(self, type_id: int, container: int) -> Step:
-        types, settled = self._types, self._settled
-        first = types.firsts[type_id]
-        for member in types.members.types[first : first + types.vlens[type_id]]:
-            if not settled[member]:
-                yield self._prepare(member, container)
-
-    def _prepare_composite(self, type_id: int, container: int) -> Step:
-        """A struct or union: a named one is declared, an anonymous one defined where it stands."""
-        types = self._types
-        if not types.names[type_id]:
-            if self._states[type_id] == OPEN:
-                raise types.circle(type_id)
-            self._states[type_id] = OPEN
-            yield self._prepare_members(type_id, container)
-            self._states[type_id] = NEW
-            first = types.firsts[type_id]
-            members = types.members.types[first : first + types.vlens[type_id]]
-            self._settled[type_id] = all(self._settled[member] for member in members)
-        elif type_id != container:
+    def _declare_composite(self, type_id: int, container: int) -> None:
+        """Declare a struct or union that has a name, except to its own members."""
+        if type_id != container:
             self._real_name(type_id)
             self.out.append(self.declarations.tag(type_id) + ";\n\n")
             self._declared.add(type_id)
             self._settled[type_id] = True
+
+    def _prepare_anonymous(self, type_id: int, container: int) -> Step:
+        """A struct or union without a name is defined where it stands: only its members matter."""
+        types, settled = self._types, self._settled
+        if self._states[type_id] == OPEN:
+            raise types.circle(type_id)
+        self._states[type_id] = OPEN
+        first = types.firsts[type_id]
+        members = types.members.types[first : first + types.vlens[type_id]]
+        for member in members:
+            if not settled[member] and not self._is_prepared(member, container):
+                yield self._prepare(member, container)
+        self._states[type_id] = NEW
+        settled[type_id] = all(settled[member] for member in members)
 
     def _prepare_typedef(self, type_id: int) -> Step:
         """A typedef is its own forward declaration: written once, as soon as it is needed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from btfschema.render.c.columns import ENUMS, TypeColumns
-from btfschema.render.c.words import plain_name
+from btfschema.render.c.words import REAL_NAME, plain_name
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Names"]
@@ -40,10 +40,19 @@ class Names:
         """The name of a typedef."""
         return self._given.get(type_id) or self._give(type_id, self._identifiers)
 
-    def enumerator(self, name: str) -> str:
-        """A name for one more enumerator called so, with the comment that follows it."""
-        plain = plain_name(name)
-        return self._next(plain, self._identifiers) + name[len(plain) :]
+    def enumerators(self, names: Iterable[str]) -> list[str]:
+        """Names for more enumerators called so, with the comments that follow them."""
+        taken = self._identifiers
+        found = []
+        for name in names:
+            if name in taken or REAL_NAME in name:
+                plain = plain_name(name)
+                found.append(self._next(plain, taken) + name[len(plain) :])
+            else:
+                # Nearly all.
+                taken[name] = 1
+                found.append(name)
+        return found
 
     def object(self, type_id: int, declared: set[str]) -> str:
         """A name for a function or a variable, when one of its name is declared or not."""

@@ -8,11 +8,11 @@ pointer is defined in place, so what it embeds is needed again.
 from __future__ import annotations
 
 from btfschema.errors import UnresolvedError
-from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, TypeColumns
+from btfschema.render.c.columns import CHAINED, COMPOSITE, ENUMS, QUALIFIERS, TypeColumns
 from btfschema.render.c.trampoline import Step, run
 from btfschema.schema.kinds import Kind
 
-__all__ = ["Order"]
+__all__ = ["DONE", "Order"]
 
 NEW, OPEN, DONE = range(3)
 
@@ -22,12 +22,15 @@ class Order:
 
     Args:
         types: the types.
+
+    Attributes:
+        states: of each type, whether all that it needs was given out: ``DONE``.
     """
 
     def __init__(self, types: TypeColumns) -> None:
         self._types = types
-        self._states = [NEW] * types.count
-        self._states[0] = DONE
+        self.states = [NEW] * types.count
+        self.states[0] = DONE
         self._queue: list[int] = []
         self._open_protos: set[int] = set()
 
@@ -38,25 +41,54 @@ class Order:
             UnresolvedError: a type would have to be defined before itself.
         """
         self._queue = []
-        if self._states[root] != DONE and not self._needs_nothing(root):
+        if self.states[root] != DONE and not self._needs_nothing(root):
             run(self._visit(root, False))
         return self._queue
 
     def _needs_nothing(self, type_id: int) -> bool:
-        """Whether a type that is not a definition itself refers to nothing but what is done.
+        """Whether a type refers to nothing but what is done, or needs no more than its name.
 
         It spares most types the cost of a visit.
         """
-        types, states = self._types, self._states
-        kind = types.kinds[type_id]
+        types, states = self._types, self.states
+        kind, parts = types.kinds[type_id], types.members.types
         if kind == Kind.FUNC_PROTO:
-            return all(states[part] == DONE for part in types.parts(type_id))
-        is_step = kind in CHAINED and kind != Kind.TYPEDEF
-        return is_step and states[types.targets[type_id]] == DONE
+            target = types.targets[type_id]
+            if states[target] != DONE and not self._is_weak(target):
+                return False
+            parts = types.params[1]
+        elif kind not in COMPOSITE:
+            is_step = kind in CHAINED and kind != Kind.TYPEDEF
+            return (is_step and states[types.targets[type_id]] == DONE) or self._is_weak(type_id)
+        first = types.firsts[type_id]
+        for part in parts[first : first + types.vlens[type_id]]:
+            if states[part] != DONE and not self._is_weak(part):
+                return False
+        states[type_id] = DONE
+        if kind in COMPOSITE and types.names[type_id]:
+            self._queue.append(type_id)
+        return True
+
+    def _is_weak(self, type_id: int) -> bool:
+        """Whether this is a pointer to something with a name, which needs nothing; it is done then.
+
+        That is what a visit finds out too, only slower.
+        """
+        types = self._types
+        kinds, targets = types.kinds, types.targets
+        if kinds[type_id] != Kind.PTR:
+            return False
+        end = targets[type_id]
+        if kinds[end] in QUALIFIERS:
+            end = targets[end]
+        if kinds[end] in COMPOSITE and types.names[end]:
+            self.states[type_id] = DONE
+            return True
+        return False
 
     def _visit(self, type_id: int, through_ptr: bool) -> Step:
         """Queue what a type needs; returns whether the link to it is strong."""
-        kinds, targets, states = self._types.kinds, self._types.targets, self._states
+        kinds, targets, states = self._types.kinds, self._types.targets, self.states
         start = type_id
         passed: list[tuple[int, bool]] = []
         while states[type_id] == NEW and (kind := kinds[type_id]) in CHAINED:
@@ -85,7 +117,7 @@ class Order:
 
     def _visit_end(self, type_id: int, through_ptr: bool) -> Step:
         """Like ``_visit``, for a type that is not a step to another."""
-        types, states = self._types, self._states
+        types, states = self._types, self.states
         kind, named = types.kinds[type_id], bool(types.names[type_id])
         if states[type_id] == OPEN:
             if kind in COMPOSITE and through_ptr and named:
@@ -110,9 +142,9 @@ class Order:
         return False
 
     def _visit_members(self, type_id: int) -> Step:
-        first, states = self._types.firsts[type_id], self._states
+        first, states = self._types.firsts[type_id], self.states
         for member in self._types.members.types[first : first + self._types.vlens[type_id]]:
-            if states[member] != DONE:
+            if states[member] != DONE and not self._is_weak(member):
                 yield self._visit(member, False)
 
     def _visit_proto(self, type_id: int, through_ptr: bool) -> Step:
@@ -121,7 +153,7 @@ class Order:
         if type_id in self._open_protos:
             raise types.circle(type_id)
         self._open_protos.add(type_id)
-        parts, states = types.parts(type_id), self._states
+        parts, states = types.parts(type_id), self.states
         strong = False
         for part in parts:
             if states[part] == DONE or (yield self._visit(part, through_ptr)):

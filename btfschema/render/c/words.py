@@ -12,6 +12,7 @@ from btfschema.schema.constraints import C_KEYWORDS
 __all__ = [
     "BUILT_IN",
     "KEYWORDS",
+    "REAL_NAME",
     "are_identifiers",
     "c_string",
     "comment",
