@@ -28,6 +28,8 @@ LONGEST_NAME = 512
 # From one look-up in so many bytes on, decoding the whole table at once is cheaper than one by one.
 # Look-ups of all calls count: who asks for some names after others asks for nearly all in the end.
 BYTES_A_LOOKUP = 256
+# The same for names whose ends are looked up at once, while the table is not decoded yet.
+BYTES_A_NAME = 64
 
 # Stands for an offset of a text that is not there yet.
 NEW = -1
@@ -284,6 +286,12 @@ class StringTable:
         if self._asked * BYTES_A_LOOKUP <= len(self.data) or not len(self._starts):
             return list(map(self.lookup, offsets.tolist()))
         local = offsets - self.start
+        if self._asked * BYTES_A_NAME <= len(self.data) and "_entries" not in vars(self):
+            ends = self.ends.take(self.ends.searchsorted(local, side="right"), mode="clip")
+            # What is past the end, or before the start, is an error below.
+            if ((local >= 0) & (local < ends)).all():
+                pairs = zip(local.tolist(), (ends - 1).tolist(), strict=True)
+                return [_decode(self.data[begin:end]) for begin, end in pairs]
         entries = self._starts.searchsorted(local)
         names: list[str] = self._texts.take(entries, mode="clip").tolist()
         # Some offsets may lie inside of strings, or past the end.

@@ -15,7 +15,7 @@ import pytest
 from building import built
 
 from btfschema import Btf, views
-from btfschema.errors import EncodeError, MatchError
+from btfschema.errors import DecodeError, EncodeError, MatchError
 from btfschema.questions import leaves
 from btfschema.questions.catalog import catalog_of
 from btfschema.render.c import c_header
@@ -283,6 +283,21 @@ def test_names_asked_for_in_parts_are_read_together() -> None:
 
     assert lines_run(ask) < count
     assert found == expected
+
+
+@pytest.mark.parametrize("based", [False, True])
+@pytest.mark.parametrize("every", [1000, 100, 9, 1])
+def test_names_are_those_of_their_offsets_however_many_are_asked_for(
+    every: int, based: bool
+) -> None:
+    """A few are looked up, more are cut out, and for most the whole table is decoded."""
+    entries = [b"name%d\xff\xc3\xa9\0\0" % number for number in range(3000)]
+    base = StringTable(b"\0base\0") if based else None
+    table = StringTable(b"\0" + b"".join(entries), base)
+    offsets = [table.start, *range(table.start, table.end, every), table.end - 1]
+    assert table.names(offsets) == list(map(StringTable(table.data, base).lookup, offsets))
+    with pytest.raises(DecodeError, match=f"string offset {table.end} is past the end"):
+        StringTable(table.data, base).names([*offsets, table.end])
 
 
 @pytest.mark.parametrize("text", [b"a", b"ab", b"0123456789"])

@@ -302,12 +302,14 @@ class Target:
     :data:`REMEMBERED` of it: a base may serve other people's files for years.
 
     Attributes:
-        ids: of the types that a distilled base may name, by name.
-        known: the namesakes of names that several have.
+        ids: by name, of the first type that a distilled base may mean by it.
+        several: the ids of all such types, for names that several have.
+        known: the namesakes of these names.
         memos: answers about the base, in dicts that :func:`memo` gives.
     """
 
-    ids: dict[str, list[int]]
+    ids: dict[str, int]
+    several: dict[str, list[int]]
     columns: tuple[Any, ...]
     parts: Parts
     encoding_of: Callable[[int], int]
@@ -318,7 +320,8 @@ class Target:
         """All named types of that name which a distilled base could mean."""
         known = self.known.get(name)
         if known is None:
-            ids = self.ids.get(name, ())
+            first = self.ids.get(name)
+            ids = [] if first is None else self.several.get(name, [first])
             candidates = [
                 Candidate(type_id, *[column.item(type_id - 1) for column in self.columns])
                 for type_id in ids
@@ -385,10 +388,14 @@ def target_of(btf: Btf) -> Target:
     parts = parts_of_plan(types.plan)
     rows = np.flatnonzero(kind_mask(parts.named_in_base)[types.kinds])
     rows = rows[named(btf, rows)]
-    ids: dict[str, list[int]] = {}
-    names = btf.strings.names(types.name_offs[rows])
-    for name, type_id in zip(names, (rows + 1).tolist(), strict=True):
-        ids.setdefault(name, []).append(type_id)
+    names, found = btf.strings.names(types.name_offs[rows]), rows + 1
+    # The first of a name is entered last. Few names have several types, and a list for each name
+    # would take longer than all the rest.
+    ids = dict(zip(reversed(names), reversed(found.tolist()), strict=True))
+    several: dict[str, list[int]] = {}
+    firsts = np.fromiter(map(ids.__getitem__, names), np.int64, len(names))
+    for at in (firsts != found).nonzero()[0].tolist():
+        several.setdefault(names[at], [ids[names[at]]]).append(int(found[at]))
     columns = (
         types.kinds,
         types.kind_flags,
@@ -398,4 +405,4 @@ def target_of(btf: Btf) -> Target:
         types.name_offs,
     )
     bits: Any = types.plan.kinds[Kind.INT].fixed[0].bits
-    return Target(ids, columns, parts, lambda word: int(bits.split(word)["encoding"]))
+    return Target(ids, several, columns, parts, lambda word: int(bits.split(word)["encoding"]))
