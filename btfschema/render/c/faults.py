@@ -8,6 +8,7 @@ import numpy as np
 
 from btfschema.arrays import distinct
 from btfschema.model.memo import remembered
+from btfschema.render.c.column import Values
 from btfschema.render.c.columns import COMPOSITE, ENUMS, KNOWN, Array, TypeColumns
 from btfschema.render.c.numbers import is_spelled, used_numbers
 from btfschema.render.c.repair import IN_SCOPE, is_forward, tag_word
@@ -56,10 +57,16 @@ class _Look:
         self._targets = types.arrays["targets"]
         self._full_sizes = np.array(types.full_sizes)
         self._firsts = types.arrays["firsts"]
-        self._named = np.array([bool(name) for name in types.names])
+        self._named = np.array(list(map(bool, types.names)))
 
     def _of(self, kinds: frozenset[int]) -> Array:
         return _among(self._kinds, kinds)
+
+    def _holders(self, kinds: frozenset[int]) -> Array:
+        """The types of these kinds that hold something, in the order of what they hold."""
+        found = np.flatnonzero(self._of(kinds) & (self._vlens > 0))
+        ordered: Array = found[np.argsort(self._firsts[found], kind="stable")]
+        return ordered
 
     def names(self) -> bool:
         """Names that C doesn't take, or that are missing."""
@@ -101,13 +108,9 @@ class _Look:
         ends = self._kinds[types.ends[ids]] if len(ids) else ids
         if _among(ends, KNOWN.unrepeatable).any():
             return True
-        protos = np.flatnonzero(self._of(KNOWN.prototypes) & (self._vlens > 0))
-        names = types.params[0]
-        for proto in protos.tolist():
-            first = types.firsts[proto]
-            own = [name for name in names[first : first + types.vlens[proto]] if name]
-            if len({*own}) < len(own):
-                return True
+        protos = self._holders(KNOWN.prototypes)
+        if _are_repeated(np.repeat(protos, self._vlens[protos]), types.params[0]):
+            return True
         lasts = np.zeros(len(ids), np.bool_)
         lasts[self._firsts[protos] + self._vlens[protos] - 1] = True
         if ((ends == Kind.VOID) & ~(lasts & (ids == 0))).any():
@@ -129,10 +132,9 @@ class _Look:
     def members(self) -> bool:
         """Members that are not one after the other, have no size or no name, or one name."""
         types, members = self._types, self._types.exact_members
-        structs = np.flatnonzero(self._of(COMPOSITE) & (self._vlens > 0))
+        structs = self._holders(COMPOSITE)
         if not len(structs):
             return False
-        structs = structs[np.argsort(self._firsts[structs], kind="stable")]
         owners = np.repeat(structs, self._vlens[structs])
         ids, offsets = np.array(members.types), np.array(members.offsets)
         widths, sizes = np.array(members.widths), self._full_sizes[ids]
@@ -150,19 +152,51 @@ class _Look:
             return True
         narrow = widths > 0
         numbers = _among(end_kinds, KNOWN.integers | ENUMS) & (sizes == self._sizes[ends])
-        booleans = np.array([name == "_Bool" for name in types.names])[ends]
+        integers = np.flatnonzero(self._of(KNOWN.integers)).tolist()
+        booleans = np.isin(ends, [at for at in integers if types.names[at] == "_Bool"])
         if (narrow & (~numbers | (widths > np.where(booleans, 1, 8 * sizes)))).any():
             return True
         return self._member_names(owners, ids, end_kinds, narrow)
 
     def _member_names(self, owners: Array, ids: Array, end_kinds: Array, narrow: Array) -> bool:
         types = self._types
-        unnamed = np.array([not name for name in types.members.names])
+        unnamed = ~np.array(list(map(bool, types.members.names)))
         in_place = _among(self._kinds[ids], COMPOSITE | KNOWN.qualifiers)
         in_place &= _among(end_kinds, COMPOSITE) & ~self._named[types.ends[ids]]
         if (unnamed & (narrow | ~in_place)).any():
             return True
-        return _repeats(types, owners.tolist(), ids.tolist())
+        return self._repeats(owners, distinct(owners[unnamed]))
+
+    def _repeats(self, owners: Array, outer: Array) -> bool:
+        """Whether a struct has two members of one name, those of members without a name included.
+
+        Args:
+            owners: the struct of each member.
+            outer: the structs that have members without a name.
+        """
+        types, members = self._types, self._types.members
+        if _are_repeated(owners, members.names):
+            return True
+        # What real types need is far less; a repair finds out about the others.
+        steps, most = 0, 1000 + 20 * len(owners)
+        for owner in outer.tolist():
+            found: list[str] = []
+            todo = [owner]
+            while todo:
+                struct = int(types.ends[todo.pop()])
+                first = types.firsts[struct]
+                last = first + types.vlens[struct]
+                own = members.names[first:last]
+                steps += 1 + len(own)
+                if steps > most:
+                    return True
+                found += filter(None, own)
+                if "" in own:
+                    inner = zip(own, members.types[first:last], strict=True)
+                    todo += [type_id for name, type_id in inner if not name]
+            if len({*found}) < len(found):
+                return True
+        return False
 
     def enums(self) -> bool:
         """Enums of odd sizes, or with values that their sizes do not hold."""
@@ -198,30 +232,10 @@ class _Look:
         return found
 
 
-def _repeats(types: TypeColumns, owners: list[int], ids: list[int]) -> bool:
-    """Whether a struct has two members of one name, those of members without a name included."""
-    by_owner: dict[int, list[str]] = {}
-    inner: dict[int, list[int]] = {}
-    for owner, name, type_id in zip(owners, types.members.names, ids, strict=True):
-        if name:
-            by_owner.setdefault(owner, []).append(name)
-        else:
-            inner.setdefault(owner, []).append(type_id)
-    for owner, names in by_owner.items():
-        if owner not in inner and len({*names}) < len(names):
-            return True
-    # What real types need is far less; a repair finds out about the others.
-    steps, most = 0, 1000 + 20 * len(owners)
-    for owner in inner:
-        found: list[str] = []
-        todo = [owner]
-        while todo:
-            struct = int(types.ends[todo.pop()])
-            found += by_owner.get(struct, ())
-            todo += inner.get(struct, ())
-            steps += 1 + len(by_owner.get(struct, ()))
-            if steps > most:
-                return True
-        if len({*found}) < len(found):
-            return True
-    return False
+def _are_repeated(owners: Array, names: Values[str]) -> bool:
+    """Whether one of the owners of these names has one of them twice; all may have none twice."""
+    places = dict(zip(names, range(len(names)), strict=True))
+    texts = np.array(list(map(places.__getitem__, names)), np.int64)
+    keys = (owners * len(names) + texts)[texts != places.get("", -1)]
+    keys.sort()
+    return bool((keys[1:] == keys[:-1]).any())
