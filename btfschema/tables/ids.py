@@ -181,12 +181,12 @@ class IdMap:
         if outer != [0, self.count] or (ends[1:] < ends[:-1]).any():
             message = f"the bounds {ends.tolist()} do not ascend from 0 to {self.count}"
             raise ValueError(message)
+        if len(ends) == 2:
+            return [self]
         at = self.starts.searchsorted(ends)
         if not np.array_equal(np.append(self.starts, self.count).take(at), ends):
             message = f"a run goes on over one of the bounds {ends.tolist()}"
             raise ValueError(message)
-        if len(ends) == 2:
-            return [self]
         starts = self.starts - ends[:-1].repeat(sizes_of(at))
         found = []
         for (run, end), size in zip(pairwise(at.tolist()), sizes_of(ends).tolist(), strict=True):

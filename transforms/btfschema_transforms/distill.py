@@ -7,7 +7,7 @@ sizes, and whatever has no name of its own becomes part of the split.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise, starmap
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -223,6 +223,12 @@ class _Uses:
 
         The first group is that of the bases.
         """
+        if len(groups[0][1]) == 1:
+            # Of one split they follow one another as they are.
+            ends = bounds_of([len(values) for values, _ in groups])
+            offsets = np.concatenate([values for values, _ in groups]).astype(np.uint32, copy=False)
+            alone = tuple(starmap(np.arange, pairwise(ends.tolist())))
+            return cls(offsets, ends.take((0, 1, -1)), alone)
         counts = np.stack([count for _, count in groups], axis=1)
         firsts = bounds_of(counts.ravel())
         places = [ranges(firsts[n : -1 : len(groups)], counts[:, n]) for n in range(len(groups))]
