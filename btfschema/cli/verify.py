@@ -300,12 +300,13 @@ class Verify:
 
     def _opened(self, source: Source, base: Btf | None) -> Sanitised | None:
         """What libbpf makes of a BPF object; None for other files, or when it can't be decoded."""
+        if source.object_file is None or not self.as_loaded or self.level != "kernel":
+            return None
+        # Repairs write new records, and take as long to import as many modules to verify.
         from btfschema.errors import BtfError
         from btfschema.sources import load_source
         from btfschema.verification import as_loaded
 
-        if source.object_file is None or not self.as_loaded or self.level != "kernel":
-            return None
         try:
             return as_loaded(load_source(source, base), self.kernel)
         except BtfError:

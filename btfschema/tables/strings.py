@@ -180,18 +180,22 @@ class StringTable:
 
         That includes the tails of longer strings, since a name may point there.
         """
+        found = [offset for table in self.chain for offset in table.find_own(text)]
+        if not text and not self.end:
+            return [0]
+        return found
+
+    def find_own(self, text: str) -> list[int]:
+        """Those of :meth:`find` that are in this table, and not in its bases."""
         try:
             needle = _encode(text)
         except EncodeError:
             return []
         found = []
-        for table in self.chain:
-            at = table.data.find(needle)
-            while at >= 0:
-                found.append(table.start + at)
-                at = table.data.find(needle, at + 1)
-        if not text and not self.end:
-            return [0]
+        at = self.data.find(needle)
+        while at >= 0:
+            found.append(self.start + at)
+            at = self.data.find(needle, at + 1)
         return found
 
     @cached_property

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
+from btfschema.arrays import distinct
 from btfschema.model.container import Btf
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
 from btfschema.schema.plan import NAME_OFF, U32_MAX
@@ -111,7 +112,7 @@ class _Checker:
         members = self.types.elements(Kind.STRUCT)
         direct = np.isin(members.column("type_id"), special)
         count = len(self.findings.violations)
-        for row in np.unique(members.owners[direct]).tolist():
+        for row in distinct(members.owners[direct]).tolist():
             try:
                 self.managed[row + 1] = self._managed(row + 1)
             except RefusedError as refused:

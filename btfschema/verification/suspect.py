@@ -24,6 +24,7 @@ from btfschema.tables.types import Elements
 from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution_as_built
 
 if TYPE_CHECKING:
+    from btfschema.tables.strings import StringTable
     from btfschema.verification.findings import Ints
 
 __all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]
@@ -250,7 +251,7 @@ def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
                 string = np.maximum(np.searchsorted(first, at, side="right") - 1, 0)
                 wrong[here] |= (first[string] <= at) & (at <= last[string])
             data = np.frombuffer(named.strings.data, np.uint8)
-            wrong[here] |= DIGITS[data[at]] | _are_keywords(data, at)
+            wrong[here] |= DIGITS[data[at]] | _are_keywords(named.strings, at)
         named = named.base
     return wrong
 
@@ -269,20 +270,20 @@ def _spoilt(btf: Btf) -> tuple[Ints, Ints]:
     return starts, bad[is_last]
 
 
-def _are_keywords(data: Ints, at: Ints) -> Mask:
-    """Which of the strings that start at these bytes are keywords of C."""
-    padded = np.concatenate([data, np.zeros(4, np.uint8)]).astype(np.uint16)
-    pairs = padded[at] | padded[at + 1] << 8
-    near = np.flatnonzero(KEYWORD_STARTS[0][pairs])
-    behind = at[near] + 2
-    near = near[KEYWORD_STARTS[1][padded[behind] | padded[behind + 1] << 8]]
-    text, places = data.tobytes(), []
+def _are_keywords(strings: StringTable, at: Ints) -> Mask:
+    """Which of the strings that start at these bytes of a table's own are keywords of C."""
+    # The next bytes are looked up: a base has many more than the few that a module names.
+    starts = strings.eights[at].astype(np.int64)
+    near = np.flatnonzero(KEYWORD_STARTS[0][starts & 0xFFFF])
+    near = near[KEYWORD_STARTS[1][starts[near] >> 16 & 0xFFFF]]
+    text, places = strings.data, []
     for place in set(at[near].tolist()):
         end = text.find(b"\0", place, place + LONGEST_KEYWORD + 1)
         if end > 0 and text[place:end] in KEYWORDS:
             places.append(place)
     found = np.zeros(len(at), np.bool_)
-    found[near] = np.isin(at[near], places)
+    if places:
+        found[near] = np.isin(at[near], places)
     return found
 
 
@@ -310,6 +311,15 @@ def _no_kfunc_tags(btf: Btf) -> bool:
     return bool(kfuncs_untagged(btf) and btf.strings.find(KPROBE_SESSION))
 
 
+@per_container
+def _kfunc_names(btf: Btf) -> dict[str, list[int]]:
+    """Where the names stand that are asked for; looked for in a base once, not for each module."""
+    below = _kfunc_names(btf.base) if btf.base is not None else {}
+    return {
+        name: below.get(name, []) + btf.strings.find_own(name) for name in (FIRST_KFUNC, KFUNC_TAG)
+    }
+
+
 # An enumerator of the UAPI that came with 6.10, as did the tags.
 KPROBE_SESSION = "BPF_TRACE_KPROBE_SESSION"
 # One of the first kfuncs, in any kernel from 6.2 on that has BPF, and the tag that marks kfuncs.
@@ -321,8 +331,10 @@ def kfuncs_untagged(btf: Btf) -> bool:
     parts = parts_of_plan(btf.types.plan)
 
     def has(name: str, kinds: frozenset[int]) -> bool:
-        rows = btf.rows_named(name)
-        return bool(np.isin(btf.types.kinds[rows], list(kinds)).any())
+        offsets = _kfunc_names(btf)[name]
+        rows = btf.types.rows_of(*kinds) if offsets else np.zeros(0, np.int64)
+        # Of nothing, numpy.isin imports numpy.ma.
+        return bool(len(rows) and np.isin(btf.types.name_offs[rows], offsets).any())
 
     return has(FIRST_KFUNC, parts.functions) and not has(KFUNC_TAG, parts.tags)
 
