@@ -31,6 +31,9 @@ BYTES_A_LOOKUP = 256
 # The same for names whose ends are looked up at once, while the table is not decoded yet.
 BYTES_A_NAME = 64
 
+# Stands for the entry that starts at a byte where none does.
+NO_ENTRY = -1
+
 # Stands for an offset of a text that is not there yet.
 NEW = -1
 # No offset is lower: what no table has is looked up in the last base, which says so.
@@ -216,6 +219,13 @@ class StringTable:
         return starts
 
     @cached_property
+    def _places(self) -> npt.NDArray[np.int32]:
+        """Which entry starts at each byte, if any does, the bytes before and after all included."""
+        places = np.full(len(self.data) + 2, NO_ENTRY, np.int32)
+        places[self._starts + 1] = np.arange(len(self._starts))
+        return places
+
+    @cached_property
     def index(self) -> Mapping[str, int]:
         """Offset of the first entry of each text in this table and its bases."""
         first: dict[str, int] = {}
@@ -296,10 +306,10 @@ class StringTable:
             if ((local >= 0) & (local < ends)).all():
                 pairs = zip(local.tolist(), (ends - 1).tolist(), strict=True)
                 return [_decode(self.data[begin:end]) for begin, end in pairs]
-        entries = self._starts.searchsorted(local)
+        entries = self._places.take(local + 1, mode="clip")
         names: list[str] = self._texts.take(entries, mode="clip").tolist()
         # Some offsets may lie inside of strings, or past the end.
-        inside = (self._starts.take(entries, mode="clip") != local).nonzero()[0]
+        inside = (entries == NO_ENTRY).nonzero()[0]
         for at, offset in zip(inside.tolist(), offsets.take(inside).tolist(), strict=True):
             names[at] = self.lookup(offset)
         return names
