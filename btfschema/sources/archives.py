@@ -21,10 +21,8 @@ from btfschema.sources.compression import codec_of
 from btfschema.sources.elf import ELF_MAGIC
 from btfschema.sources.identity import BOOT_NAMES
 
-__all__ = ["Entry", "archive_of", "entries", "is_kernel_name", "pick"]
+__all__ = ["Entry", "entries", "is_kernel_name", "pick"]
 
-TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
-CPIO_MAGICS = (b"070701", b"070702")
 # Files that an error names, and entries that are looked at: a kernel's package has 5,000.
 LISTED, MOST_ENTRIES = 5, 200_000
 # What tarfile raises for archives that are damaged or made to be.
@@ -61,13 +59,6 @@ class Entry:
     name: str
     size: int
     stream: Reader = field(repr=False)
-
-
-def archive_of(head: bytes) -> str | None:
-    """``"tar"`` or ``"cpio"`` for what begins so, None for anything else."""
-    if head[TAR_MAGIC_AT : TAR_MAGIC_AT + len(TAR_MAGIC)] == TAR_MAGIC:
-        return "tar"
-    return "cpio" if head.startswith(CPIO_MAGICS) else None
 
 
 def is_kernel_name(name: str) -> bool:
@@ -181,7 +172,7 @@ def _cpio(stream: Reader) -> Iterator[Entry | None]:
     while True:
         data = _exactly(stream, CPIO_HEADER.sizeof())
         header = CPIO_HEADER.parse(data, byteorder="big")
-        if header.c_magic not in CPIO_MAGICS:
+        if header.c_magic not in images.CPIO_MAGICS:
             message = f"a header begins with {header.c_magic.hex(' ')}, expected 070701 or 070702"
             raise ValueError(message)
         numbers = (header.c_mode, header.c_filesize, header.c_namesize)

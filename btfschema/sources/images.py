@@ -22,6 +22,7 @@ __all__ = [
     "ANDROID_MAGIC",
     "BOXES",
     "BZIMAGE",
+    "CPIO_MAGICS",
     "DEB_MAGIC",
     "FDT_MAGIC",
     "HEAD_SIZE",
@@ -32,6 +33,7 @@ __all__ = [
     "UIMAGE_MAGIC",
     "VENDOR_MAGIC",
     "Payload",
+    "archive_of",
     "find_btf",
     "is_bare_kernel",
     "is_boot_image",
@@ -64,6 +66,8 @@ FDT_MAGIC = 0xD00DFEED.to_bytes(4, "big")
 # Packages: see btfschema.sources.packages.
 DEB_MAGIC, RPM_MAGIC = b"!<arch>\ndebian-binary", b"\xed\xab\xee\xdb"
 PACKAGES = (DEB_MAGIC, RPM_MAGIC)
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+CPIO_MAGICS = (b"070701", b"070702")
 BOXES = (ANDROID_MAGIC, VENDOR_MAGIC, UIMAGE_MAGIC, FDT_MAGIC)
 BZIMAGE, ZBOOT = "bzImage", "zboot"
 IMAGES = (BZIMAGE, ZBOOT)
@@ -114,6 +118,13 @@ def is_boot_image(head: bytes) -> bool:
     boxes = (ANDROID_MAGIC, UIMAGE_MAGIC)
     known = is_bare_kernel(head) or is_zimage(head) or head.startswith(boxes)
     return known or is_bzimage(head) or head[ZBOOT_MAGIC_AT:].startswith(ZBOOT_MAGIC)
+
+
+def archive_of(head: bytes) -> str | None:
+    """``"tar"`` or ``"cpio"`` for what begins so, None for anything else."""
+    if head[TAR_MAGIC_AT : TAR_MAGIC_AT + len(TAR_MAGIC)] == TAR_MAGIC:
+        return "tar"
+    return "cpio" if head.startswith(CPIO_MAGICS) else None
 
 
 def is_bzimage(head: bytes) -> bool:

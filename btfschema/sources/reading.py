@@ -15,13 +15,14 @@ from attrs import Factory, define, field, frozen
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import SourceError
 from btfschema.escapes import printable
-from btfschema.sources import archives, compression, elf, identity, images
+from btfschema.sources import compression, elf, identity, images
 from btfschema.sources.compression import Codec, Unpacking, Window, codec_of
 from btfschema.sources.images import Payload
 from btfschema.sources.parts import part_of
 
 if TYPE_CHECKING:
     from btfschema.model.objectfile import ObjectFile
+    from btfschema.sources import archives
 
 __all__ = [
     "ARCHIVES",
@@ -190,11 +191,13 @@ class _Layers:
 
     def entries(self) -> Iterator[archives.Entry]:
         """The files of the outermost archive."""
+        from btfschema.sources import archives
+
         most = compression.passable(self.total)
         for _ in range(MOST_LAYERS):
             self.stream.seek(0)
             head = self.stream.read(images.HEAD_SIZE)
-            kind, inside = archives.archive_of(head), self._boxed(head)
+            kind, inside = images.archive_of(head), self._boxed(head)
             if kind is not None:
                 self.stream.seek(0)
                 return archives.entries(kind, self.stream, self.name, most)
@@ -206,7 +209,7 @@ class _Layers:
             if codec is None:
                 break
             unpacking = self._unpacking(codec, 0, self.size, one=False)
-            kind = archives.archive_of(unpacking.peek(images.HEAD_SIZE))
+            kind = images.archive_of(unpacking.peek(images.HEAD_SIZE))
             if kind is not None:
                 return archives.entries(kind, unpacking, self.name, most)
             self.stream, self.size = _rewound(unpacking.rest(self.limit))
@@ -253,7 +256,7 @@ class _Layers:
 
     def _open(self, head: bytes) -> bool:
         """Take one layer off; False when there is none."""
-        archive = archives.archive_of(head)
+        archive = images.archive_of(head)
         if archive is not None:
             self.stream.seek(0)
             self._pick(archive, self.stream)
@@ -282,7 +285,7 @@ class _Layers:
         one = payload is not None or self.boxed
         unpacking = self._unpacking(codec, offset, length, one=one)
         self.titles.append(codec.name)
-        archive = archives.archive_of(unpacking.peek(images.HEAD_SIZE))
+        archive = images.archive_of(unpacking.peek(images.HEAD_SIZE))
         if archive is not None:
             self._pick(archive, unpacking)
         else:
@@ -291,6 +294,9 @@ class _Layers:
 
     def _pick(self, archive: str, stream: archives.Reader) -> None:
         """Go on with the kernel in an archive, or the only file with BTF."""
+        # tarfile takes time to import, and most files are no archives.
+        from btfschema.sources import archives
+
         title, content = archives.pick(archive, stream, self.name, self.limit)
         self.titles.append(archive)
         self.release = identity.named_release(title) or self.release
