@@ -109,10 +109,9 @@ def _pointer_counts(types: TypeTable) -> npt.NDArray[np.int64]:
         plan = types.plan.kinds[kind]
         if plan.first_type_id is None:
             continue
-        words = {field.name: field.word for field in plan.fixed}
         rows = types.rows_of(kind)
         elements, lengths = (
-            types.words[types.starts[rows] + words[name]].astype(np.int64)
+            types.fixed(kind, rows, name).astype(np.int64)
             for name in (plan.first_type_id.name, "nelems")
         )
         elements[elements >= len(ends)] = 0

@@ -117,11 +117,10 @@ class Catalog:
         """A declared word after the common ones, of rows of kinds that have it in one place."""
         found = np.zeros(len(rows), np.int64)
         for plan in self.table.present:
-            for field in plan.fixed:
-                if field.name == name:
-                    here = self.table.kinds[rows] == plan.number
-                    words = self.table.words[self.table.starts[rows[here]] + field.word]
-                    found[here] = words.view(field.dtype)
+            if any(field.name == name for field in plan.fixed):
+                here = self.table.kinds[rows] == plan.number
+                words = self.table.fixed(plan.number, rows[here], name)
+                found[here] = words.view(plan.fixed_field(name).dtype)
         return found
 
     @cached_property

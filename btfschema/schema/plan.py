@@ -184,6 +184,17 @@ class KindPlan:
         """Words of an element that have this role, by index in the element."""
         return tuple(f.word for f in self.element if f.role is role)
 
+    def fixed_field(self, name: str) -> Field:
+        """The word of this name that follows the common ones.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for one in self.fixed:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
     @property
     def first_type_id(self) -> Field | None:
         """The first fixed word that is a type id: for an array that of its elements."""

@@ -209,6 +209,16 @@ class TypeTable:
             offsets.append(0)
         return np.isin(self.name_offs, np.array(offsets, np.int64))
 
+    def fixed(self, kind: int, rows: Index, name: str) -> Words:
+        """A word that follows the common ones, such as ``nelems``, of rows of one kind.
+
+        Raises:
+            KeyError: the kind has no word of this name.
+        """
+        word = self.plan.kinds[kind].fixed_field(name).word
+        found: Words = self.words[self.starts[rows] + word]
+        return found
+
     def elements(self, kind: int, rows: Index | None = None) -> Elements:
         """The repeated structs of a kind; of some of its rows when given."""
         plan = self.plan.kinds[kind]

@@ -320,10 +320,10 @@ def _check_datasecs(findings: Findings, types: TypeTable, rows: Ints) -> None:
 
 
 def _check_tags(findings: Findings, types: TypeTable, rows: Ints) -> None:
-    (field,) = types.plan.kinds[Kind.DECL_TAG].fixed
-    values = types.words[types.starts[rows] + field.word].view(np.int32)
+    word = types.plan.kinds[Kind.DECL_TAG].fixed_field("component_idx").word
+    values = types.fixed(Kind.DECL_TAG, rows, "component_idx").view(np.int32)
     bad = values < -1
-    findings.rows("tag.component", rows[bad], values[bad], "-1 or more", field.word)
+    findings.rows("tag.component", rows[bad], values[bad], "-1 or more", word)
 
 
 SPECIAL: dict[int, Callable[[Findings, TypeTable, Ints], None]] = {

@@ -31,7 +31,6 @@ from btfschema.verification.resolution import (
     UNKNOWN_SIZE,
     Resolution,
     among,
-    fixed_words,
     is_regular,
     kinds_with,
     resolution,
@@ -214,11 +213,11 @@ class References:
         if not len(rows):
             return
         resolved, first = self.resolved, self.types.first_id
-        ids = fixed_words(self.types, rows, "type_id")
+        ids = self.types.fixed(Kind.ARRAY, rows, "type_id").astype(np.int64)
         finals = resolved.finals_of(ids)
         kinds = resolved.of_finals("kinds", finals, MISSING)
         bad = (kinds == Kind.INT) & ~is_regular(resolved.of_finals("extra", finals, 0))
-        (word,) = (f.word for f in self.types.plan.kinds[Kind.ARRAY].fixed if f.name == "type_id")
+        word = self.types.plan.kinds[Kind.ARRAY].fixed_field("type_id").word
         self.findings.rows(
             "array.element", rows[bad], _described(self.btf, ids[bad]), Target.INDEX.value, word
         )
@@ -250,7 +249,7 @@ class References:
         resolved = self.resolved
         ids = self.types.thirds[rows].astype(np.int64)
         kinds = resolved.kinds_of(ids)
-        index = fixed_words(self.types, rows, "component_idx")
+        index = self.types.fixed(Kind.DECL_TAG, rows, "component_idx").astype(np.int64)
         counted = np.where(among(kinds, self.tagged), ids, 0)
         is_func = kinds == Kind.FUNC
         counted = np.where(is_func, resolved.take("thirds", np.where(is_func, ids, 0)), counted)
@@ -260,7 +259,7 @@ class References:
         bad = (index != U32_MAX) & (index < 1 << 31) & (index >= parts)
         bad &= among(kinds, self.tagged) & known
         room = parts[bad]
-        (word,) = (f.word for f in self.types.plan.kinds[Kind.DECL_TAG].fixed)
+        word = self.types.plan.kinds[Kind.DECL_TAG].fixed_field("component_idx").word
         self.findings.rows(
             "tag.target",
             rows[bad],

@@ -21,7 +21,6 @@ from btfschema.model.sizes import DEFAULT_POINTER_SIZE, libbpf_pointer_size_of
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD, U32_MAX
-from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
     from btfschema.verification.findings import Ints
@@ -32,7 +31,6 @@ __all__ = [
     "UNKNOWN_SIZE",
     "Resolution",
     "among",
-    "fixed_words",
     "graph_of",
     "is_regular",
     "kinds_with",
@@ -59,13 +57,6 @@ def pointer_size(btf: Btf) -> int:
         return libbpf_pointer_size_of(btf)
     except DecodeError:
         return DEFAULT_POINTER_SIZE
-
-
-def fixed_words(types: TypeTable, rows: Ints, name: str) -> Ints:
-    """One declared word after the common ones, of rows of one kind."""
-    plan = types.plan.kinds[int(types.kinds[rows[0]])]
-    (word,) = (field.word for field in plan.fixed if field.name == name)
-    return np.asarray(types.words[types.starts[rows] + word], np.int64)
 
 
 def is_regular(words: Ints) -> Mask:
@@ -250,8 +241,8 @@ def _fill_arrays(columns: Resolution, btf: Btf) -> None:
     rows = types.rows_of(Kind.ARRAY)
     if not len(rows):
         return
-    elements = columns.finals_of(fixed_words(types, rows, "type_id"))
-    counts = fixed_words(types, rows, "nelems")
+    elements = columns.finals_of(types.fixed(Kind.ARRAY, rows, "type_id").astype(np.int64))
+    counts = types.fixed(Kind.ARRAY, rows, "nelems").astype(np.int64)
     local = rows + types.first_id - start
     element_kinds = columns.of_finals("kinds", elements, MISSING)
     nested = (element_kinds == Kind.ARRAY) & (elements >= start)

@@ -26,7 +26,6 @@ from btfschema.verification.findings import Findings, Ints, Place
 from btfschema.verification.resolution import (
     MISSING,
     among,
-    fixed_words,
     graph_of,
     kinds_with,
     resolution,
@@ -322,11 +321,11 @@ class Walk:
         self.stack.pop()
 
     def _array_size(self, row: int, element: int) -> int:
-        count = int(fixed_words(self.types, np.array([row]), "nelems")[0])
+        count = int(self.types.fixed(Kind.ARRAY, np.array([row]), "nelems")[0])
         size = self._size(element) * count
         if size <= U32_MAX:
             return size
-        (word,) = (f.word for f in self.types.plan.kinds[Kind.ARRAY].fixed if f.name == "nelems")
+        word = self.types.plan.kinds[Kind.ARRAY].fixed_field("nelems").word
         self.findings.place("array.overflow", (row, None, word), size, f"at most {U32_MAX}")
         return 0
 

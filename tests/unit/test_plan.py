@@ -242,3 +242,12 @@ class TestViewsCoverTheSchema:
             data = np.array(words, np.uint32).tobytes()
             parsed = record(KINDS[number]).parse(data, byteorder="little")
             assert record(KINDS[number]).build(parsed, byteorder="little") == data
+
+
+def test_words_behind_the_common_ones_are_read_by_name() -> None:
+    types = loads(dumps(every_kind())).types
+    rows = types.rows_of(Kind.ARRAY)
+    counts = [types.record(int(row))["nelems"] for row in rows]
+    assert types.fixed(Kind.ARRAY, rows, "nelems").tolist() == counts
+    with pytest.raises(KeyError, match="size"):
+        types.fixed(Kind.ARRAY, rows, "size")

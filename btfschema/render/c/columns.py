@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from btfschema.arrays import Index, read_only
+from btfschema.arrays import read_only
 from btfschema.errors import TypeIdError, UnresolvedError
 from btfschema.escapes import printable
 from btfschema.model.bitfields import member_places, narrow_integers
@@ -147,8 +147,8 @@ class TypeColumns:
         targets = np.where(refers[table.kinds], table.thirds, 0)
         arrays = table.rows_of(Kind.ARRAY)
         counts = np.zeros(len(table), np.int64)
-        targets[arrays] = self._fixed(Kind.ARRAY, arrays, "type_id")
-        counts[arrays] = self._fixed(Kind.ARRAY, arrays, "nelems")
+        targets[arrays] = table.fixed(Kind.ARRAY, arrays, "type_id")
+        counts[arrays] = table.fixed(Kind.ARRAY, arrays, "nelems")
         declared = plan_of().kinds
         self.outside = frozenset(n for n, p in self._plan.kinds.items() if n not in declared)
         self._through = self._looked_through(targets)
@@ -208,7 +208,7 @@ class TypeColumns:
     def int_encoding(self, type_id: int) -> int:
         """The encoding bits of an integer."""
         rows = np.array([type_id - 1])
-        return int(INT_DATA.part(self._fixed(Kind.INT, rows, "int_data"), "encoding")[0])
+        return int(INT_DATA.part(self.table.fixed(Kind.INT, rows, "int_data"), "encoding")[0])
 
     def require(self, type_id: int) -> int:
         """The id, which there must be.
@@ -268,12 +268,6 @@ class TypeColumns:
         for number, plan in self._plan.kinds.items():
             mask[number] = plan.spec is not None and has(plan.third)
         return mask
-
-    def _fixed(self, kind: int, rows: Index, name: str) -> Array:
-        """A declared word that follows the common ones, of some rows."""
-        (word,) = [f.word for f in self._plan.kinds[kind].fixed if f.name == name]
-        found: Array = self.table.words[self.table.starts[rows] + word]
-        return found
 
     def _elements(self, *kinds: int) -> Elements:
         """The repeated structs of kinds that have the same; notes where each type's start."""
@@ -396,7 +390,7 @@ class TypeColumns:
     def whole_tags(self, name: str) -> list[int]:
         """The declaration tags of this name that are about a whole type, in id order."""
         rows = np.flatnonzero((self.table.kinds == Kind.DECL_TAG) & self._named(name))
-        components = self._fixed(Kind.DECL_TAG, rows, "component_idx").view(np.int32)
+        components = self.table.fixed(Kind.DECL_TAG, rows, "component_idx").view(np.int32)
         found: list[int] = (rows[components == WHOLE] + 1).tolist()
         return found
 
