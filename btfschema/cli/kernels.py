@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from btfschema.cli.below import BTF_SUFFIXES, PACKAGE_SUFFIXES, files_below, is_special, stem
 from btfschema.cli.inputs import load_files, running_kernel
@@ -142,7 +142,9 @@ def refusal_of(name: str, kernel: Shared | Kept) -> str:
     from btfschema.verification.verifier import refused_base
 
     *_, newest = KERNELS
-    found = list(refused_base(kernel.open(), newest))
+    # Of a copy, with which all goes that was worked out for the answer: it takes as much memory as
+    # the BTF does.
+    found = list(refused_base(evolve(kernel.open()), newest))
     if not found:
         return ""
     more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""

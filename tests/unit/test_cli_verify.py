@@ -12,7 +12,8 @@ from shell import btfschema
 from slow import and_slow
 
 from btfschema import Btf, Builder, dump, dumps, load, loads, views
-from btfschema.cli.tree import Summary
+from btfschema.cli.kernels import refusal_of
+from btfschema.cli.tree import Kept, Summary
 from btfschema.cli.verify import LISTED
 from btfschema.verification import verify
 from btfschema_transforms.distill import distill
@@ -365,3 +366,11 @@ def test_a_reference_is_followed_to_its_end() -> None:
         'TYPEDEF "wait_queue_head_t" [2], which leads to FWD "wait_queue_head" [1]'
     )
     assert plain.got == 'FWD "wait_queue_head" [1]'
+
+
+def test_what_answers_whether_the_kernel_refuses_a_base_is_not_kept(cloud_bytes: bytes) -> None:
+    """It takes as much memory as the BTF itself."""
+    kept = Kept("vmlinux", loads(cloud_bytes))
+    before = set(kept.btf.analyses)
+    assert refusal_of("vmlinux", kept) == ""
+    assert set(kept.btf.analyses) == before
