@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-__all__ = ["Drawing", "draw_all"]
+__all__ = ["DARK", "Drawing", "draw_all"]
 
 ROOT = Path(__file__).parents[1]
 LIGHT = {

@@ -19,8 +19,8 @@ from contextlib import chdir, contextmanager
 from html import escape
 from pathlib import Path
 
+import drawings
 from browser import browse
-from drawings import draw_all
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
@@ -50,7 +50,7 @@ pre { margin: 0; padding: 18px 22px; font: 14px/1.35 "DejaVu Sans Mono", monospa
 
 def draw(folder: Path) -> None:
     """Write all pictures."""
-    draw_all(folder)
+    drawings.draw_all(folder)
     with _kernels():
         btfschema(
             *CHECK, "--html", "check.html", "--quiet", env={"SOURCE_DATE_EPOCH": "1767225600"}
@@ -66,7 +66,9 @@ def draw(folder: Path) -> None:
         _session(folder / "show.png", [["show", "kiocb", NAMES[0]]])
         _core(folder)
         graph = ["graph", "struct file", NAMES[0], "--by-value", "--depth", "2", "--format", "svg"]
-        (folder / "graph.svg").write_bytes(btfschema(*graph).stdout)
+        drawn = btfschema(*graph).stdout.decode()
+        (folder / "graph.svg").write_text(drawn)
+        (folder / "graph-dark.svg").write_text(_darkened(drawn))
     _diff(folder)
 
 
@@ -122,6 +124,14 @@ def _settled(text: str) -> str:
     return "\n".join(lines)
 
 
+def _darkened(drawing: str) -> str:
+    """What Graphviz drew black on white, in the colours of our own dark drawings."""
+    drawing = drawing.replace("<text ", '<text fill="black" ')
+    for was, colour in (("white", drawings.DARK["paper"]), ("black", drawings.DARK["ink"])):
+        drawing = drawing.replace(f'"{was}"', f'"{colour}"')
+    return drawing
+
+
 def _core(folder: Path) -> None:
     objects = ("inode_times", "iov_iter", "kernfs_parent", "loginuid", "fields")
     for name in objects:
@@ -130,7 +140,9 @@ def _core(folder: Path) -> None:
     targets = ("-T", NAMES[0], "-T", NAMES[1])
     names = [f"{name}.bpf.o" for name in objects]
     btfschema("core", *names, *targets, "--html", "core.html", "--quiet")
-    _picture(Path("core.html").read_text(), folder / "core.png", 1000, 600)
+    page = Path("core.html").read_text()
+    _picture(page, folder / "core.png", 1000, 600)
+    _picture(page, folder / "core-dark.png", 1000, 600, *DARK)
 
 
 def _diff(folder: Path) -> None:
