@@ -12,6 +12,7 @@ from btfschema.errors import UnresolvedError
 from btfschema.escapes import printable
 from btfschema.model.views import TypeView
 from btfschema.schema.constraints import Graph, NameRule
+from btfschema.schema.parts import parts_of_plan
 from btfschema.values.layouts import Layouts
 
 __all__ = ["cast_of"]
@@ -44,6 +45,7 @@ def cast_of(layouts: Layouts, type_id: int, count: int | None = None) -> str:
 def _spelled(layouts: Layouts, type_id: int, text: str, depth: int) -> str:
     """The declaration of a name, or of nothing: built from the name outwards."""
     btf, start, seen = layouts.btf, type_id, set[int]()
+    parts = parts_of_plan(btf.types.plan)
     named = bool(text) and not text.startswith("[")
     while True:
         if type_id in seen or depth > MOST_PROTOTYPES or len(text) > MOST_CHARACTERS:
@@ -53,9 +55,9 @@ def _spelled(layouts: Layouts, type_id: int, text: str, depth: int) -> str:
         graph, name_rule = _wants(layouts, view)
         if graph is Graph.POINTER:
             text = f"*{text}"
-        elif hasattr(view, "nelems"):
+        elif view.kind in parts.arrays:
             text = f"{_inner(text, '(')}[{view.nelems}]"
-        elif hasattr(view, "params"):
+        elif view.kind in parts.prototypes:
             text = f"{_inner(text, ' (')}({_params(layouts, view, depth)})"
         elif graph is not Graph.MODIFIER or name_rule is NameRule.IDENTIFIER:
             return _joined(_word(layouts, view), text, named=named)
@@ -92,9 +94,10 @@ def _params(layouts: Layouts, view: Any, depth: int) -> str:
 
 def _word(layouts: Layouts, view: Any) -> str:
     """The type that a declaration ends in."""
+    parts = parts_of_plan(layouts.btf.types.plan)
     word = layouts.btf.kinds.name(getattr(view, "fwd_kind", view.kind)).lower()
-    if hasattr(view, "values"):
+    if view.kind in parts.enums:
         word = "enum"
-    elif not hasattr(view, "members") and not hasattr(view, "fwd_kind"):
+    elif view.kind not in parts.composites | parts.declarations:
         return printable(view.name)
     return f"{word} {printable(view.name)}" if view.name else word

@@ -160,3 +160,26 @@ def test_a_real_kernel(cloud: Btf) -> None:
     assert all(root for one in report.different for root in one.roots)
     found = report.named("elf_note_info").found
     assert "siginfo_t" in str(found[0]) if found else not report.different
+
+
+def test_locations_of_inlined_calls_are_no_functions_and_no_enums() -> None:
+    """They have parameters and values too, which are numbers."""
+    by_proto = [views.LocProto((2, 2)), views.Ptr(4), views.Struct("s", 8, [views.Member("p", 5)])]
+    by_value = [
+        views.LocParam(8, 1, (6,)),
+        views.Ptr(7),
+        views.Struct("t", 8, [views.Member("p", 8)]),
+    ]
+    btf = built(
+        INT,
+        views.LocParam(4, 1, (5,)),
+        views.LocProto((2,)),
+        *by_proto,
+        *by_value,
+        views.Ptr(3),
+        views.Struct("s", 8, [views.Member("p", 10)]),
+        views.Ptr(2),
+        views.Struct("t", 8, [views.Member("p", 12)]),
+    )
+    assert only(btf, "s").roots[0].what == "member p is [4] * in [6], [3] * in [11]"
+    assert only(btf, "t").roots[0].what == "member p is [7] * in [9], [2] * in [13]"

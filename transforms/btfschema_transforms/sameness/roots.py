@@ -10,6 +10,7 @@ from attrs import frozen
 from btfschema import Btf
 from btfschema.arrays import Index
 from btfschema.escapes import printable
+from btfschema.schema import parts_of_plan
 from btfschema.views import TypeView
 from btfschema_transforms.relocation.cnames import c_name
 from btfschema_transforms.relocation.memberdiff import UNNAMED, member_diff
@@ -74,6 +75,7 @@ class Roots:
     def __init__(self, btf: Btf, equal: Index, labels: Hashes, declared: Declared) -> None:
         self.btf, self.declared = btf, declared
         self._equal, self._labels = equal.data, labels.data
+        self._parts = parts_of_plan(btf.types.plan)
         self._left = STEPS_A_TYPE * btf.end_id + LEAST_STEPS
 
     def find(self, one: int, other: int) -> Root | None:
@@ -121,7 +123,7 @@ class Roots:
         one, other = (self.btf[type_id] for type_id in pair)
         named = getattr(one, "name", ""), getattr(other, "name", "")
         same = one.kind == other.kind and named[0] == named[1]
-        return same and (bool(named[0]) or hasattr(one, "members") or hasattr(one, "values"))
+        return same and (bool(named[0]) or one.kind in self._parts.composites | self._parts.enums)
 
     def _part(self, pair: Pair, number: int) -> str:
         """How the types differ that the two refer to at one place."""
@@ -142,7 +144,7 @@ class Roots:
         while current and current not in seen:
             seen.add(current)
             view: Any = self.btf[current]
-            if hasattr(view, "params"):
+            if view.kind in self._parts.prototypes:
                 params = ", ".join(c_name(self.btf, one.type_id) for one in view.params)
                 return f"{c_name(self.btf, view.type_id)} (*)({params or 'void'})"
             current = getattr(view, "type_id", 0)
@@ -160,9 +162,9 @@ class Roots:
         sizes = getattr(one, "size", None), getattr(other, "size", None)
         if sizes[0] != sizes[1]:
             parts.append(f"size {sizes[0]} in [{pair[0]}], {sizes[1]} in [{pair[1]}]")
-        if hasattr(one, "members"):
+        if one.kind in self._parts.composites:
             parts += self._members(pair)
-        elif hasattr(one, "values"):
+        elif one.kind in self._parts.enums:
             parts += _values(one, other, pair)
         return "; ".join(parts) or f"{self._described(pair[0])} is not {self._described(pair[1])}"
 
