@@ -353,10 +353,10 @@ def _done(
 
 @contextmanager
 def _stops_held() -> Iterator[None]:
-    """What stops a command waits until this ends, so that all counts are of the same files.
+    """Hold signals that stop a command until the block ends, so that all counts agree.
 
-    A blocked signal would not do: a thread that does not block it receives it, and Python runs the
-    handler in this one.
+    Blocking the signals would not be enough: another thread would receive them, and Python would
+    still run the handler in this one.
     """
     came: list[int] = []
     before = {number: signal.getsignal(number) for number in STOPPING}

@@ -78,7 +78,7 @@ def kernels_of(
     Raises:
         click.UsageError: there is none, one is given twice, or modules belong to none of them.
     """
-    from btfschema.sources.identity import is_kernel_name
+    from btfschema.sources.identity import starts_like_kernel
 
     names: dict[str, str] = {}
     if not targets and not trees:
@@ -92,7 +92,7 @@ def kernels_of(
             below.sort()
             for one in sorted(files):
                 path = os.path.join(folder, one)  # noqa: PTH118
-                if (one.endswith(KERNELS) or is_kernel_name(one)) and not is_special(path):
+                if (one.endswith(KERNELS) or starts_like_kernel(one)) and not is_special(path):
                     names.setdefault(path, os.path.relpath(path, tree))
     if not names:
         raise click.UsageError(f"no kernels below {', '.join(trees)}")
@@ -142,8 +142,8 @@ def refusal_of(name: str, kernel: Shared | Kept) -> str:
     from btfschema.verification.verifier import refused_base
 
     *_, newest = KERNELS
-    # Of a copy, with which all goes that was worked out for the answer: it takes as much memory as
-    # the BTF does.
+    # What verification remembers takes as much memory as the BTF itself. A copy is verified, so that
+    # it is freed with the copy.
     found = list(refused_base(evolve(kernel.open()), newest))
     if not found:
         return ""

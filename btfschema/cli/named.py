@@ -59,10 +59,10 @@ def split_arguments(arguments: Sequence[str]) -> tuple[tuple[str, ...], str | No
 
 def _is_file(text: str) -> bool:
     """Whether an argument is a file, or looks like one that is not there."""
-    from btfschema.sources.identity import is_kernel_name
+    from btfschema.sources.identity import starts_like_kernel
 
     # "vmlinux-6.12" is a file, although nothing ends so.
-    if text == "-" or "/" in text or Path(text).is_file() or is_kernel_name(text):
+    if text == "-" or "/" in text or Path(text).is_file() or starts_like_kernel(text):
         return True
     return "." in text[1:] and text.endswith(FILES)
 

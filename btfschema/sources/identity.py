@@ -18,10 +18,10 @@ __all__ = [
     "banner_release",
     "build_id",
     "bzimage_release",
-    "is_kernel_name",
     "module_release",
     "named_release",
     "path_release",
+    "starts_like_kernel",
 ]
 
 # As uname -r gives it: UTS_RELEASE has at most 64 characters.
@@ -80,7 +80,7 @@ def banner_release(data: bytes | memoryview) -> str | None:
     return match[1].decode("ascii") if match else None
 
 
-def is_kernel_name(name: str) -> bool:
+def starts_like_kernel(name: str) -> bool:
     """Whether a file's name begins as those of kernels and of boot images do."""
     return BOOT_NAME.match(name) is not None
 

@@ -145,10 +145,9 @@ def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
 def led_to(base: Btf, ids: Index) -> Index:
     """``ids`` and all that they lead to, into named types too; ascending, without void."""
     types = base.all_types
-    positions = types.type_id_positions
-    starts = positions.searchsorted(types.starts)
-    bounds = np.concatenate([[0], starts, [len(positions)]])
-    targets = types.words.take(positions).astype(np.int64)
+    # Void, which refers to nothing, comes first.
+    bounds = np.concatenate([[0], types.reference_bounds])
+    targets = types.words.take(types.type_id_positions).astype(np.int64)
     found = _reached(bounds, targets, base.end_id, ids)
     return found[found > 0]
 
