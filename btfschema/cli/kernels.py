@@ -142,8 +142,8 @@ def refusal_of(name: str, kernel: Shared | Kept) -> str:
     from btfschema.verification.verifier import refused_base
 
     *_, newest = KERNELS
-    # What verification remembers takes as much memory as the BTF itself. A copy is verified, so that
-    # it is freed with the copy.
+    # What verification remembers takes as much memory as the BTF itself. It is remembered of a
+    # copy, and freed with it.
     found = list(refused_base(evolve(kernel.open()), newest))
     if not found:
         return ""
