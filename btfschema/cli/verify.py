@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
+    from btfschema.errors import Failure
     from btfschema.framework.files import Shared
     from btfschema.model.container import Btf
     from btfschema.sources import Source
@@ -99,8 +100,6 @@ def verify(
       btfschema verify prog.bpf.o --kernel 6.1
       btfschema verify --all /lib/modules/6.12.1 -B vmlinux --jobs 4
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.framework.files import Each
-
     found = gather(files or (() if trees else running_kernel()), trees)
     base_btf = found.over(base_btf)
     guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
@@ -117,7 +116,7 @@ def verify(
             stack.callback(lambda: echo(f"{told.sound} of {count} files are sound", err=told.aside))
         run_batch(
             found.paths,
-            Each(Verify(base, level, kernel, as_loaded)),
+            Verify(base, level, kernel, as_loaded),
             keep_going=True,
             report=report,
             workers=workers,
@@ -215,7 +214,7 @@ def _count(number: int, more: str = "") -> str:
 
 @frozen
 class Verify:
-    """Verifies a file; what workers are sent.
+    """Verifies files; what workers are sent.
 
     Attributes:
         base: what the files are split over, or None.
@@ -229,11 +228,61 @@ class Verify:
     kernel: str
     as_loaded: bool = True
 
-    def __call__(self, file: str) -> dict[str, Any]:
-        """Do one file; returns what to report."""
+    def __call__(self, files: Sequence[str]) -> list[dict[str, Any] | Failure]:
+        """Do some files; returns what to report of each."""
+        from btfschema.errors import attempt
         from btfschema.sources import read_source
 
-        source = read_source(file)
+        sources = [attempt(read_source, file) for file in files]
+        found: dict[int, dict[str, Any] | Failure] = {**self._sound(sources)}
+        for number, source in enumerate(sources):
+            if isinstance(source, Exception):
+                found[number] = source
+            elif number not in found:
+                found[number] = attempt(self._judged, source)
+        return [found[number] for number in range(len(sources))]
+
+    def _sound(self, sources: Sequence[Source | Failure]) -> dict[int, dict[str, Any]]:
+        """Reports of modules over the base that was given in which nothing is wrong, by number.
+
+        What is wrong with any other file, that alone says.
+        """
+        from btfschema.errors import BtfError
+        from btfschema.model.loading import decoded
+        from btfschema.verification import oddities_many, verify_many
+
+        modules = {
+            number: source
+            for number, source in enumerate(sources)
+            if not isinstance(source, Exception) and self._is_module(source)
+        }
+        if self.base is None or len(modules) < 2:
+            return {}
+        base, path = self.base.open(), self.base.name
+        if self._refused(base):
+            return {}
+        try:
+            btfs = decoded([source.btf for source in modules.values()], base)
+        except BtfError:
+            return {}
+        found = verify_many(btfs, self.level, self.kernel)
+        # Kept with each container, where a line for each is made of it.
+        oddities_many(btfs)
+        return {
+            number: self._row(source, btf, path, [])
+            for (number, source), btf, violations in zip(modules.items(), btfs, found, strict=True)
+            if not violations and not _is_alone(btf)
+        }
+
+    def _is_module(self, source: Source) -> bool:
+        """Whether a file has BTF alone, and brings no base."""
+        from btfschema.sources import detached_base
+
+        others = (source.base, source.ext, source.object_file)
+        return all(one is None for one in others) and detached_base(source) is None
+
+    def _judged(self, source: Source) -> dict[str, Any]:
+        """What to report of a file by itself."""
         base, path, found = self._base_of(source)
         btf, notes = _decoded(source.btf, base), list[str]()
         given = self.base.name if self.base is not None else None
@@ -248,27 +297,51 @@ class Verify:
         elif not found:
             found = self._verified(source, base)
         of_program, unread = self._of_program(source, base)
-        found = [*found, *of_program]
-        row: dict[str, Any] = {
-            "outcome": "refused" if found or refused else "ok",
-            "violations": [violation.as_dict() for violation in found],
-        }
+        row = self._row(source, btf, path, [*found, *of_program], notes)
         if refused:
+            row["outcome"] = "refused"
             row["base_refused"] = {"file": path, "violations": refused}
         if opened is not None and opened.changes:
             row["libbpf"] = [change.as_dict() for change in opened.changes]
         if btf is not None:
-            if base is None and found and btf.strings.data[:1] not in (b"", b"\0"):
-                row["missing_base"] = True
-            row["types"] = type_count(btf)
-            row["notes"] = notes + doubts(btf, path)
-            if len(row["notes"]) > len(notes):
-                row["doubted_base"] = path
-            elif not any(violation.rule.level == "read" for violation in found):
-                row["notes"] += odd(btf)
-            row["notes"] += [*joined(source, btf), *unread]
-            if found and path is not None and self.base is not None and path != self.base.name:
+            row["notes"] += unread
+            if row["violations"] and given is not None and path not in (None, given):
                 row["notes"].append(f"{path}: taken for its base, and not the one given")
+        return row
+
+    def _row(
+        self,
+        source: Source,
+        btf: Btf | None,
+        path: str | None,
+        found: Sequence[Violation],
+        notes: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """The report of a file.
+
+        Args:
+            source: the file.
+            btf: its container, or None when it is too damaged for one.
+            path: the file of its base, when that is another.
+            found: what is wrong.
+            notes: what else is to be said.
+        """
+        row: dict[str, Any] = {
+            "outcome": "refused" if found else "ok",
+            "violations": [violation.as_dict() for violation in found],
+        }
+        if btf is None:
+            return row
+        if btf.base is None and found and btf.strings.data[:1] not in (b"", b"\0"):
+            row["missing_base"] = True
+        row["types"] = type_count(btf)
+        doubted = doubts(btf, path)
+        row["notes"] = [*notes, *doubted]
+        if doubted:
+            row["doubted_base"] = path
+        elif not any(violation.rule.level == "read" for violation in found):
+            row["notes"] += odd(btf)
+        row["notes"] += joined(source, btf)
         return row
 
     def _base_of(self, source: Source) -> tuple[Btf | None, str | None, list[Violation]]:

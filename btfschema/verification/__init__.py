@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from btfschema.verification.readers import READERS
     from btfschema.verification.repairs import OBJECT_RULES, Change, Sanitised, as_loaded, sanitise
     from btfschema.verification.rules import RULES
-    from btfschema.verification.suspect import Oddity, oddities
-    from btfschema.verification.verifier import verify
+    from btfschema.verification.suspect import Oddity, oddities, oddities_many
+    from btfschema.verification.verifier import verify, verify_many
     from btfschema.verification.violations import Level, Rule, Violation
 
 __all__ = [
@@ -34,9 +34,11 @@ __all__ = [
     "Violation",
     "as_loaded",
     "oddities",
+    "oddities_many",
     "sanitise",
     "verify",
     "verify_ext",
+    "verify_many",
 ]
 
 _HOMES = {
@@ -54,7 +56,9 @@ _HOMES = {
     "RULES": "btfschema.verification.rules",
     "Oddity": "btfschema.verification.suspect",
     "oddities": "btfschema.verification.suspect",
+    "oddities_many": "btfschema.verification.suspect",
     "verify": "btfschema.verification.verifier",
+    "verify_many": "btfschema.verification.verifier",
     "Level": "btfschema.verification.violations",
     "Rule": "btfschema.verification.violations",
     "Violation": "btfschema.verification.violations",

@@ -7,7 +7,7 @@ built over another base is asked in :mod:`btfschema.model.wrongbase`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from btfschema.arrays import Mask
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container, remembered
+from btfschema.model.siblings import siblings
 from btfschema.schema.constraints import C_KEYWORDS, NameRule
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from btfschema.tables.strings import StringTable
     from btfschema.verification.findings import Ints
 
-__all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities"]
+__all__ = ["Oddity", "kfuncs_untagged", "may_be_untagged_kfunc", "oddities", "oddities_many"]
 
 # So many types are named.
 NAMED = 3
@@ -121,6 +122,27 @@ def _found(btf: Btf, printed_only: bool) -> Iterator[Oddity]:
             ids = tuple((found + btf.first_id).tolist())
             examples = tuple(btf.describe(type_id) for type_id in ids[:NAMED])
             yield Oddity(id_, text, ids, printed, examples)
+
+
+def oddities_many(btfs: Sequence[Btf], *, printed: bool = False) -> list[tuple[Oddity, ...]]:
+    """What :func:`oddities` says of each of many containers, at a fraction of the time.
+
+    Doubts about types are looked for in all modules over one base together, and doubts about the
+    whole in each.
+    """
+    for group in siblings(btfs):
+        for _, _, shown, check in _CHECKS if len(group.numbers) > 1 else ():
+            if printed and not shown:
+                continue
+            found = check(group.whole)
+            if not isinstance(found, bool):
+                for number in set(group.numbers) - group.owners(found):
+                    remembered(btfs[number], check, _nothing)
+    return [oddities(btf, printed=printed) for btf in btfs]
+
+
+def _nothing(_: Btf) -> Ints:
+    return np.zeros(0, np.int64)
 
 
 @_doubt(
@@ -308,16 +330,8 @@ LONGEST_KEYWORD = max(map(len, KEYWORDS))
     printed=False,
 )
 def _no_kfunc_tags(btf: Btf) -> bool:
-    return bool(kfuncs_untagged(btf) and btf.strings.find(KPROBE_SESSION))
-
-
-@per_container
-def _kfunc_names(btf: Btf) -> dict[str, list[int]]:
-    """Where the names stand that are asked for; looked for in a base once, not for each module."""
-    below = _kfunc_names(btf.base) if btf.base is not None else {}
-    return {
-        name: below.get(name, []) + btf.strings.find_own(name) for name in (FIRST_KFUNC, KFUNC_TAG)
-    }
+    # A module is no kernel, and need not have kfuncs.
+    return btf.base is None and kfuncs_untagged(btf) and bool(btf.strings.find(KPROBE_SESSION))
 
 
 # An enumerator of the UAPI that came with 6.10, as did the tags.
@@ -326,12 +340,13 @@ KPROBE_SESSION = "BPF_TRACE_KPROBE_SESSION"
 FIRST_KFUNC, KFUNC_TAG = "bpf_rdonly_cast", "bpf_kfunc"
 
 
+@per_container
 def kfuncs_untagged(btf: Btf) -> bool:
     """Whether a kernel's BTF has kfuncs and doesn't say which functions they are."""
     parts = parts_of_plan(btf.types.plan)
 
     def has(name: str, kinds: frozenset[int]) -> bool:
-        offsets = _kfunc_names(btf)[name]
+        offsets = btf.strings.find(name)
         rows = btf.types.rows_of(*kinds) if offsets else np.zeros(0, np.int64)
         # Of nothing, numpy.isin imports numpy.ma.
         return bool(len(rows) and np.isin(btf.types.name_offs[rows], offsets).any())

@@ -1,10 +1,16 @@
-"""``verify``: all rules, asked of one container or of its bytes."""
+"""All rules, asked of one container or of its bytes, or of many containers together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
+from btfschema.model.siblings import Siblings, siblings
 from btfschema.schema.kinds import KINDS, Kinds
+from btfschema.verification.doubts import Doubts
 from btfschema.verification.fields import check_special_fields
 from btfschema.verification.findings import Findings
 from btfschema.verification.framing import check_frame, open_blob
@@ -16,7 +22,7 @@ from btfschema.verification.tags import check_chains
 from btfschema.verification.violations import Level, Violation
 from btfschema.verification.visits import Walk, is_shallow
 
-__all__ = ["refused_base", "verify"]
+__all__ = ["refused_base", "verify", "verify_many"]
 
 
 def verify(
@@ -50,11 +56,7 @@ def verify(
     Raises:
         ValueError: the level or the kernel is not known, or a container came with a base.
     """
-    if level not in ("read", "kernel"):
-        message = f"level {level!r} is not known, expected 'read' or 'kernel'"
-        raise ValueError(message)
-    limits = kernel_of(kernel)
-    asked = limits if level == "kernel" else None
+    asked = _asked(level, kernel)
     if isinstance(btf, Btf):
         if base is not None and base is not btf.base:
             message = "a container brings its own base, pass one with bytes only"
@@ -69,6 +71,64 @@ def verify(
     if findings.btf is not None:
         _check_types(findings, findings.btf, asked, whole=whole)
     return sorted(findings.violations, key=lambda violation: violation.offset or 0)
+
+
+def verify_many(
+    btfs: Sequence[Btf], level: Level = "kernel", kernel: str | Kernel = LATEST
+) -> list[list[Violation]]:
+    """What :func:`verify` finds in each of many containers, at a fraction of the time.
+
+    Modules over one base are asked together, up to 64 at once; those that seem to break a rule, and
+    whatever stands alone, one by one.
+
+    Args:
+        btfs: the containers, with their bases.
+        level: as for :func:`verify`.
+        kernel: as for :func:`verify`.
+
+    Raises:
+        ValueError: the level or the kernel is not known.
+    """
+    asked = _asked(level, kernel)
+    found: list[list[Violation]] = [[] for _ in btfs]
+    for group in siblings(btfs):
+        for number in _suspects(group, btfs, asked):
+            found[number] = verify(btfs[number], level, kernel)
+    return found
+
+
+def _suspects(group: Siblings, btfs: Sequence[Btf], kernel: Kernel | None) -> set[int]:
+    """Which containers must be asked alone, since a rule is broken, or may be."""
+    everybody = set(group.numbers)
+    if len(everybody) == 1:
+        return everybody
+    findings = Findings(group.whole, kernel)
+    if _check_at_once(findings, group.whole, kernel) is not None:
+        return everybody
+    ids = [violation.type_id for violation in findings.violations]
+    rows = [type_id - group.whole.types.first_id for type_id in ids if type_id is not None]
+    # What is wrong outside of the types would be wrong in none of them.
+    found = everybody if len(rows) < len(ids) else group.owners(np.array(rows, np.int64))
+    return found | {number for number in everybody if not _is_framed(btfs[number], kernel)}
+
+
+def _is_framed(btf: Btf, kernel: Kernel | None) -> bool:
+    findings = Findings(btf, kernel)
+    check_frame(findings, btf, kernel)
+    return not findings.violations
+
+
+def _asked(level: Level, kernel: str | Kernel) -> Kernel | None:
+    """The kernel whose rules are asked, None for those of readers.
+
+    Raises:
+        ValueError: the level or the kernel is not known.
+    """
+    if level not in ("read", "kernel"):
+        message = f"level {level!r} is not known, expected 'read' or 'kernel'"
+        raise ValueError(message)
+    limits = kernel_of(kernel)
+    return limits if level == "kernel" else None
 
 
 def refused_base(btf: Btf, kernel: str | Kernel = LATEST) -> tuple[Violation, ...]:
@@ -91,6 +151,21 @@ def refused_base(btf: Btf, kernel: str | Kernel = LATEST) -> tuple[Violation, ..
 
 def _check_types(findings: Findings, btf: Btf, kernel: Kernel | None, *, whole: bool) -> None:
     """The records; and where they lead, when they are all there."""
+    doubts = _check_at_once(findings, btf, kernel, whole=whole)
+    if doubts is not None:
+        Walk(findings, btf, doubts).run()
+    if whole and kernel is not None and kernel.special_fields and not findings.violations:
+        check_special_fields(findings, btf)
+
+
+def _check_at_once(
+    findings: Findings, btf: Btf, kernel: Kernel | None, *, whole: bool = True
+) -> Doubts | None:
+    """All that a rule asks of a record, whatever order a kernel visits them in.
+
+    Returns:
+        What that order decides, or None when it decides nothing.
+    """
     types = btf.types
     names_end = btf.strings.end
     check_name_offsets(findings, types, min(names_end, MAX_NAMES) if kernel else names_end)
@@ -98,14 +173,11 @@ def _check_types(findings: Findings, btf: Btf, kernel: Kernel | None, *, whole: 
         check_kinds(findings, types, kernel)
         check_records(findings, types, kernel)
     if not whole:
-        return
+        return None
     check_existence(findings, types)
     check_prototypes(findings, btf)
     if kernel is None:
-        return
+        return None
     doubts = References(findings, btf, kernel).check()
     check_chains(findings, btf)
-    if doubts or not is_shallow(btf):
-        Walk(findings, btf, doubts).run()
-    if kernel.special_fields and not findings.violations:
-        check_special_fields(findings, btf)
+    return doubts if doubts or not is_shallow(btf) else None
