@@ -35,13 +35,12 @@ Words = npt.NDArray[np.uint32]
 """An array of the words of records."""
 
 
-def bounds_of(counts: npt.ArrayLike) -> Index:
+def bounds_of(counts: Sequence[int] | npt.NDArray[Any]) -> Index:
     """The bounds of parts of these sizes."""
-    sizes = np.asarray(counts, np.int64)
-    if len(sizes) == 1:
-        return np.array((0, sizes[0]), np.int64)
-    bounds = np.zeros(len(sizes) + 1, np.int64)
-    sizes.cumsum(out=bounds[1:])
+    if len(counts) == 1:
+        return np.array((0, counts[0]), np.int64)
+    bounds = np.zeros(len(counts) + 1, np.int64)
+    np.asarray(counts).cumsum(out=bounds[1:])
     return bounds
 
 
@@ -52,6 +51,8 @@ def sizes_of(bounds: Index) -> Index:
 
 def spread(bounds: Index) -> Index:
     """For each element, the number of the part that it belongs to."""
+    if len(bounds) == 2:
+        return np.zeros(int(bounds[1] - bounds[0]), np.int64)
     return np.arange(len(bounds) - 1).repeat(sizes_of(bounds))
 
 
@@ -74,7 +75,7 @@ def distinct(values: Index) -> Index:
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """``array``, which can't be written to from now on: what is shared stays as it is."""
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from btfschema.arrays import Words, bounds_of, joined_arrays
-from btfschema.codec.walking import index_records, sizes_of
+from btfschema.codec.walking import index_records
 from btfschema.errors import DecodeError
 from btfschema.schema.plan import HEADER_WORDS, INFO_WORD, Plan
 from btfschema.tables.joined import Joined
@@ -43,22 +43,14 @@ def index_sections(sections: Sequence[Section], plan: Plan) -> Joined:
     """
     words = joined_arrays([section.words for section in sections])
     bounds = bounds_of([len(section.words) for section in sections])
-    starts = index_records(words, plan, bounds)
+    ends = bounds.tolist()
+    starts, reached = index_records(words, plan, ends)
     joined = Joined(TypeTable(words, starts, plan), starts.searchsorted(bounds), bounds)
-    _check_last_records(sections, joined)
+    # Every section ends where its last record does; those before it fit, or it had no start.
+    for number, (section, end, came) in enumerate(zip(sections, ends[1:], reached, strict=True)):
+        if came != end or section.trailing:
+            _raise_of_last(section, joined, number)
     return joined
-
-
-def _check_last_records(sections: Sequence[Section], joined: Joined) -> None:
-    """Every section ends where its last record does; those before it fit, or it had no start."""
-    filled = (joined.rows[1:] > joined.rows[:-1]).nonzero()[0]
-    lasts = joined.types.starts.take(joined.rows[1:].take(filled) - 1)
-    infos = joined.types.words.take(lasts + INFO_WORD.word, mode="clip")
-    bad = lasts + sizes_of(infos, joined.types.plan) != joined.words[1:].take(filled)
-    wrong = set(filled[bad].tolist())
-    wrong |= {number for number, section in enumerate(sections) if section.trailing}
-    for number in sorted(wrong):
-        _raise_of_last(sections[number], joined, number)
 
 
 def _raise_of_last(section: Section, joined: Joined, number: int) -> None:

@@ -20,8 +20,9 @@ from attrs import frozen
 from btfschema.arrays import Index, Words
 from btfschema.schema.plan import ENDLESS, HEADER_WORDS, INFO_WORD, KIND_SHIFT, VLEN_MASK, Plan
 
-__all__ = ["index_records", "sizes_of"]
+__all__ = ["index_records"]
 
+LENGTH = np.uint32(VLEN_MASK)
 
 # Words between walkers, and steps that all take before those that arrived are told apart.
 DISTANCE = 2048
@@ -30,38 +31,37 @@ STEPS = 16
 FEWEST = 128
 
 
-def index_records(words: Words, plan: Plan, section_bounds: Index | None = None) -> Index:
-    """The word at which each record starts.
+def index_records(words: Words, plan: Plan, bounds: list[int]) -> tuple[Index, list[int]]:
+    """The word at which each record starts, and where the path through each section comes to.
 
-    When a record does not fit its section, that section's last start is the offending record's.
+    That is the section's end exactly when its last record ends there. When a record does not fit
+    its section, that section's last start is the offending record's.
 
     Args:
         words: one section, or many, one after another.
         plan: how long the records are.
-        section_bounds: where each section starts, and where the last one ends; one section by
-            default.
+        bounds: where each section starts, and where the last one ends.
     """
-    bounds = [0, len(words)] if section_bounds is None else section_bounds.tolist()
     # One more, for walkers to mark that have nothing to mark.
     marks = bytearray(len(words) + 1)
     if len(words) <= max(FEWEST * DISTANCE, HEADER_WORDS):
         # Of a small file all lengths are worked out, of a large one those that are asked for.
-        sizes = sizes_of(words[INFO_WORD.word :], plan).data
-        for start, end in pairwise(bounds):
-            _step(start, end, sizes, marks)
-        return np.frombuffer(marks, np.bool_, len(words)).nonzero()[0]
+        sizes = _sizes_of(words[INFO_WORD.word :], plan).data
+        ends = [_step(start, end, sizes, marks) for start, end in pairwise(bounds)]
+        return np.frombuffer(marks, np.bool_, len(words)).nonzero()[0], ends
     walks = _walks(words, plan, marks, bounds)
     lengths = _Lengths(words, plan)
-    part = 0
+    part, ends = 0, []
     for start, end in pairwise(bounds):
         at = start
         while part < len(walks.firsts) - 1 and walks.firsts[part] < end:
             at = _follow(at, end, part, walks, lengths, marks)
             part += 1
-    return np.frombuffer(marks, np.bool_, len(words)).nonzero()[0]
+        ends.append(at)
+    return np.frombuffer(marks, np.bool_, len(words)).nonzero()[0], ends
 
 
-def _step(at: int, end: int, lengths: memoryview, marks: bytearray) -> None:
+def _step(at: int, end: int, lengths: memoryview, marks: bytearray) -> int:
     """Go through a section without walkers, and mark where its records start.
 
     Args:
@@ -69,6 +69,9 @@ def _step(at: int, end: int, lengths: memoryview, marks: bytearray) -> None:
         end: where it ends.
         lengths: of the records, by place.
         marks: by place.
+
+    Returns:
+        Where the last record ends; where it starts, if too little is left for any.
     """
     last = end - HEADER_WORDS
     while at <= last:
@@ -77,13 +80,14 @@ def _step(at: int, end: int, lengths: memoryview, marks: bytearray) -> None:
     # Where less is left than any record has, the last one starts, and does not fit.
     if at < end:
         marks[at] = 1
+    return at
 
 
-def sizes_of(infos: Words, plan: Plan) -> Words:
+def _sizes_of(infos: Words, plan: Plan) -> Words:
     """The words of a record, by its info word; for an unknown kind, more than there are."""
     top = (infos >> KIND_SHIFT).astype(np.uint8)
     sizes = plan.strides.take(top)
-    sizes *= infos & np.uint32(VLEN_MASK)
+    sizes *= infos & LENGTH
     sizes += plan.fixed_words.take(top)
     return sizes
 
@@ -140,7 +144,7 @@ def _follow(
     while at < border and not (marks[at] and at > guess):
         own.append(at)
         # Where less is left than any record has, the last one starts, and does not fit.
-        at = at + lengths[at] if at <= last else end
+        at += lengths[at] if at <= last else HEADER_WORDS
     if at > first:
         behind = min(at, border)
         marks[first:behind] = bytes(behind - first)

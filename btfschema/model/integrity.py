@@ -61,7 +61,8 @@ def _check_together(btfs: Sequence[Btf]) -> None:
         # than to compare.
         wrong = types.words > (highest.repeat(sizes) if len(btfs) > 1 else highest[0])
         wrong &= types.roles == ROLE_CODES[role]
-        if wrong.any():
+        # Takes a quarter of the time of any(), which counts for a small container.
+        if np.count_nonzero(wrong):
             position = int(wrong.argmax())
             number = int(joined.words.searchsorted(position, side="right")) - 1
             _raise_reference(btfs[number], position - int(joined.words[number]), what)

@@ -8,11 +8,12 @@ a declaration that is not made of 4-byte words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from attrs import Factory, field, frozen
 from construct import Renamed, Struct
 
@@ -29,6 +30,7 @@ __all__ = [
     "KIND_MASK",
     "KIND_SHIFT",
     "NAME_OFF",
+    "ROLES_WIDTH",
     "ROLE_CODES",
     "THIRD",
     "U32_MAX",
@@ -42,12 +44,13 @@ __all__ = [
     "plan_of",
 ]
 
-RoleWords = tuple[tuple[int, np.ndarray[Any, np.dtype[np.uint8]]], ...]
-
 # The largest number that a word holds.
 U32_MAX = 0xFFFFFFFF
 # How an array of words says what each stands for; 0 is a plain number.
 ROLE_CODES = {Role.NUMBER: 0, Role.TYPE_ID: 1, Role.STRING_OFFSET: 2}
+
+# So many words of a record of each kind have their roles in a table.
+ROLES_WIDTH = 1024
 
 # Longer than any section: what a record of an unknown kind is taken to span, so that the walk over
 # the records ends there.
@@ -184,6 +187,19 @@ class KindPlan:
         """Words of an element that have this role, by index in the element."""
         return tuple(f.word for f in self.element if f.role is role)
 
+    def mark_roles(self, record: npt.NDArray[np.uint8]) -> None:
+        """Say of each word of a record what it stands for, as ``ROLE_CODES`` has it.
+
+        Args:
+            record: one number for each word, to be written to.
+        """
+        record[:] = 0
+        for role in (Role.TYPE_ID, Role.STRING_OFFSET):
+            for word in self.words_with(role):
+                record[word] = ROLE_CODES[role]
+            for word in self.element_words_with(role):
+                record[self.first_element + word :: self.stride] = ROLE_CODES[role]
+
     def fixed_field(self, name: str) -> Field:
         """The word of this name that follows the common ones.
 
@@ -255,9 +271,8 @@ class Plan:
         strides: words of one element, likewise.
         has_elements: whether there are any, by kind.
         opaque: the numbers of the kinds that only a layout section describes.
-        role_words: of the words before the elements that have a role in some kind, the index in
-            the record and, by kind, the role's code (``ROLE_CODES``).
-        element_role_words: the same for the words of an element, counted from its own start.
+        roles: what the first ``ROLES_WIDTH`` words of a long record stand for (``ROLE_CODES``):
+            those of kind 0, then those of kind 1, and so on.
         references: how many type ids stand before the elements, by kind.
         element_references: and how many in each element.
     """
@@ -268,8 +283,7 @@ class Plan:
     strides: np.ndarray[Any, np.dtype[Any]] = field(init=False)
     has_elements: np.ndarray[Any, np.dtype[np.bool_]] = field(init=False)
     opaque: tuple[int, ...] = field(init=False)
-    role_words: RoleWords = field(init=False)
-    element_role_words: RoleWords = field(init=False)
+    roles: np.ndarray[Any, np.dtype[np.uint8]] = field(init=False)
     references: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
     element_references: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
 
@@ -289,8 +303,10 @@ class Plan:
         object.__setattr__(self, "has_elements", read_only(strides > 0))
         opaque = tuple(number for number, plan in self.kinds.items() if plan.is_opaque)
         object.__setattr__(self, "opaque", opaque)
-        object.__setattr__(self, "role_words", self._codes(KindPlan.words_with))
-        object.__setattr__(self, "element_role_words", self._codes(KindPlan.element_words_with))
+        roles = np.zeros((count, ROLES_WIDTH), np.uint8)
+        for number, plan in self.kinds.items():
+            plan.mark_roles(roles[number])
+        object.__setattr__(self, "roles", read_only(roles.ravel()))
         for name, words_of in (
             ("references", KindPlan.words_with),
             ("element_references", KindPlan.element_words_with),
@@ -299,15 +315,6 @@ class Plan:
             for number, plan in self.kinds.items():
                 counts[number] = len(words_of(plan, Role.TYPE_ID))
             object.__setattr__(self, name, read_only(counts))
-
-    def _codes(self, words_of: Callable[[KindPlan, Role], tuple[int, ...]]) -> RoleWords:
-        codes: dict[int, np.ndarray[Any, np.dtype[np.uint8]]] = {}
-        for number, plan in self.kinds.items():
-            for role in (Role.TYPE_ID, Role.STRING_OFFSET):
-                for word in words_of(plan, role):
-                    by_kind = codes.setdefault(word, np.zeros(1 << KIND_WIDTH, np.uint8))
-                    by_kind[number] = ROLE_CODES[role]
-        return tuple(sorted(codes.items(), key=lambda item: item[0]))
 
     def name(self, number: int) -> str:
         """The kind's name, for messages."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index, bounds_of, parts_of, sizes_of, woven
+from btfschema.arrays import Index, bounds_of, parts_of, sizes_of, spread, woven
 from btfschema.tables.types import TypeTable
 
 __all__ = ["WORDS_TOGETHER", "Joined", "portions"]
@@ -80,8 +80,7 @@ class Joined:
     @classmethod
     def by_rows(cls, types: TypeTable, rows: Index) -> Joined:
         """From a table that holds the records of several, and the bounds of these."""
-        words = np.append(types.starts, len(types.words)).take(rows)
-        return cls(types, rows, words)
+        return cls(types, rows, types.bounds.take(rows))
 
     def rewritten(self, replacements: Iterable[tuple[Index, npt.ArrayLike]]) -> Joined:
         """The tables with new values for the words at each array of positions."""
@@ -94,6 +93,10 @@ class Joined:
     def counts(self, positions: Index) -> Index:
         """How many of these words, which ascend, belong to each table."""
         return sizes_of(positions.searchsorted(self.words))
+
+    def owners(self, positions: Index) -> Index:
+        """For each of these words, which ascend, the number of its table."""
+        return spread(positions.searchsorted(self.words))
 
     def then(self, other: Joined) -> Joined:
         """Each table followed by its counterpart in ``other``; references stay as they are."""
@@ -120,8 +123,11 @@ class Joined:
             first_ids: the id of each one's first record.
             words: the words of each, for tables that are to keep what they were joined from.
         """
-        # Copies: who keeps one table is not to keep all of its neighbours' words with it.
         types, roles = self.types, self.types.known_roles
+        if len(self) == 1:
+            own = types.words if words is None else words[0]
+            return [TypeTable(own, types.starts, types.plan, first_ids[0], roles)]
+        # Copies: who keeps one table is not to keep all of its neighbours' words with it.
         tables = []
         for number, (row, word) in enumerate(
             zip(parts_of(self.rows), parts_of(self.words), strict=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only
+from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only, sizes_of
 from btfschema.errors import TypeIdError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
@@ -27,6 +28,7 @@ from btfschema.schema.plan import (
     KIND_SHIFT,
     NAME_OFF,
     ROLE_CODES,
+    ROLES_WIDTH,
     THIRD,
     VLEN_MASK,
     KindPlan,
@@ -36,6 +38,9 @@ from btfschema.schema.roles import Role
 from btfschema.tables.strings import StringTable
 
 __all__ = ["Elements", "Index", "TypeTable", "Words", "field_value", "split_info"]
+
+# What takes many numbers for each word is done for so many words at a time.
+BLOCK = 1 << 16
 
 
 @frozen(eq=False)
@@ -136,19 +141,30 @@ class TypeTable:
         return type_id - self.first_id
 
     @cached_property
+    def bounds(self) -> Index:
+        """Where each record starts, and where the last one ends."""
+        bounds = np.empty(len(self) + 1, np.int64)
+        bounds[:-1] = self.starts
+        bounds[-1] = len(self.words)
+        return read_only(bounds)
+
+    @property
     def ends(self) -> Index:
         """The word after each record."""
-        return read_only(np.append(self.starts[1:], len(self.words)))
+        return self.bounds[1:]
 
     @cached_property
     def infos(self) -> Words:
         """Each type's info word."""
-        return read_only(self.words[self.starts + INFO_WORD.word])
+        return read_only(self.words.take(self.starts + INFO_WORD.word))
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.uint8]:
         """Each type's kind."""
-        return read_only(((self.infos >> KIND_SHIFT) & KIND_MASK).astype(np.uint8))
+        # The highest byte, but for kind_flag.
+        kinds = (self.infos >> KIND_SHIFT).astype(np.uint8)
+        kinds &= KIND_MASK
+        return read_only(kinds)
 
     @cached_property
     def vlens(self) -> Words:
@@ -163,12 +179,12 @@ class TypeTable:
     @cached_property
     def name_offs(self) -> Words:
         """Each type's name, as an offset into the strings."""
-        return read_only(self.words[self.starts + NAME_OFF.word])
+        return read_only(self.words.take(self.starts + NAME_OFF.word))
 
     @cached_property
     def thirds(self) -> Words:
         """Each type's third word: a size or a type id, as its kind has it."""
-        return read_only(self.words[self.starts + THIRD.word])
+        return read_only(self.words.take(self.starts + THIRD.word))
 
     @property
     def heads(self) -> Index:
@@ -247,17 +263,26 @@ class TypeTable:
         """
         if self._known_roles is not None:
             return read_only(self._known_roles)
-        roles = np.zeros(len(self.words), np.uint8)
-        element_kinds, element_starts = self._all_elements()
-        for words, kinds, starts in (
-            (self.plan.role_words, self.kinds, self.starts),
-            (self.plan.element_role_words, element_kinds, element_starts),
-        ):
-            for word, by_kind in words:
-                codes = by_kind.take(kinds)
-                at = codes.nonzero()[0]
-                roles[starts.take(at) + word] = codes.take(at)
+        bounds, sizes = self.bounds, sizes_of(self.bounds)
+        # Where the roles of each record's words are in the plan, less where its words are here.
+        shifts = self.kinds.astype(np.int64)
+        shifts *= ROLES_WIDTH
+        shifts -= self.starts
+        roles = np.empty(len(self.words), np.uint8)
+        for row, next_row in pairwise(self._blocks()):
+            first, end = bounds.item(row), bounds.item(next_row)
+            at = shifts[row:next_row].repeat(sizes[row:next_row])
+            at += np.arange(first, end)
+            self.plan.roles.take(at, mode="clip", out=roles[first:end])
+        for row in (sizes > ROLES_WIDTH).nonzero()[0].tolist():
+            kind = self.plan.kinds[self.kinds.item(row)]
+            kind.mark_roles(roles[bounds.item(row) : bounds.item(row + 1)])
         return read_only(roles)
+
+    def _blocks(self) -> list[int]:
+        """Bounds of rows whose words, and the numbers made of them, stay in the cache."""
+        firsts = range(BLOCK, len(self.words), BLOCK)
+        return [0, *(self.starts.searchsorted(firsts).tolist() if firsts else ()), len(self)]
 
     @property
     def known_roles(self) -> npt.NDArray[np.uint8] | None:
@@ -273,20 +298,6 @@ class TypeTable:
             chosen[rows] = True
             mask &= np.repeat(chosen, self.ends - self.starts)
         return mask.nonzero()[0]
-
-    def _all_elements(self) -> tuple[npt.NDArray[np.uint8], Index]:
-        """The kind that each repeated struct belongs to, and the word at which it starts."""
-        rows = (self.plan.has_elements.take(self.kinds) & (self.vlens > 0)).nonzero()[0]
-        counts, kinds = self.vlens.take(rows).astype(np.int64), self.kinds.take(rows)
-        strides = self.plan.strides.take(kinds).astype(np.int64)
-        # The n-th element in the table is the (n - before)-th of its record.
-        ends = counts.cumsum()
-        firsts = self.starts.take(rows) + self.plan.fixed_words.take(kinds)
-        firsts -= (ends - counts) * strides
-        numbers = np.arange(ends[-1] if len(ends) else 0)
-        numbers *= strides.repeat(counts)
-        numbers += firsts.repeat(counts)
-        return kinds.repeat(counts), numbers
 
     @cached_property
     def type_id_positions(self) -> Index:

@@ -66,7 +66,7 @@ def open_blob(
     words = np.frombuffer(data, order, types_len // 4, types_at if types_len else 0)
     words = words.astype(np.uint32)
     first_id = base.end_id if base is not None else 1
-    table = TypeTable(words, index_records(words, plan), plan, first_id)
+    table = TypeTable(words, index_records(words, plan, [0, len(words)])[0], plan, first_id)
     table, error = _whole_records(table, types_at, types_len % 4)
     table_of_strings = StringTable(strings, base.strings if base is not None else None)
     findings.btf = Btf(Image(header, table, table_of_strings, None, data), base)

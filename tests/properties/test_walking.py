@@ -22,6 +22,13 @@ PLAN = plan_of()
 Words = npt.NDArray[np.uint32]
 
 
+def size_at(words: list[int], at: int, end: int) -> int:
+    """The words of a record, 0 for what is none."""
+    info = words[at + 1] if at + HEADER_WORDS <= end else 0
+    kind = PLAN.kinds.get(info >> KIND_SHIFT & 0x7F)
+    return kind.size(info & VLEN_MASK) if kind is not None else 0
+
+
 def by_steps(words: list[int], bounds: list[int]) -> list[int]:
     """Record by record, from each section's start."""
     starts = []
@@ -70,21 +77,26 @@ def test_any_words(words: list[int], cuts: list[int], distance: int, data: st.Da
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walking, "DISTANCE", distance)
         patch.setattr(walking, "STEPS", data.draw(st.sampled_from([1, 2, 16])))
-        found = index_records(array, PLAN, np.array(bounds, np.int64))
-    assert found.tolist() == by_steps(words, bounds)
+        found, reached = index_records(array, PLAN, bounds)
+    starts = by_steps(words, bounds)
+    assert found.tolist() == starts
+    # A section is left at its end exactly when its last record, if it has one, ends there.
+    for (begin, end), came in zip(pairwise(bounds), reached, strict=True):
+        last = max((start for start in starts if begin <= start < end), default=None)
+        assert (came == end) == (last is None or last + size_at(words, last, end) == end)
 
 
 @pytest.mark.parametrize("distance", [50, 333, 2048, 100_000])
 def test_a_kernel(cloud: Btf, distance: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walking, "DISTANCE", distance)
-    found = index_records(cloud.types.words, PLAN)
+    found = index_records(cloud.types.words, PLAN, [0, len(cloud.types.words)])[0]
     assert np.array_equal(found, cloud.types.starts)
 
 
 def test_a_kernel_cut_off_anywhere(cloud: Btf) -> None:
     words, starts = cloud.types.words, cloud.types.starts
     for cut in random.Random(3).sample(range(len(words) // 2, len(words)), 5):
-        found = index_records(words[:cut], PLAN)
+        found = index_records(words[:cut], PLAN, [0, cut])[0]
         assert np.array_equal(found, starts[: np.searchsorted(starts, cut)])
 
 
@@ -102,6 +114,6 @@ def test_a_kernel_cut_off_anywhere(cloud: Btf) -> None:
 def test_hostile_words_cost_no_more_than_a_step_each(pattern: tuple[str, list[int]]) -> None:
     words: Any = np.tile(np.array(pattern[1], np.uint32), 100_000)
     begin = time.process_time()
-    found = index_records(words, PLAN)
+    found = index_records(words, PLAN, [0, len(words)])[0]
     assert time.process_time() - begin < 1
     assert found.tolist() == by_steps(words.tolist(), [0, len(words)])

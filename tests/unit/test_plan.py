@@ -10,13 +10,14 @@ from attrs import evolve, fields_dict, frozen
 from construct import Array, Byte, Struct
 from samples import KERNEL_VIEWS, LOC_VIEWS, every_kind
 
-from btfschema import KINDS, Builder, Kind, KindSpec, dumps, loads
+from btfschema import KINDS, Builder, Kind, KindSpec, dumps, loads, views
 from btfschema.codec.engines import Engine
 from btfschema.errors import UnresolvedError
 from btfschema.model.views.base import Refers
 from btfschema.schema import BTF_MEMBER, record
-from btfschema.schema.plan import fields_of, layout_of, plan_of
+from btfschema.schema.plan import ROLES_WIDTH, fields_of, layout_of, plan_of
 from btfschema.schema.roles import U16, U32, Bits, Role, StringOffset, TypeId
+from btfschema.tables import types
 from btfschema.views import VIEWS, TypeView
 
 # (bytes after the common 12, bytes of an element), in a kernel 7.1 vmlinux's layout section.
@@ -74,6 +75,25 @@ class TestDerived:
         counts = [len(table.references(row)) for row in range(len(table))]
         assert np.diff(table.reference_bounds).tolist() == counts
         assert table.reference_bounds[0] == 0
+
+    @pytest.mark.parametrize("block", [types.BLOCK, 1, 64, ROLES_WIDTH + 1])
+    def test_roles_of_records_of_any_length(
+        self, block: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(types, "BLOCK", block)
+        builder = Builder()
+        builder.add(views.Int("int", 4))
+        for count in (0, 1, 340, 341, 342, 3000):
+            members = tuple(views.Member(f"m{n}", 1, 32 * n) for n in range(count))
+            builder.add(views.Struct(f"s{count}", 4 * count, members))
+            builder.add(views.Ptr(1))
+        table = builder.build().types
+        one_by_one = [ref for row in range(len(table)) for ref in table.references(row)]
+        assert len(one_by_one) == 4030
+        assert table.words[table.type_id_positions].tolist() == one_by_one
+        names = table.name_offs > 0
+        assert len(table.string_positions) == len(table) + 4024
+        assert (table.words[table.string_positions] > 0).sum() == names.sum() + 4024
 
     def test_element_dtype_is_that_of_the_struct(self) -> None:
         dtype = plan_of().kinds[Kind.STRUCT].element_dtype

@@ -179,7 +179,7 @@ class _Move:
         """The new ids for all that stand in records of each split."""
         positions = types.types.type_id_positions
         ids = types.types.words.take(positions)
-        owners = np.arange(len(self.own)).repeat(types.counts(positions))
+        owners = types.owners(positions)
         news = ids + (self.ends - self.first_id).take(owners)
         inside = (ids < self.first_id).nonzero()[0]
         rows = self.needed.rows(ids.take(inside), owners.take(inside))

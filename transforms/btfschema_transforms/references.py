@@ -60,7 +60,7 @@ def base_references(btfs: Sequence[Btf], own: Joined) -> tuple[Index, Index]:
     """
     positions = own.types.type_id_positions
     used = own.types.words.take(positions)
-    owners = np.arange(len(btfs)).repeat(own.counts(positions))
+    owners = own.owners(positions)
     for number, btf in enumerate(btfs):
         if btf.ext is not None:
             used = np.append(used, btf.ext.type_ids)

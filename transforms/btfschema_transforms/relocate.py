@@ -344,7 +344,7 @@ class _Work:
         """
         own = self.held.own
         at = own.types.string_positions
-        used, owners = own.types.words.take(at), np.arange(len(own)).repeat(own.counts(at))
+        used, owners = own.types.words.take(at), own.owners(at)
         for number, split in enumerate(self.splits):
             if split.ext is not None:
                 used = np.append(used, split.ext.string_offsets)
@@ -373,7 +373,7 @@ class _Work:
     def _string_offsets(self, texts: Index, at: Index) -> Index:
         """The new offset for each of these words: own strings move with the end of the base's."""
         own = self.held.own
-        olds, owners = own.types.words.take(at), np.arange(len(own)).repeat(own.counts(at))
+        olds, owners = own.types.words.take(at), own.owners(at)
         ends = sizes_of(self.strings)
         news: Index = olds + (self.target.strings.end - ends).take(owners)
         news[olds == 0] = 0

@@ -160,7 +160,7 @@ class Embeddings:
         rows = spread(types.reference_bounds)
         by_value = holders(types.plan, policy).take(types.kinds).take(rows)
         rows, positions = rows[by_value], positions[by_value]
-        owners = np.arange(len(splits)).repeat(own.counts(positions))
+        owners = own.owners(positions)
         held = types.words.take(positions) + ids.take(owners)
         return cls(splits, own, ids, rows, positions, _value_types(splits, own, ids).take(held))
 
