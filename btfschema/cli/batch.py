@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -28,7 +29,7 @@ from btfschema.render.jsonlines import line
 if TYPE_CHECKING:
     from btfschema.cli.resume import Journal
     from btfschema.cli.tree import Found
-    from btfschema.framework.files import Work
+    from btfschema.framework.files import Outcome, Work
     from btfschema.model.container import Btf
 
 __all__ = [
@@ -45,6 +46,10 @@ __all__ = [
     "type_count",
 ]
 
+# Each worker gets its files in so many parts, lest it wait long for another's last.
+SHARES = 8
+# Files that are done before processes are forked: two, as many together take another way than one.
+FIRST = 2
 
 file_arguments: Decorator = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True)
@@ -314,8 +319,6 @@ def _done(
     reports: Reports,
 ) -> Generator[tuple[dict[str, Any], bool], None, None]:
     """The report of each file, in order, and whether this run did the file."""
-    from btfschema.framework.files import AHEAD, map_ordered
-
     journal, failed = reports.journal, False
     kept = {
         file: row
@@ -332,9 +335,8 @@ def _done(
             if file not in kept:
                 yield file
 
-    # Where a failure stops the rest, nothing waits for a worker that is not free.
-    together, ahead = (None, AHEAD) if keep_going else (1, workers.count)
-    with closing(map_ordered(work, waiting(), workers.executor, together, ahead)) as outcomes:
+    count = len(files) - len(kept)
+    with closing(_outcomes(work, waiting(), count, workers, keep_going)) as outcomes:
         for file in files:
             row = kept.get(file)
             if row is None:
@@ -349,6 +351,29 @@ def _done(
                     complain(row["message"], row["file"])
             failed |= row["outcome"] != "ok"
             yield row, file not in kept
+
+
+def _outcomes(
+    work: Work[str, dict[str, Any]],
+    files: Iterator[str],
+    count: int,
+    workers: Workers,
+    keep_going: bool,
+) -> Generator[Outcome[str, dict[str, Any]], None, None]:
+    """What becomes of so many files, in order."""
+    from btfschema.framework.files import AHEAD, TOGETHER, map_ordered
+
+    # Where a failure stops the rest, nothing waits for a worker that is not free.
+    together, ahead = (None, AHEAD) if keep_going else (1, workers.count)
+    if workers.executor is not None and keep_going:
+        together = min(max(count // (SHARES * workers.count), 1), TOGETHER)
+        ahead = max(AHEAD, 2 * workers.count)
+    if workers.fork is not None:
+        if count > SHARES * workers.count:
+            # What all files need is read and worked out here, and not once more in each worker.
+            yield from map_ordered(work, islice(files, FIRST if keep_going else 1))
+        workers.fork()
+    yield from map_ordered(work, files, workers.executor, together, ahead)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,13 @@ class Workers:
     Attributes:
         executor: None does it here.
         count: how many pieces of work are done at once.
+        fork: makes processes of this one, which know from then on what this one knows; None where
+            they are none, or none of its own.
     """
 
     executor: Executor | None = None
     count: int = 1
+    fork: Callable[[], None] | None = None
 
 
 @contextmanager
@@ -47,8 +50,8 @@ def workers_of(url: str | None, jobs: int) -> Iterator[Workers]:
         if jobs == 1:
             yield Workers()
         else:
-            with _processes(jobs) as executor:
-                yield Workers(executor, jobs)
+            with _processes(jobs) as workers:
+                yield workers
         return
     if not url.startswith(DASK):
         raise click.UsageError(f"--executor {url!r}: expected {DASK}HOST:PORT")
@@ -62,7 +65,7 @@ def workers_of(url: str | None, jobs: int) -> Iterator[Workers]:
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[Executor]:
+def _processes(count: int) -> Iterator[Workers]:
     """Processes that finish what they are at when this one is stopped, and do nothing more.
 
     A terminal interrupts all processes of a command, and a service manager terminates them; this
@@ -72,11 +75,14 @@ def _processes(count: int) -> Iterator[Executor]:
     from concurrent.futures import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(count, initializer=_follow_parent)
-    try:
+
+    def fork() -> None:
         with _interrupts_held():
             # The first piece of work forks all workers, before any can ignore interrupts.
             pool.submit(int)
-        yield pool
+
+    try:
+        yield Workers(pool, count, fork)
     finally:
         pool.shutdown(cancel_futures=True)
 
