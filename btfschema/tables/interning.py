@@ -95,7 +95,7 @@ def pick_many(
     """
     a_table = (len(bounds) - 1) // len(tables)
     used = _used(tables, uses.astype(np.int64), spread(bounds[::a_table]))
-    same = _same_texts(tables, used)
+    same = _same_texts(used)
     # The empty text is what every first section starts with.
     kept = ((used.lengths > 1) & (same == np.arange(len(same)))).nonzero()[0]
     groups = spread(bounds).take(used.first_uses.take(kept))
@@ -105,7 +105,7 @@ def pick_many(
     hosts, shifts = np.arange(len(kept)), np.zeros(len(kept), np.int64)
     if share_suffixes:
         for part in parts_of(counts):
-            hosts[part], shifts[part] = _hosts(used.texts(tables, kept[part]))
+            hosts[part], shifts[part] = _hosts(used.texts(kept[part]))
             hosts[part] += part.start
         sizes[hosts != np.arange(len(hosts))] = 0
     ends = bounds_of(sizes)
@@ -134,7 +134,7 @@ def same_texts(table: StringTable, offsets: Index) -> Index:
         DecodeError: an offset is past the end of the strings.
     """
     used = _used([table], offsets, np.zeros(len(offsets), np.int64))
-    return offsets.take(_same_texts([table], used))
+    return offsets.take(_same_texts(used))
 
 
 def _check_sizes(tables: Sequence[StringTable], sizes: npt.NDArray[Any]) -> None:
@@ -168,7 +168,6 @@ class _Used:
         lengths: with the NUL.
         numbers: equal for equal texts of one table, seldom for others.
         owners: by string, the number of the table.
-        offsets: by string, what the table calls it.
         first_uses: by string, its first use.
         inverse: by use, the string.
     """
@@ -178,16 +177,23 @@ class _Used:
     lengths: Index
     numbers: Numbers
     owners: Index
-    offsets: Index
     first_uses: Index
     inverse: Index
 
-    def texts(self, tables: Sequence[StringTable], which: Index) -> list[bytes]:
+    def texts(self, which: Index) -> list[bytes]:
         """Some of them, without the NUL."""
-        pairs = zip(
-            self.owners.take(which).tolist(), self.offsets.take(which).tolist(), strict=True
-        )
-        return [tables[owner].bytes_at(offset) for owner, offset in pairs]
+        part, at = self.places(which)
+        ends = at + self.lengths.take(which) - 1
+        data = [table.data for table in self.chain]
+        pieces = zip(part.tolist(), at.tolist(), ends.tolist(), strict=True)
+        return [data[number][begin:end] for number, begin, end in pieces]
+
+    def places(self, which: Index) -> tuple[Index, Index]:
+        """Which table of the chain each of them is in, and its first byte there."""
+        starts = self.starts.take(which)
+        begins = np.array([table.start for table in self.chain])
+        part = begins[1:].searchsorted(starts, side="right")
+        return part, starts - begins.take(part)
 
 
 def _used(tables: Sequence[StringTable], uses: Index, owners: Index) -> _Used:
@@ -214,7 +220,7 @@ def _used(tables: Sequence[StringTable], uses: Index, owners: Index) -> _Used:
         chain[-1] = StringTable(b"".join(data), tables[0].base)
     lengths, numbers = _measured(chain, starts)
     numbers += owners.astype(np.uint64) * OWNER_FACTOR
-    return _Used(chain, starts, lengths, numbers, owners, offsets, first_uses, inverse)
+    return _Used(chain, starts, lengths, numbers, owners, first_uses, inverse)
 
 
 def _distinct(values: Index) -> tuple[Index, Index]:
@@ -263,7 +269,7 @@ def _numbers(eights: Numbers, at: Index, sizes: Index) -> Numbers:
     return numbers
 
 
-def _same_texts(tables: Sequence[StringTable], used: _Used) -> Index:
+def _same_texts(used: _Used) -> Index:
     """For each string, the one of its table with the same text that is used first."""
     # Numbers whose last bits are the place: sorting places by number takes five times as long.
     mask = np.uint64((1 << len(used.numbers).bit_length()) - 1)
@@ -285,7 +291,7 @@ def _same_texts(tables: Sequence[StringTable], used: _Used) -> Index:
         several[same.take(differ)] = True
         alike = several.take(same).nonzero()[0]
         known: dict[tuple[int, bytes], int] = {}
-        owners, texts = used.owners.take(alike).tolist(), used.texts(tables, alike)
+        owners, texts = used.owners.take(alike).tolist(), used.texts(alike)
         for one, key in zip(alike.tolist(), zip(owners, texts, strict=True), strict=True):
             same[one] = known.setdefault(key, one)
     return same
@@ -323,13 +329,11 @@ def _eights(chain: list[StringTable], starts: Index, step: int) -> Numbers:
 def _joined(used: _Used, which: Index) -> bytes:
     """The bytes of strings, one after another."""
     starts, sizes = used.starts.take(which), used.lengths.take(which)
-    begins = np.array([table.start for table in used.chain])
-    part = begins[1:].searchsorted(starts, side="right")
+    part, at = used.places(which)
     # Neighbours that were neighbours before are copied together.
     breaks = (starts[1:] != starts[:-1] + sizes[:-1]) | (part[1:] != part[:-1])
     first = np.concatenate([[True], breaks])[: len(starts)]
     last = np.concatenate([breaks, [True]])[: len(starts)]
-    at = starts - begins.take(part)
     pieces = zip(part[first].tolist(), at[first].tolist(), (at + sizes)[last].tolist(), strict=True)
     data = [table.data for table in used.chain]
     return b"".join([data[number][begin:end] for number, begin, end in pieces])
