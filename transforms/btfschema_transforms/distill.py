@@ -7,6 +7,7 @@ sizes, and whatever has no name of its own becomes part of the split.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby, pairwise, starmap
 from typing import Any, ClassVar, Literal
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, ranges, sizes_of, spread, woven
+from btfschema.arrays import Index, Mask, bounds_of, parts_of, ranges, sizes_of
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
@@ -148,7 +149,7 @@ class _Move:
         needed: the base types.
         in_base: by row of these, whether the type stays in a base, the new one.
         kept: how many rows before those of each split stay there, and how many in all.
-        news: by row, the new id; one more for void.
+        news: the new id of void, and then that of each row.
         own: how many types each split has of its own.
         ends: the end of each new base's ids.
         first_id: the id of the splits' first own types.
@@ -168,11 +169,12 @@ class _Move:
         before = bounds_of(in_base)
         kept = before.take(found.bounds)
         ends, count = 1 + sizes_of(kept), sizes_of(own.rows)
-        owners = spread(found.bounds)
-        stays = 1 + before[:-1] - kept.take(owners)
-        moves = np.arange(len(owners)) - before[:-1] - (found.bounds - kept).take(owners)
-        moves += (ends + count).take(owners)
-        news = np.append(np.where(in_base, stays, moves), 0)
+        sizes = sizes_of(found.bounds)
+        stays = before[:-1] + (1 - kept[:-1]).repeat(sizes)
+        moves = np.arange(len(in_base)) - before[:-1]
+        moves += (ends + count - found.bounds[:-1] + kept[:-1]).repeat(sizes)
+        news = np.zeros(len(in_base) + 1, np.int64)
+        news[1:] = np.where(in_base, stays, moves)
         return cls(found, in_base, kept, news, count, ends, first_id)
 
     def references(self, types: Joined) -> Index:
@@ -187,20 +189,22 @@ class _Move:
         return news
 
     def id_maps(self) -> list[IdMap]:
-        """The map of each split."""
-        count = len(self.own)
-        bounds = bounds_of(self.first_id + self.own)
-        each = np.arange(count + 1)
-        void, one = np.zeros(count, np.int64), np.ones(len(self.needed.ids), np.int64)
-        sources = self.needed.ids + bounds.take(spread(self.needed.bounds))
-        rows = self.needed.bounds
-        ids = IdMap.from_runs(
-            int(bounds[-1]),
-            woven((bounds[:-1], each), (sources, rows), (bounds[:-1] + self.first_id, each)),
-            woven((void, each), (self.news[:-1], rows), (self.ends, each)),
-            woven((void + 1, each), (one, rows), (self.own, each)),
-        )
-        return ids.cut(bounds)
+        """The map of each split, made when somebody looks at it: most are never looked at."""
+        maps = []
+        bounds, ends, counts = self.needed.bounds, self.ends.tolist(), self.own.tolist()
+        for part, end, own in zip(parts_of(bounds), ends, counts, strict=True):
+            # Copies: who keeps one map is not to keep what its neighbours are made of.
+            ids, news = self.needed.ids[part].copy(), self.news[1:][part].copy()
+            work = partial(_id_map, ids, news, self.first_id, end, own)
+            moved = len(ids) - (end - 1)
+            maps.append(IdMap.deferred(self.first_id + own, end + own + moved, work))
+        return maps
+
+
+def _id_map(ids: Index, news: Index, first_id: int, end: int, own: int) -> IdMap:
+    """Each base type that is needed to its new id, own types from ``first_id`` to ``end`` on."""
+    sources, targets = np.append(ids, first_id), np.append(news, end)
+    return IdMap.from_runs(first_id + own, sources, targets, np.append(np.ones_like(ids), own))
 
 
 @frozen(eq=False)

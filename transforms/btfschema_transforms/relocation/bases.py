@@ -54,8 +54,7 @@ class Graph:
 
     def closure(self, ids: Index) -> Index:
         """``ids`` and all that they lead to, ascending, without void."""
-        found = self.reached(ids)
-        return found[found > 0]
+        return _without_void(self.reached(ids))
 
     def reached(self, ids: Index) -> Index:
         """``ids`` and all that they lead to, ascending."""
@@ -70,22 +69,23 @@ class Graph:
             count: of the splits; memory grows with that times ``used``.
             used: what the ids lead to, whatever split they are of: see :meth:`reached`.
         """
+        if count == 1:
+            alone = _without_void(used)
+            return Closures(alone, bounds_of([len(alone)]))
         # What any of them needs is numbered anew, so that what is said of each fits the cache.
         # Of the others nothing is asked, and a base has so many that to clear them takes time.
         places = np.empty(len(self.refused), np.int64)
         places[used] = np.arange(len(used))
-        keys = places.take(used)
-        if count > 1:
-            sizes = self.starts.take(used + 1) - self.starts.take(used)
-            targets = places.take(self.targets.take(ranges(self.starts.take(used), sizes)))
-            keys = owners * len(used) + places.take(ids)
-            keys = _reached(bounds_of(sizes), targets, len(used) * count, keys)
+        sizes = self.starts.take(used + 1) - self.starts.take(used)
+        targets = places.take(self.targets.take(ranges(self.starts.take(used), sizes)))
+        keys = owners * len(used) + places.take(ids)
+        keys = _reached(bounds_of(sizes), targets, len(used) * count, keys)
         found = used.take(keys % max(len(used), 1))
         keys, found = keys[found > 0], found[found > 0]
-        rows = np.full(len(used) * count, len(keys))
-        rows[keys] = np.arange(len(keys))
+        rows = np.zeros(len(used) * count, np.int64)
+        rows[keys] = np.arange(1, len(keys) + 1)
         bounds = keys.searchsorted(np.arange(count + 1) * len(used))
-        return Closures(found, bounds, places, rows, len(used))
+        return Closures(found, bounds, len(used), places, rows)
 
 
 @frozen(eq=False)
@@ -99,13 +99,22 @@ class Closures:
 
     ids: Index
     bounds: Index
-    _places: Index
-    _rows: Index
-    _width: int
+    # Of several splits: where each id stands among what any of them needs, and by split and that
+    # place what is asked for. One alone needs few enough to be searched.
+    _width: int = 0
+    _places: Index | None = None
+    _rows: Index | None = None
 
     def rows(self, ids: npt.NDArray[Any], owners: Index) -> Index:
-        """Where an id that a split needs stands in ``ids``; for void the length of that."""
+        """Where an id that a split needs stands in ``ids``, counted from 1; 0 for void."""
+        if self._places is None or self._rows is None:
+            return self.ids.searchsorted(ids, side="right")
         return self._rows.take(owners * self._width + self._places.take(ids))
+
+
+def _without_void(ids: Index) -> Index:
+    """These ids, which ascend, but for 0."""
+    return ids[int(ids.searchsorted(1)) :]
 
 
 def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
@@ -120,7 +129,9 @@ def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
     nodes = max(len(starts) - 1, 1)
     marks = np.zeros(size, np.bool_)
     marks[keys] = True
-    fresh = marks.nonzero()[0]
+    # A few are sorted in less time than it takes to look at all marks.
+    fresh = distinct(keys) if len(keys) < size >> 6 else marks.nonzero()[0]
+    found = [fresh]
     while len(fresh) > FEW:
         node = fresh % nodes
         firsts = starts.take(node)
@@ -129,8 +140,10 @@ def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
         nexts += (fresh - node).repeat(counts)
         fresh = distinct(nexts[~marks.take(nexts)])
         marks[fresh] = True
+        found.append(fresh)
     # A few are followed faster one by one: a long chain has one at each step.
     waiting, first_of, target, seen = fresh.tolist(), starts.data, targets.data, marks.data
+    last: list[int] = []
     while waiting:
         key = waiting.pop()
         at = key % nodes
@@ -139,7 +152,8 @@ def _reached(starts: Index, targets: Index, size: int, keys: Index) -> Index:
             if not seen[other]:
                 seen[other] = True
                 waiting.append(other)
-    return marks.nonzero()[0]
+                last.append(other)
+    return np.sort(np.concatenate([*found, np.array(last, np.int64)]))
 
 
 def led_to(base: Btf, ids: Index) -> Index:
@@ -148,8 +162,7 @@ def led_to(base: Btf, ids: Index) -> Index:
     # Void, which refers to nothing, comes first.
     bounds = np.concatenate([[0], types.reference_bounds])
     targets = types.words.take(types.type_id_positions).astype(np.int64)
-    found = _reached(bounds, targets, base.end_id, ids)
-    return found[found > 0]
+    return _without_void(_reached(bounds, targets, base.end_id, ids))
 
 
 @per_container
