@@ -26,7 +26,10 @@ Numbers = npt.NDArray[np.uint64]
 # By the length of a text, up to 8: the bits of a little-endian number that belong to it.
 MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
 # Large odd numbers, so that texts seldom share a number.
-FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+FACTORS = np.array([[0x9E3779B97F4A7C15], [0x165667B19E3779F9], [0xC2B2AE3D27D4EB4F]], np.uint64)
+# By how many bits what follows the first eight bytes of a text is to be divided, for its first, its
+# middle and its last eight.
+SPOTS = np.array([[63], [1], [0]])
 # How many times the space strings may take one by one that they take now, when they overlap; a
 # real file's take about as much. Small tables may grow so far anyway.
 MOST_TIMES = 16
@@ -98,23 +101,26 @@ def pick_many(
     same = _same_texts(used)
     # The empty text is what every first section starts with.
     kept = ((used.lengths > 1) & (same == np.arange(len(same)))).nonzero()[0]
-    groups = spread(bounds).take(used.first_uses.take(kept))
-    counts = bounds_of(np.bincount(groups, minlength=len(bounds) - 1))
-    sizes = used.lengths.take(kept)
-    _check_sizes(tables, np.bincount(used.owners.take(kept), sizes, len(tables)))
-    hosts, shifts = np.arange(len(kept)), np.zeros(len(kept), np.int64)
-    if share_suffixes:
-        for part in parts_of(counts):
-            hosts[part], shifts[part] = _hosts(used.texts(kept[part]))
-            hosts[part] += part.start
-        sizes[hosts != np.arange(len(hosts))] = 0
+    counts = used.first_uses.take(kept).searchsorted(bounds)
+    sizes, owners = used.lengths.take(kept), used.owners.take(kept)
     ends = bounds_of(sizes)
-    cuts = ends.take(counts)
+    _check_sizes(tables, ends.take(counts[::a_table]))
+    written = kept
+    hosts: Index | slice = slice(None)
     # Each table's strings follow a NUL of its own.
-    own = 1 + ends[:-1] - cuts[::a_table].take(used.owners.take(kept))
+    shifts: Index | int = 1
+    if share_suffixes:
+        hosts, shifts = np.arange(len(kept)), np.ones(len(kept), np.int64)
+        for part in parts_of(counts):
+            found, inside = _hosts(used.texts(kept[part]))
+            hosts[part] = found + part.start
+            shifts[part] += inside
+        own = hosts == np.arange(len(hosts))
+        written, ends = kept[own], bounds_of(np.where(own, sizes, 0))
+    cuts = ends.take(counts)
     places = np.zeros(len(same), np.int64)
-    places[kept] = own.take(hosts) + shifts
-    data = _joined(used, kept[sizes > 0])
+    places[kept] = (ends[:-1] - cuts[::a_table].take(owners))[hosts] + shifts
+    data = _joined(used, written)
     pieces = [data[begin:end] for begin, end in pairwise(cuts.tolist())]
     sections = [
         (b"\0" + pieces[first], *pieces[first + 1 : first + a_table])
@@ -137,23 +143,24 @@ def same_texts(table: StringTable, offsets: Index) -> Index:
     return offsets.take(_same_texts(used))
 
 
-def _check_sizes(tables: Sequence[StringTable], sizes: npt.NDArray[Any]) -> None:
+def _check_sizes(tables: Sequence[StringTable], ends: Index) -> None:
     """Names that are tails of one long string could make a few bytes to gigabytes.
 
     Args:
         tables: the strings are from these.
-        sizes: bytes of the distinct strings of each.
+        ends: bounds of the distinct strings of each, in bytes.
 
     Raises:
         EncodeError: they are more than any real file's.
     """
-    for table, size in zip(tables, sizes.tolist(), strict=True):
+    for table, (begin, end) in zip(tables, pairwise(ends.tolist()), strict=True):
+        size = end - begin
         most = min(MOST_TIMES * table.end + LEAST, MAX_STRING_OFFSET)
         if size > most:
             raise EncodeError(
-                f"the distinct strings that are used take {int(size)} bytes, those that they "
+                f"the distinct strings that are used take {size} bytes, those that they "
                 f"overlap in {table.end}: expected at most {most}",
-                got=int(size),
+                got=size,
                 expected=f"at most {most} bytes",
             )
 
@@ -164,7 +171,8 @@ class _Used:
 
     Attributes:
         chain: the bases' tables, and then one that holds the strings of all the tables.
-        starts: where each string starts in that chain.
+        parts: by string, the number of the table in that chain that it is in.
+        places: by string, where in that table's bytes it starts.
         lengths: with the NUL.
         numbers: equal for equal texts of one table, seldom for others.
         owners: by string, the number of the table.
@@ -173,7 +181,8 @@ class _Used:
     """
 
     chain: list[StringTable]
-    starts: Index
+    parts: Index
+    places: Index
     lengths: Index
     numbers: Numbers
     owners: Index
@@ -182,18 +191,15 @@ class _Used:
 
     def texts(self, which: Index) -> list[bytes]:
         """Some of them, without the NUL."""
-        part, at = self.places(which)
-        ends = at + self.lengths.take(which) - 1
-        data = [table.data for table in self.chain]
-        pieces = zip(part.tolist(), at.tolist(), ends.tolist(), strict=True)
-        return [data[number][begin:end] for number, begin, end in pieces]
+        begins = self.places.take(which)
+        ends = begins + self.lengths.take(which) - 1
+        return self.pieces(self.parts.take(which), begins, ends)
 
-    def places(self, which: Index) -> tuple[Index, Index]:
-        """Which table of the chain each of them is in, and its first byte there."""
-        starts = self.starts.take(which)
-        begins = np.array([table.start for table in self.chain])
-        part = begins[1:].searchsorted(starts, side="right")
-        return part, starts - begins.take(part)
+    def pieces(self, parts: Index, begins: Index, ends: Index) -> list[bytes]:
+        """Bytes of tables of the chain, from place to place."""
+        data = [table.data for table in self.chain]
+        cuts = zip(parts.tolist(), begins.tolist(), ends.tolist(), strict=True)
+        return [data[number][begin:end] for number, begin, end in cuts]
 
 
 def _used(tables: Sequence[StringTable], uses: Index, owners: Index) -> _Used:
@@ -202,38 +208,39 @@ def _used(tables: Sequence[StringTable], uses: Index, owners: Index) -> _Used:
     Raises:
         DecodeError: an offset is past the end of the strings.
     """
-    ends = np.array([table.end for table in tables])
-    wrong = (uses >= ends.take(owners)) & (uses > 0)
-    if wrong.any():
+    # An empty section has the empty string too.
+    ends = [max(table.end, 1) for table in tables]
+    wrong = uses >= np.array(ends).take(owners)
+    if np.count_nonzero(wrong):
         use = int(np.argmax(wrong))
         # Raises, since it is past the end.
         tables[int(owners[use])].bytes_at(int(uses[use]))
-    first_uses, inverse = _distinct(owners * max(int(ends.max()), 1) + uses)
+    first_uses, inverse = _distinct(owners * max(ends) + uses)
     offsets, owners = uses.take(first_uses), owners.take(first_uses)
-    begin = tables[0].start
-    # An empty section has the empty string too.
-    data = [table.data or b"\0" for table in tables]
-    moves = bounds_of(list(map(len, data)))
-    starts = np.where(offsets < begin, offsets, offsets + moves.take(owners))
-    chain = list(tables[0].chain)
+    chain, starts = list(tables[0].chain), offsets
     if len(tables) > 1:
+        data = [table.data or b"\0" for table in tables]
+        moves = bounds_of(list(map(len, data)))
+        starts = np.where(offsets < chain[-1].start, offsets, offsets + moves.take(owners))
         chain[-1] = StringTable(b"".join(data), tables[0].base)
-    lengths, numbers = _measured(chain, starts)
-    numbers += owners.astype(np.uint64) * OWNER_FACTOR
-    return _Used(chain, starts, lengths, numbers, owners, first_uses, inverse)
+    begins = np.array([table.start for table in chain])
+    parts = begins.searchsorted(starts, side="right") - 1
+    places = starts - begins.take(parts)
+    lengths, numbers = _measured(chain, parts, places)
+    if len(tables) > 1:
+        numbers += owners.astype(np.uint64) * OWNER_FACTOR
+    return _Used(chain, parts, places, lengths, numbers, owners, first_uses, inverse)
 
 
 def _distinct(values: Index) -> tuple[Index, Index]:
     """The place of each distinct value's first occurrence, ascending, and which one each is."""
     # One sort of (value, place) pairs; sorting the places by value takes five times as long.
-    shift = np.uint64(len(values).bit_length())
-    pairs = values.astype(np.uint64) << shift
-    pairs |= np.arange(len(values), dtype=np.uint64)
+    bits = len(values).bit_length()
+    pairs = values << bits
+    pairs |= np.arange(len(values))
     pairs.sort()
-    places = (pairs & ((np.uint64(1) << shift) - np.uint64(1))).view(np.int64)
-    ordered = pairs >> shift
-    heads = np.ones(len(values), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
+    places = pairs & ((1 << bits) - 1)
+    heads = _heads(pairs >> bits)
     firsts = places[heads]
     is_first = np.zeros(len(values), np.bool_)
     is_first[firsts] = True
@@ -243,47 +250,52 @@ def _distinct(values: Index) -> tuple[Index, Index]:
     return is_first.nonzero()[0], inverse
 
 
-def _measured(chain: list[StringTable], starts: Index) -> tuple[Index, Numbers]:
-    """The length of each string, its NUL included, and a number that equal texts share."""
-    lengths = np.ones(len(starts), np.int64)
-    numbers = np.zeros(len(starts), np.uint64)
-    for table in chain:
-        here = ((starts >= table.start) & (starts < table.end)).nonzero()[0]
-        if len(here):
-            at = starts.take(here) - table.start
-            ends = table.ends
+def _heads(ordered: Index | Numbers) -> npt.NDArray[np.bool_]:
+    """Whether each value differs from the one before it."""
+    heads = np.empty(len(ordered), np.bool_)
+    heads[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
+    return heads
+
+
+def _measured(chain: list[StringTable], parts: Index, places: Index) -> tuple[Index, Numbers]:
+    """The length of each string, its NUL included, and a number that equal texts share.
+
+    The number is made of the first, the middle and the last eight bytes, and the length.
+    """
+    lengths = np.ones(len(parts), np.int64)
+    eights = np.zeros((len(SPOTS), len(parts)), np.uint64)
+    for number, table in enumerate(chain):
+        here = (parts == number).nonzero()[0]
+        if len(here) and table.data:
+            at, ends = places.take(here), table.ends
             sizes = ends.take(ends.searchsorted(at, side="right")) - at
-            numbers[here] = _numbers(table.eights, at, sizes)
             lengths[here] = sizes
+            spots = np.maximum(sizes - 9, 0) >> SPOTS
+            spots += at
+            eights[:, here] = table.eights[spots]
+    eights &= MASKS.take(np.minimum(lengths - 1, 8))
+    eights *= FACTORS
+    numbers: Numbers = np.add.reduce(eights)
+    numbers ^= lengths.view(np.uint64)
     return lengths, numbers
-
-
-def _numbers(eights: Numbers, at: Index, sizes: Index) -> Numbers:
-    """Of the first, the middle and the last eight bytes, and the length."""
-    rest = np.maximum(sizes - 9, 0)
-    mask = MASKS.take(np.minimum(sizes - 1, 8))
-    numbers: Numbers = (eights[at] & mask) * FACTORS[0]
-    numbers += (eights[at + rest] & mask) * FACTORS[1]
-    numbers += (eights[at + (rest >> 1)] & mask) * FACTORS[2]
-    numbers ^= sizes.view(np.uint64)
-    return numbers
 
 
 def _same_texts(used: _Used) -> Index:
     """For each string, the one of its table with the same text that is used first."""
     # Numbers whose last bits are the place: sorting places by number takes five times as long.
-    mask = np.uint64((1 << len(used.numbers).bit_length()) - 1)
-    ordered = used.numbers * FACTORS[0]
-    ordered &= ~mask
-    ordered |= np.arange(len(ordered), dtype=np.uint64)
+    bits = len(used.numbers).bit_length()
+    ordered = (used.numbers * FACTORS[0]).view(np.int64)
+    ordered &= -1 << bits
+    ordered |= np.arange(len(ordered))
     ordered.sort()
-    order = (ordered & mask).view(np.int64)
-    ordered &= ~mask
-    heads = np.ones(len(order), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
+    order = ordered & ((1 << bits) - 1)
+    heads = _heads(ordered >> bits)
     same = np.empty(len(order), np.int64)
     same[order] = order[heads].take(heads.cumsum() - 1)
     ones = (same != np.arange(len(same))).nonzero()[0]
+    if not len(ones):
+        return same
     differ = ones[_differ(used, ones, same.take(ones))]
     if len(differ):
         # Texts that share a number by chance, or on purpose.
@@ -302,12 +314,12 @@ def _differ(used: _Used, ones: Index, others: Index) -> npt.NDArray[np.bool_]:
     lengths = used.lengths.take(ones)
     differ: npt.NDArray[np.bool_] = lengths != used.lengths.take(others)
     differ |= used.owners.take(ones) != used.owners.take(others)
-    starts = used.starts.take(ones), used.starts.take(others)
     left = (~differ).nonzero()[0]
     step = 0
     while len(left):
         rest = np.minimum(lengths.take(left) - step, 8)
-        eights = [_eights(used.chain, part.take(left), step) & MASKS.take(rest) for part in starts]
+        mask = MASKS.take(rest)
+        eights = [_eights(used, part.take(left), step) & mask for part in (ones, others)]
         equal = eights[0] == eights[1]
         differ[left[~equal]] = True
         left = left[equal & (rest == 8)]
@@ -316,27 +328,27 @@ def _differ(used: _Used, ones: Index, others: Index) -> npt.NDArray[np.bool_]:
     return differ
 
 
-def _eights(chain: list[StringTable], starts: Index, step: int) -> Numbers:
+def _eights(used: _Used, which: Index, step: int) -> Numbers:
     """The eight bytes from so many bytes after each string's start on."""
-    found = np.zeros(len(starts), np.uint64)
-    for table in chain:
-        here = ((starts >= table.start) & (starts < table.end)).nonzero()[0]
+    found = np.zeros(len(which), np.uint64)
+    parts, at = used.parts.take(which), used.places.take(which) + step
+    for number, table in enumerate(used.chain):
+        here = (parts == number).nonzero()[0]
         if len(here):
-            found[here] = table.eights[starts.take(here) - table.start + step]
+            found[here] = table.eights[at.take(here)]
     return found
 
 
 def _joined(used: _Used, which: Index) -> bytes:
     """The bytes of strings, one after another."""
-    starts, sizes = used.starts.take(which), used.lengths.take(which)
-    part, at = used.places(which)
+    parts, begins = used.parts.take(which), used.places.take(which)
+    ends = begins + used.lengths.take(which)
     # Neighbours that were neighbours before are copied together.
-    breaks = (starts[1:] != starts[:-1] + sizes[:-1]) | (part[1:] != part[:-1])
-    first = np.concatenate([[True], breaks])[: len(starts)]
-    last = np.concatenate([breaks, [True]])[: len(starts)]
-    pieces = zip(part[first].tolist(), at[first].tolist(), (at + sizes)[last].tolist(), strict=True)
-    data = [table.data for table in used.chain]
-    return b"".join([data[number][begin:end] for number, begin, end in pieces])
+    breaks = np.ones(len(which) + 1, np.bool_)
+    breaks[1:-1] = (begins[1:] != ends[:-1]) | (parts[1:] != parts[:-1])
+    edges = breaks.nonzero()[0]
+    firsts, lasts = edges[:-1], edges[1:] - 1
+    return b"".join(used.pieces(parts.take(firsts), begins.take(firsts), ends.take(lasts)))
 
 
 def _hosts(texts: list[bytes]) -> tuple[Index, Index]:

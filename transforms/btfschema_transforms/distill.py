@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby, pairwise, starmap
+from itertools import accumulate, groupby, pairwise, starmap
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, parts_of, ranges, sizes_of
+from btfschema.arrays import Index, Mask, bounds_of, joined_arrays, parts_of, ranges, sizes_of
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
@@ -100,21 +100,18 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
     cut = Joined.by_rows(_cut(base.all_types, ids[in_base] - 1), move.kept)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.
     copied = base.all_types.take(ids[~in_base] - 1)
-    copies = Joined.by_rows(copied, move.needed.bounds - move.kept)
-    name_at = cut.types.starts + NAME_OFF.word
+    grown = own.then(Joined.by_rows(copied, move.needed.bounds - move.kept))
+    name_at, at = cut.types.starts + NAME_OFF.word, grown.types.string_positions
     exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
     uses = _Uses.of(
         (cut.types.words.take(name_at), sizes_of(move.kept)),
-        *((part.types.words.take(at), part.counts(at)) for part, at in _strings(own, copies)),
-        (np.concatenate(exts), np.array(list(map(len, exts)))),
+        (grown.types.words.take(at), grown.counts(at)),
+        (joined_arrays(exts), np.array(list(map(len, exts)))),
     )
-    sections, (names, *texts, ext_texts) = uses.picked(btfs, strings)
+    sections, (names, texts, ext_texts) = uses.picked(btfs, strings)
     bases = cut.rewritten([(name_at, names)]).cut([1] * len(btfs))
-    moved, added = (
-        part.rewritten([(part.types.type_id_positions, move.references(part)), (at, new)])
-        for (part, at), new in zip(_strings(own, copies), texts, strict=True)
-    )
-    splits = moved.then(added).cut(move.ends.tolist())
+    references = grown.types.type_id_positions, move.references(grown)
+    splits = grown.rewritten([references, (at, texts)]).cut(move.ends.tolist())
     made = []
     for btf, id_map, types_of_base, types_of_split, data in zip(
         btfs, move.id_maps(), bases, splits, sections, strict=True
@@ -134,11 +131,6 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
             split, id_map = made[number]
             made[number] = carry_inline(btf, split, id_map), id_map
     return made
-
-
-def _strings(*parts: Joined) -> list[tuple[Joined, Index]]:
-    """Each part with the words of it that hold string offsets."""
-    return [(part, part.types.string_positions) for part in parts]
 
 
 @frozen(eq=False)
@@ -219,7 +211,7 @@ class _Uses:
 
     offsets: npt.NDArray[np.uint32]
     bounds: Index
-    places: tuple[Index, ...]
+    places: tuple[Index | slice, ...]
 
     @classmethod
     def of(cls, *groups: tuple[npt.NDArray[np.uint32], Index]) -> _Uses:
@@ -229,10 +221,10 @@ class _Uses:
         """
         if len(groups[0][1]) == 1:
             # Of one split they follow one another as they are.
-            ends = bounds_of([len(values) for values, _ in groups])
-            offsets = np.concatenate([values for values, _ in groups]).astype(np.uint32, copy=False)
-            alone = tuple(starmap(np.arange, pairwise(ends.tolist())))
-            return cls(offsets, ends.take((0, 1, -1)), alone)
+            arrays = [values for values, _ in groups]
+            ends = [0, *accumulate(map(len, arrays))]
+            parts = tuple(starmap(slice, pairwise(ends)))
+            return cls(np.concatenate(arrays), np.array((0, ends[1], ends[-1])), parts)
         counts = np.stack([count for _, count in groups], axis=1)
         firsts = bounds_of(counts.ravel())
         places = [ranges(firsts[n : -1 : len(groups)], counts[:, n]) for n in range(len(groups))]
@@ -250,7 +242,7 @@ class _Uses:
         sections, offsets = pick_many(
             tables, self.offsets, self.bounds, share_suffixes=sharing == "suffix"
         )
-        return sections, [offsets.take(place) for place in self.places]
+        return sections, [offsets[place] for place in self.places]
 
 
 def _lookup(olds: npt.NDArray[np.uint32], news: Index) -> Offsets:
