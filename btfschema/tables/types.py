@@ -306,14 +306,19 @@ class TypeTable:
 
     @cached_property
     def reference_bounds(self) -> Index:
-        """Where the type ids of each record start in :attr:`type_id_positions`, and the last's end.
+        """Where each record's type ids start in :attr:`type_id_positions`, and the last's end."""
+        return read_only(bounds_of(self.reference_counts))
+
+    @property
+    def reference_counts(self) -> Index:
+        """How many type ids each record holds.
 
         Counted from kinds and vlens, as there are several times as many words as records.
         """
         counts = self.plan.element_references.take(self.kinds)
         counts *= self.vlens
         counts += self.plan.references.take(self.kinds)
-        return read_only(bounds_of(counts))
+        return counts
 
     @cached_property
     def string_positions(self) -> Index:

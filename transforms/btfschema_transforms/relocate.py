@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -103,11 +104,16 @@ def _relocated(
     refused: dict[int, BtfError] = {}
     # All at once, as far as it has not been done; if something is wrong, whose it is comes out
     # below.
+    checked = False
     with suppress(DecodeError):
         check_references(*(part for split in splits for part in split.chain))
+        check_references(*target.chain)
+        checked = True
     below: dict[int, Btf] = {}
     for number, split in enumerate(splits):
         try:
+            if not checked:
+                check_references(*split.chain, *target.chain)
             below[number] = _base_of(split, target)
         except BtfError as error:
             refused[number] = error
@@ -136,8 +142,7 @@ def _relocated(
 
 
 def _base_of(split: Btf, target: Btf) -> Btf:
-    """The base of a split that can be read, rewritten and put over the target."""
-    check_references(*split.chain, *target.chain)
+    """The base of a split that can be rewritten and put over the target."""
     base = require_base(split, "relocate")
     require_same_byteorder(split, target)
     refuse_opaque(split)
@@ -200,10 +205,12 @@ class _Bases:
         # Only named types of the six kinds, as libbpf has it.
         wrong = ~kind_mask(parts_of_plan(types.plan).distilled).take(types.kinds)
         wrong |= self.texts.empty(self.names)
-        # No name is in a base without strings, whatever follows in those of the next.
-        wrong |= (sizes_of(self.strings) == 0).take(self.owners)
+        empty = sizes_of(self.strings) == 0
+        if np.count_nonzero(empty):
+            # No name is in a base without strings, whatever follows in those of the next.
+            wrong |= empty.take(self.owners)
         found = [0] * len(self.types)
-        if wrong.any():
+        if np.count_nonzero(wrong):
             for number, part in enumerate(parts_of(self.types.rows)):
                 rows = wrong[part].nonzero()[0]
                 found[number] = int(rows[0]) + 1 if len(rows) else 0
@@ -221,6 +228,7 @@ class _Work:
         held: what the splits hold by value; ids are counted through all splits there.
         bases: the types of the distilled bases.
         owners: by row of these, the number of the split.
+        ids: by row of these, the id, counted through all splits.
         strings: where the strings of each base start when all are counted through.
         wanted: what is known of the types.
         matches: for each the only type of the target that would do, or 0.
@@ -232,6 +240,7 @@ class _Work:
     held: Embeddings
     bases: Joined
     owners: Index
+    ids: Index
     strings: Index
     wanted: WantedTypes
     matches: Index
@@ -242,20 +251,23 @@ class _Work:
         types, owners = bases.types, bases.owners
         names = bases.texts.names(bases.names)
         held = Embeddings.of(splits, policy)
-        embedded = held.mask.take(_ids_of_bases(held, types, owners))
+        # Each split's start with void.
+        ids = np.arange(len(owners)) + (held.ids[:-1] + 1 - types.rows[:-1]).take(owners)
+        embedded = held.mask.take(ids)
         wanted = WantedTypes.of(types, names, embedded, policy)
         matches = wanted.matches(target_of(target), policy)
-        return cls(splits, target, policy, held, types, owners, bases.strings, wanted, matches)
+        strings = bases.strings
+        return cls(splits, target, policy, held, types, owners, ids, strings, wanted, matches)
 
     def results(self, original: Btf | None) -> list[Relocated | BtfError]:
         """What becomes of each split."""
         failed = self.matches == 0
         if self.policy == "strict":
             failed |= self._shared()
-        errors: dict[int, BtfError] = {
-            number: self._mismatch(number, failed, original)
-            for number in distinct(self.owners[failed]).tolist()
-        }
+        errors: dict[int, BtfError] = {}
+        if np.count_nonzero(failed):
+            for number in distinct(self.owners[failed]).tolist():
+                errors[number] = self._mismatch(number, failed, original)
         return self._moved(errors)
 
     def _shared(self) -> Mask:
@@ -265,10 +277,11 @@ class _Work:
         # The split, the kind and the match in one number.
         keys = self.owners.take(rows) << 40 | self.wanted.kinds.take(rows).astype(np.int64) << 32
         keys |= self.matches.take(rows)
-        order = keys.argsort(kind="stable")
-        same = np.flatnonzero(np.diff(keys.take(order)) == 0)
+        ordered = np.sort(keys)
+        several = ordered[1:][ordered[1:] == ordered[:-1]]
         found = np.zeros(len(self.matches), np.bool_)
-        found[rows.take(order.take(np.append(same, same + 1)))] = True
+        if len(several):
+            found[rows[np.isin(keys, several)]] = True
         return found
 
     def _mismatch(self, number: int, failed: Mask, original: Btf | None) -> MatchError:
@@ -287,36 +300,34 @@ class _Work:
     def _moved(self, errors: dict[int, BtfError]) -> list[Relocated | BtfError]:
         """The splits over the target, but for those that failed; the others are done with them."""
         own, ids, target = self.held.own, self.held.ids, self.target
+        firsts = np.array([split.first_id for split in self.splits])
         news = np.arange(int(ids[-1])) + target.end_id
-        news -= (ids[:-1] + self._each(lambda split: split.first_id)).repeat(sizes_of(ids))
+        news -= (ids[:-1] + firsts).repeat(sizes_of(ids))
         news[ids[:-1]] = 0
-        news[_ids_of_bases(self.held, self.bases, self.owners)] = self.matches
-        maps = IdMap.from_array(news).cut(ids)
+        news[self.ids] = self.matches
         texts = self._texts()
-        datas = self._added(texts, errors)
         id_at, string_at = own.types.type_id_positions, own.types.string_positions
-        olds = own.types.words.take(id_at) + ids[:-1].repeat(own.counts(id_at))
-        changes = [(id_at, news.take(olds)), (string_at, self._string_offsets(texts, string_at))]
+        olds = own.types.words.take(id_at) + ids.take(own.owners(id_at))
+        offsets, datas = self._strings(string_at, texts, errors)
+        changes = [(id_at, news.take(olds)), (string_at, offsets)]
         tables = own.rewritten(changes).cut([target.end_id] * len(own))
         found: list[Relocated | BtfError] = []
-        for number, split in enumerate(self.splits):
+        for number, (split, part) in enumerate(zip(self.splits, parts_of(ids), strict=True)):
             if number in errors:
                 found.append(errors[number])
                 continue
+            id_map = _id_map(news[part].copy(), split, target)
             data = bytes(datas.get(number, split.strings.data))
             moved = Btf.assemble(tables[number], data, like=split, base=target)
             if split.ext is not None:
                 first, end = self.strings[number : number + 2].tolist()
-                offsets = offsets_within(
+                strings = offsets_within(
                     np.arange(end - first), texts[first:end], end - first, target.strings.end
                 )
-                ext = split.ext.map(moved, type_ids=maps[number].apply, strings=offsets)
+                ext = split.ext.map(moved, type_ids=id_map.apply, strings=strings)
                 moved = evolve(moved, ext=ext)
-            found.append((carry_inline(split, moved, maps[number]), maps[number]))
+            found.append((carry_inline(split, moved, id_map), id_map))
         return found
-
-    def _each(self, number_of: Callable[[Btf], int]) -> Index:
-        return np.array([number_of(split) for split in self.splits], np.int64)
 
     def _texts(self) -> Index:
         """By offset into the bases' strings, all counted through, that into the target's, or 0.
@@ -332,27 +343,55 @@ class _Work:
             found[places.take(order)] = names.take(self.matches.take(order) - 1)
         return found
 
-    def _added(self, texts: Index, errors: dict[int, BtfError]) -> dict[int, bytearray]:
-        """Find in the target what else of the bases' strings is used, or else add it to the split.
+    def _strings(
+        self, at: Index, texts: Index, errors: dict[int, BtfError]
+    ) -> tuple[Index, dict[int, bytearray]]:
+        """The new offset for each of these words, and the strings of the splits that get more.
+
+        Own strings move with the end of the base's. What else of the bases' strings is used is
+        found in the target, or else added to the split.
 
         Args:
+            at: the words of the splits that hold string offsets.
             texts: what :meth:`_texts` says; the strings in question are filled in.
             errors: those of splits for which the policy forbids that are filled in.
+        """
+        own = self.held.own
+        olds, owners = own.types.words.take(at), own.owners(at)
+        used, users = olds, owners
+        for number, split in enumerate(self.splits):
+            if split.ext is not None:
+                used = np.append(used, split.ext.string_offsets)
+                users = np.append(users, np.full(len(used) - len(users), number))
+        ends = sizes_of(self.strings)
+        inside = ((used < ends.take(users)) & (used > 0)).nonzero()[0]
+        places = used.take(inside) + self.strings.take(users.take(inside))
+        added = self._added(places, texts, errors)
+        news: Index = olds + (self.target.strings.end - ends).take(owners)
+        news[olds == 0] = 0
+        # What is used by the splits themselves comes first.
+        count = int(inside.searchsorted(len(olds)))
+        news[inside[:count]] = texts.take(places[:count])
+        return news, added
+
+    def _added(
+        self, places: Index, texts: Index, errors: dict[int, BtfError]
+    ) -> dict[int, bytearray]:
+        """Find in the target those of these strings that no text is known for, or else add them.
+
+        Args:
+            places: where they are in the bases' strings, all counted through.
+            texts: as for :meth:`_strings`.
+            errors: as for :meth:`_strings`.
 
         Returns:
             The strings of the splits that get more.
         """
-        own = self.held.own
-        at = own.types.string_positions
-        used, owners = own.types.words.take(at), own.owners(at)
-        for number, split in enumerate(self.splits):
-            if split.ext is not None:
-                used = np.append(used, split.ext.string_offsets)
-                owners = np.append(owners, np.full(len(used) - len(owners), number))
-        inside = (used < sizes_of(self.strings).take(owners)) & (used > 0)
-        places = used[inside] + self.strings.take(owners[inside])
         data: dict[int, bytearray] = {}
-        for place in distinct(places[texts.take(places) == 0]).tolist():
+        unknown = places[texts.take(places) == 0]
+        if not len(unknown):
+            return data
+        for place in distinct(unknown).tolist():
             number = int(self.strings.searchsorted(place, side="right")) - 1
             split, offset = self.splits[number], place - int(self.strings[number])
             if number in errors:
@@ -370,22 +409,14 @@ class _Work:
             texts[place] = placed(text, self.target, added)
         return data
 
-    def _string_offsets(self, texts: Index, at: Index) -> Index:
-        """The new offset for each of these words: own strings move with the end of the base's."""
-        own = self.held.own
-        olds, owners = own.types.words.take(at), own.owners(at)
-        ends = sizes_of(self.strings)
-        news: Index = olds + (self.target.strings.end - ends).take(owners)
-        news[olds == 0] = 0
-        inside = ((olds < ends.take(owners)) & (olds > 0)).nonzero()[0]
-        news[inside] = texts.take(olds.take(inside) + self.strings.take(owners.take(inside)))
-        return news
 
-
-def _ids_of_bases(held: Embeddings, bases: Joined, owners: Index) -> Index:
-    """The ids of the bases' types, counted through all splits: each starts with void."""
-    ids: Index = np.arange(len(owners)) + (held.ids[:-1] + 1 - bases.rows[:-1]).take(owners)
-    return ids
+def _id_map(news: Index, split: Btf, target: Btf) -> IdMap:
+    """The map that has one target for each id of a split, made when somebody looks at it."""
+    if not len(split):
+        return IdMap.from_array(news)
+    # Own types come last. Without any, the highest target has to be looked for.
+    end = target.end_id + len(split)
+    return IdMap.deferred(len(news), end, partial(IdMap.from_array, news))
 
 
 @frozen

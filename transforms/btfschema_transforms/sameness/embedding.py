@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import starmap
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, spread
+from btfschema.arrays import Index, Mask, bounds_of, read_only, spread
 from btfschema.escapes import printable
 from btfschema.schema import (
     INFO_WORD,
@@ -138,7 +138,6 @@ class Embeddings:
         splits: the splits, as many as there are parts.
         own: their own types.
         ids: where the ids of each split start, void first, when all are counted through.
-        rows: the row of ``own`` that each use stands in.
         positions: the word that each use stands in.
         held: the type that each use leads to, counted through.
     """
@@ -146,7 +145,6 @@ class Embeddings:
     splits: Sequence[Btf]
     own: Joined
     ids: Index
-    rows: Index
     positions: Index
     held: Index
 
@@ -156,13 +154,11 @@ class Embeddings:
         own = Joined.of([split.types for split in splits])
         ids = bounds_of([split.end_id for split in splits])
         types = own.types
-        positions = types.type_id_positions
-        rows = spread(types.reference_bounds)
-        by_value = holders(types.plan, policy).take(types.kinds).take(rows)
-        rows, positions = rows[by_value], positions[by_value]
+        by_value = holders(types.plan, policy).take(types.kinds).repeat(types.reference_counts)
+        positions = types.type_id_positions[by_value]
         owners = own.owners(positions)
         held = types.words.take(positions) + ids.take(owners)
-        return cls(splits, own, ids, rows, positions, _value_types(splits, own, ids).take(held))
+        return cls(splits, own, ids, positions, _value_types(splits, own, ids).take(held))
 
     @property
     def mask(self) -> Mask:
@@ -175,12 +171,9 @@ class Embeddings:
         """The uses in one split."""
         word, end = self.own.words[number : number + 2].tolist()
         part = slice(*self.positions.searchsorted([word, end]).tolist())
-        return Embedding(
-            self.splits[number],
-            self.rows[part] - self.own.rows[number],
-            self.positions[part] - word,
-            self.held[part] - self.ids[number],
-        )
+        split, positions = self.splits[number], self.positions[part] - word
+        rows = split.types.starts.searchsorted(positions, side="right") - 1
+        return Embedding(split, rows, positions, self.held[part] - self.ids[number])
 
 
 def embedding(split: Btf, policy: Policy) -> Embedding:
@@ -188,28 +181,34 @@ def embedding(split: Btf, policy: Policy) -> Embedding:
     return Embeddings.of([split], policy)[0]
 
 
+@lru_cache(maxsize=16)
+def _value_words(plan: Plan) -> Index:
+    """By kind, the word that says whose value a type holds, or 0 when it is its own."""
+    parts, words = parts_of_plan(plan), np.zeros(KIND_MASK + 1, np.int64)
+    for kind in parts.modifiers:
+        words[kind] = plan.kinds[kind].third.word
+    for kind in parts.arrays:
+        element = plan.kinds[kind].first_type_id
+        if element is not None:
+            words[kind] = element.word
+    return read_only(words)
+
+
 def _value_types(splits: Sequence[Btf], own: Joined, ids: Index) -> Index:
     """For each id, the type whose value it holds: itself, or what modifiers and arrays lead to."""
     types = own.types
+    words = _value_words(types.plan).take(types.kinds)
+    rows = words.nonzero()[0]
+    leads_to = types.words.take(types.starts.take(rows) + words.take(rows))
     # Where the ids of each split's own types start, less where its rows do.
     firsts = ids[:-1] + [split.first_id for split in splits] - own.rows[:-1]
-    owners = spread(own.rows)
+    owners = spread(own.rows).take(rows)
     value = np.arange(int(ids[-1]))
-    parts = parts_of_plan(types.plan)
-    rows = kind_mask(parts.modifiers).take(types.kinds).nonzero()[0]
-    leads_to = types.thirds.take(rows)
-    for kind in parts.arrays:
-        element = types.plan.kinds[kind].first_type_id
-        if element is not None:
-            arrays = types.rows_of(kind)
-            elements = types.words.take(types.starts.take(arrays) + element.word)
-            rows, leads_to = np.append(rows, arrays), np.append(leads_to, elements)
-    owners = owners.take(rows)
     value[rows + firsts.take(owners)] = leads_to + ids.take(owners)
     # Each round doubles the steps taken; a circle of typedefs ends with the rounds.
     for _ in range(len(value).bit_length()):
         further = value.take(value)
-        if np.array_equal(further, value):
+        if not np.count_nonzero(further != value):
             break
         value = further
     return value
