@@ -1,21 +1,19 @@
 """The raw dump: every record as text or JSON, byte for byte what bpftool writes.
 
-Nothing here goes through views: a run of records is written kind by kind. What a column brings is
-gathered from texts that exist already, names and numbers, set between the labels of all records,
-and joined at once; then the records are cut apart, and put back into file order.
+Nothing here goes through views: of a run of records, each column becomes the texts of all records
+that have it, and these are put into their places together (:mod:`btfschema.render.texts`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, BinaryIO, Literal
+from itertools import islice, pairwise
+from typing import BinaryIO, Literal
 
 import numpy as np
-import numpy.typing as npt
 from attrs import Factory, field, frozen
 
-from btfschema.arrays import Index
+from btfschema.arrays import Index, bounds_of
 from btfschema.model.container import Btf
 from btfschema.render.notation import (
     ANONYMOUS,
@@ -26,29 +24,31 @@ from btfschema.render.notation import (
     Cells,
     Column,
     Escape,
-    Shape,
+    Strings,
+    alike,
     shape_of,
+    shows_elements,
+)
+from btfschema.render.texts import (
+    EIGHT,
+    NUL,
+    WORD,
+    Choice,
+    Lists,
+    Part,
+    Texts,
+    Wide,
+    beside,
+    constant,
+    numbers,
+    total,
 )
 
 __all__ = ["Dump", "Fields", "Items", "Style"]
 
-# Ends a record in a text of many. No name holds it, since names end with it.
-CUT = "\0"
-THOUSAND = 1000
-# How many thousands a number has, and what is over: alone, after thousands, and nothing. Texts of
-# all ids would be more, and farther apart in memory.
-THOUSANDS = np.array(["", *map(str, range(1, THOUSAND))], object)
-OVER = np.array([*map(str, range(THOUSAND)), *map("{:03}".format, range(THOUSAND)), ""], object)
-NOTHING = 2 * THOUSAND
-
-Parts = list[str | list[str]]
-"""What records consist of: texts that all have, and a text for each of them."""
-
-# Types that are formatted at a time: enough to make numpy's cost per call vanish, few enough to
-# keep the memory small.
-RUN = 8192
-
-COMMON = (ID, KIND, NAME)
+# Types and elements of types that are written at a time: enough to make numpy's cost per call
+# vanish, few enough to keep the memory small.
+RUN = 1 << 14
 
 
 @frozen
@@ -59,10 +59,6 @@ class Items:
     separator: str
     end: str
     none: str
-
-    def join(self, items: list[str]) -> str:
-        """The whole list."""
-        return self.begin + self.separator.join(items) + self.end if items else self.none
 
 
 @frozen
@@ -107,42 +103,11 @@ class Style:
         return [fields.label % column.label + before, after]
 
 
-def numerals(values: npt.NDArray[Any] | list[int]) -> list[list[str]]:
-    """The texts of numbers: of their thousands and of what is over, which exist already."""
-    if isinstance(values, list):
-        return [list(map(str, values))]
-    high = values // THOUSAND
-    if not high.any():
-        return [OVER.take(values).tolist()]
-    over = values - high * THOUSAND
-    over[high != 0] += THOUSAND
-    other = ((high < 0) | (high >= THOUSAND)).nonzero()[0]
-    high[other], over[other] = 0, NOTHING
-    thousands: list[str] = THOUSANDS.take(high).tolist()
-    for at, value in zip(other.tolist(), values.take(other).tolist(), strict=True):
-        thousands[at] = str(value)
-    return [thousands, OVER.take(over).tolist()]
-
-
-def assembled(begin: str, parts: Parts, end: str, count: int) -> str:
-    """So many records, one after another: of each the beginning, its parts, and the end."""
-    if not count:
-        return ""
-    # Of two texts that all records have beside each other, the end of one and the beginning of the
-    # next too, one is made.
-    cycle: Parts = []
-    for part in (*parts, end + begin):
-        last = cycle[-1] if cycle else None
-        if isinstance(part, str) and isinstance(last, str):
-            cycle[-1] = last + part
-        else:
-            cycle.append(part)
-    pieces = [part if isinstance(part, str) else "" for part in cycle] * count
-    for at, part in enumerate(cycle):
-        if not isinstance(part, str):
-            pieces[at :: len(cycle)] = part
-    pieces[-1] = pieces[-1].removesuffix(begin)
-    return begin + "".join(pieces)
+Run = tuple[Index, slice]
+"""The ids of types that are written together, and which elements of each."""
+ALL = slice(0, 1 << 32)
+Block = tuple[Index, list[Texts | Lists]]
+"""The places of some records among those of a run, and texts that each of them has."""
 
 
 @frozen(eq=False)
@@ -156,8 +121,11 @@ class Dump:
 
     btf: Btf
     style: Style
-    _escape: Escape | None = field(
-        init=False, default=Factory(lambda self: self.style.escape(self.btf), takes_self=True)
+    _strings: Strings = field(
+        init=False,
+        default=Factory(
+            lambda self: Strings(self.btf, self.style.escape(self.btf)), takes_self=True
+        ),
     )
 
     def write(self, out: BinaryIO, ids: Iterable[int] | None = None) -> None:
@@ -167,12 +135,17 @@ class Dump:
             TypeIdError: an id does not exist.
         """
         items = self.style.types
-        count = 0
-        for records in self._runs(ids):
-            text = (items.separator if count else items.begin) + items.separator.join(records)
-            out.write(text.encode("utf-8", "surrogateescape"))
-            count += len(records)
-        out.write((items.end if count else items.none).encode())
+        left_out = len(items.separator)
+        is_first = True
+        for run, part in self._runs(ids):
+            words, _ = self._words(run, part)
+            text = memoryview(words.translate(None, NUL))
+            if is_first:
+                out.write(items.begin.encode())
+                text = text[left_out:]
+            out.write(text)
+            is_first = False
+        out.write((items.none if is_first else items.end).encode())
 
     def records(self, ids: list[int]) -> list[str]:
         """Records by id, from wherever in the chain they are.
@@ -180,89 +153,136 @@ class Dump:
         Raises:
             TypeIdError: an id does not exist.
         """
+        words, bounds = self._words(self._existing(ids), ALL)
+        left_out = len(self.style.types.separator)
+        return [
+            words[first:end].translate(None, NUL)[left_out:].decode("utf-8", "surrogateescape")
+            for first, end in pairwise((WORD * bounds).tolist())
+        ]
+
+    def _existing(self, ids: list[int]) -> Index:
         for type_id in ids:
             if not 0 <= type_id < self.btf.end_id:
                 self.btf.owner(type_id)
-        wanted = np.array(ids, np.int64)
-        found = np.empty(len(ids), object)
-        found[wanted == 0] = self._void()
-        for owner in self.btf.chain:
-            at = np.flatnonzero((wanted >= owner.first_id) & (wanted < owner.end_id))
-            found[at] = self._rows(owner, wanted[at] - owner.first_id)
-        return list(found)
+        return np.array(ids, np.int64)
 
-    def _runs(self, ids: Iterable[int] | None) -> Iterator[list[str]]:
-        """The records, some thousand at a time."""
-        if ids is not None:
-            rest = iter(ids)
-            while run := list(islice(rest, RUN)):
-                yield self.records(run)
+    def _runs(self, ids: Iterable[int] | None) -> Iterator[Run]:
+        """What to write, some thousand types and elements at a time."""
+        if ids is None:
+            yield from self._cut(np.arange(self.btf.first_id, self.btf.end_id))
             return
-        count = len(self.btf)
-        for first in range(0, count, RUN):
-            yield self._rows(self.btf, np.arange(first, min(first + RUN, count)))
+        rest = iter(ids)
+        while some := list(islice(rest, RUN)):
+            yield from self._cut(self._existing(some))
 
-    def _rows(self, owner: Btf, rows: Index) -> list[str]:
-        """The records of some rows of a container of the chain."""
-        found = np.empty(len(rows), object)
-        kinds = owner.types.kinds[rows]
-        for kind in np.flatnonzero(np.bincount(kinds)).tolist():
-            at = np.flatnonzero(kinds == kind)
-            found[at] = self._of_kind(Cells.records(self.btf, owner, kind, rows[at], self._escape))
-        return list(found)
+    def _cut(self, ids: Index) -> Iterator[Run]:
+        """The same types in several runs. One that has too many elements is cut too."""
+        if not len(ids):
+            return
+        counts = np.zeros(len(ids), np.int64)
+        for owner, at, rows in self._owners(ids):
+            types = owner.types
+            kinds, vlens = types.kinds.take(rows), types.vlens.take(rows)
+            counts[at] = vlens * shows_elements(types.plan).take(kinds)
+        large = counts > RUN
+        number = (counts + 1).cumsum() // RUN
+        cuts = ((number[1:] != number[:-1]) | large[1:] | large[:-1]).nonzero()[0] + 1
+        for first, end in pairwise([0, *cuts.tolist(), len(ids)]):
+            count = int(counts[first]) if large[first] else 1
+            for start in range(0, count, RUN):
+                yield ids[first:end], slice(start, start + RUN)
+
+    def _owners(self, ids: Index) -> Iterator[tuple[Btf, Index, Index]]:
+        """The containers of types, with the places of their types among these, and their rows."""
+        for owner in self.btf.chain:
+            at = ((ids >= owner.first_id) & (ids < owner.end_id)).nonzero()[0]
+            if len(at):
+                yield owner, at, ids.take(at) - owner.first_id
+
+    def _words(self, ids: Index, part: slice) -> tuple[bytearray, Index]:
+        """The words of the types with these ids, and where those of each type start."""
+        blocks = list(self._blocks(ids, part))
+        sizes = np.zeros(len(ids), np.int64)
+        for at, texts in blocks:
+            sizes[at] += total(texts, len(at))
+        bounds = bounds_of(sizes)
+        data = bytearray(WORD * int(bounds[-1]))
+        out, places = np.frombuffer(data, EIGHT), bounds[:-1].copy()
+        for at, texts in blocks:
+            mine = places.take(at)
+            for text in texts:
+                text.write(out, mine)
+            places[at] = mine
+        return data, bounds
+
+    def _blocks(self, ids: Index, part: slice) -> Iterator[Block]:
+        """The parts of the types with these ids: what all have, then the rest by kinds."""
+        for owner, at, rows in self._owners(ids):
+            yield from self._blocks_of(owner, at, rows, part)
+        void = (ids == 0).nonzero()[0]
+        if len(void):
+            yield void, beside([self._void()])
 
     def _void(self) -> str:
         """The record of the type that no file has."""
         style = self.style
         values: tuple[tuple[Column, str], ...] = ((ID, "0"), (KIND, VOID), (NAME, ANONYMOUS))
         texts = (value.join(style.value(style.record, column)) for column, value in values)
-        return style.record.begin + "".join(texts)[1:] + style.record.end
+        return style.types.separator + style.record.begin + "".join(texts)[1:] + style.record.end
 
-    def _of_kind(self, cells: Cells) -> list[str]:
-        """Records of one kind."""
+    def _blocks_of(self, owner: Btf, at: Index, rows: Index, part: slice) -> Iterator[Block]:
+        """The same of one container of the chain."""
+        types, fields = owner.types, self.style.record
+        kinds = alike(types.plan).take(types.kinds.take(rows))
+        numbers = np.bincount(kinds).nonzero()[0].tolist()
+        cells = Cells.records(owner, types.plan.kinds[numbers[0]], rows, self._strings)
+        begin = self.style.types.separator + fields.begin
+        *common, after = self._parts(fields, (ID, KIND, NAME), cells, begin)
+        if not part.start:
+            yield at, beside(common)
+        for number in numbers:
+            some = (kinds == number).nonzero()[0]
+            plan = types.plan.kinds[number]
+            cells = Cells.records(owner, plan, rows.take(some), self._strings)
+            yield at.take(some), beside(self._rest(cells, after, part))
+
+    def _rest(self, cells: Cells, before: Part, part: slice) -> list[Part]:
+        """What records of some kinds have behind their names."""
         style, shape = self.style, shape_of(cells.plan)
-        fields = style.record
-        parts = self._parts(fields, (*COMMON, *shape.columns), cells)
-        if shape.elements:
-            if style.name == "json":
-                parts.append(fields.label % shape.label)
-            parts.append(self._elements(cells, shape))
-        return assembled(fields.begin, parts, fields.end + CUT, len(cells.rows)).split(CUT)[:-1]
+        fields, items, element = style.record, style.elements, style.element
+        head = [before, *self._parts(fields, shape.columns, cells)]
+        if not shape.elements:
+            return [*head, fields.end]
+        if style.name == "json":
+            head.append(fields.label % shape.label)
+        elements, counts = cells.elements(part)
+        bounds = bounds_of(counts)
+        is_first = np.zeros(len(elements.rows), np.int64)
+        is_first[bounds[:-1][counts > 0]] = not part.start
+        begin = Choice((items.separator, items.begin), is_first)
+        values = self._parts(element, shape.elements, elements, element.begin)
+        inner = Lists(beside([begin, *values, element.end]), bounds)
+        end = Choice((items.none, items.end), (cells.vlens > 0).astype(np.int64))
+        parts: list[Part] = [inner] if part.start else [*head, inner]
+        return [*parts, end, fields.end] if part.stop >= cells.vlens.max() else parts
 
-    def _elements(self, cells: Cells, shape: Shape) -> list[str]:
-        """All elements of each record."""
-        fields, items = self.style.element, self.style.elements
-        counts = cells.vlens.astype(np.int64)
-        some = counts.nonzero()[0]
-        found = [items.none] * len(counts)
-        if not len(some):
-            return found
-        elements = cells.elements
-        begins = [items.separator + fields.begin] * len(elements.rows)
-        for first in (counts.cumsum() - counts)[some].tolist():
-            begins[first] = CUT + items.begin + fields.begin
-        parts = [begins, *self._parts(fields, shape.elements, elements)]
-        text = assembled("", parts, fields.end, len(begins))
-        lists = (text.replace(CUT, items.end + CUT) + items.end).split(CUT)[1:]
-        for at, one in zip(some.tolist(), lists, strict=True):
-            found[at] = one
-        return found
-
-    def _parts(self, fields: Fields, columns: tuple[Column, ...], cells: Cells) -> Parts:
-        """The values of some columns, and what is between them."""
-        parts: Parts = []
+    def _parts(
+        self, fields: Fields, columns: tuple[Column, ...], cells: Cells, begin: str | None = None
+    ) -> list[Part]:
+        """The values of some columns, and what is around them; ``begin`` for the first of all."""
+        parts: list[Part] = []
         for column in columns:
             if column.only not in ("", self.style.name):
                 continue
             before, after = self.style.value(fields, column)
-            # What separates it from a value before.
-            before = before if parts else before[1:]
-            values: Any = cells.values(column)
-            if column.is_text:
+            if begin is not None:
+                before, begin = begin + before[1:], None
+            values = cells.values(column)
+            if not isinstance(values, np.ndarray | Wide):
                 parts += [before, values, after]
-            elif not column.is_optional:
-                parts += [before, *numerals(values), after]
-            elif values.any():
-                shown = [f"{before}{value}{after}" if value else "" for value in values.tolist()]
-                parts.append(shown)
+            elif isinstance(values, Wide) or not column.is_optional:
+                parts += [before, numbers(values), after]
+            elif len(some := values.nonzero()[0]):
+                shown = (constant(before), numbers(values[some]), constant(after))
+                parts += [text.of(some, len(values)) for text in shown]
         return parts

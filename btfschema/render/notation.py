@@ -8,23 +8,34 @@ outside or described by a layout section alone, gets its columns from its plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from itertools import repeat
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index
+from btfschema.arrays import Index, Mask, read_only
 from btfschema.errors import DecodeError
 from btfschema.model.container import Btf
+from btfschema.render.texts import WORD, Choice, Texts, Wide, strings, texts
 from btfschema.schema.kinds import KINDS, MEMBER_BITFIELD, Kind
-from btfschema.schema.plan import HEADER_WORDS, NAME_OFF, Field, KindPlan
+from btfschema.schema.plan import HEADER_WORDS, KIND_MASK, NAME_OFF, Field, KindPlan, Plan
 from btfschema.schema.roles import Bits, Role
 from btfschema.tables.strings import StringTable
 
-__all__ = ["COLUMNS", "CONTROLS", "Cells", "Column", "Escape", "Shape", "shape_of"]
+__all__ = [
+    "COLUMNS",
+    "CONTROLS",
+    "Cells",
+    "Column",
+    "Escape",
+    "Shape",
+    "Strings",
+    "alike",
+    "shape_of",
+    "shows_elements",
+]
 
 ANONYMOUS = "(anon)"
 INVALID = "(invalid)"
@@ -33,21 +44,72 @@ VOID = "UNKNOWN"
 # Bytes that a terminal acts on: C0 and DEL, without the NUL that ends a name.
 CONTROLS = bytes([*range(1, 0x20), 0x7F])
 Escape = Callable[[str], str]
-Values = npt.NDArray[Any] | list[Any] | str
+Numbers = npt.NDArray[Any] | Wide
+Values = Numbers | Choice | Texts | str
+
+
+@frozen(eq=False, slots=False)
+class Strings:
+    """The strings of a container and of its bases, as a dump shows them.
+
+    Attributes:
+        btf: the container.
+        escape: what is done to each of them, or None.
+    """
+
+    btf: Btf
+    escape: Escape | None = None
+
+    def texts(self, table: StringTable, offsets: npt.NDArray[Any]) -> list[str]:
+        """The strings at these offsets of a table of the chain.
+
+        Like bpftool it has words for none and for a bad offset.
+        """
+        try:
+            found = table.names(offsets)
+        except DecodeError:
+            found = [
+                table[offset] if offset < max(table.end, 1) else INVALID
+                for offset in offsets.tolist()
+            ]
+        if self.escape is not None:
+            found = list(map(self.escape, found))
+        for i in np.flatnonzero(offsets == 0).tolist():
+            found[i] = ANONYMOUS
+        return found
+
+    def at(self, table: StringTable, offsets: npt.NDArray[Any]) -> Texts | str:
+        """The same, for many to be written; one text if it is that of all."""
+        if not offsets.any():
+            return ANONYMOUS
+        if self.escape is not None:
+            return texts(self.texts(table, offsets))
+        data, anonymous, invalid = self._data
+        starts = offsets.astype(np.int64)
+        starts[offsets >= table.end] = invalid
+        starts[offsets == 0] = anonymous
+        return strings(data, starts)
+
+    @cached_property
+    def _data(self) -> tuple[bytes, int, int]:
+        """All strings of the chain, each at its offset, and where the words of ours stand."""
+        data = b"".join(each.strings.data for each in self.btf.chain)
+        ours = f"{ANONYMOUS}\0{INVALID}\0".encode()
+        return data + ours + bytes(WORD - 1), len(data), len(data) + len(ANONYMOUS) + 1
 
 
 @frozen(eq=False, slots=False)
 class Cells:
-    """Some records of one kind, or all elements of these records.
+    """Some records whose kinds have the same words, or all elements of these records.
 
     Attributes:
         btf: the container that is dumped.
         owner: the container of its chain that holds the records.
-        plan: the kind's plan.
+        plan: the plan of one of the kinds.
         fields: the words that a column can name.
         rows: the row of the type that each record is, or each element belongs to.
         starts: the word at which each of them starts.
-        escape: what is done to every string of the file, or None.
+        strings: those of the file as they are shown.
     """
 
     btf: Btf
@@ -56,28 +118,21 @@ class Cells:
     fields: tuple[Field, ...]
     rows: Index
     starts: Index
-    escape: Escape | None = None
+    strings: Strings
 
     @classmethod
-    def records(cls, btf: Btf, owner: Btf, kind: int, rows: Index, escape: Escape | None) -> Cells:
+    def records(cls, owner: Btf, plan: KindPlan, rows: Index, strings: Strings) -> Cells:
         """The records themselves."""
-        plan = owner.types.plan.kinds[kind]
         fields = (NAME_OFF, plan.third, *plan.fixed)
-        return cls(btf, owner, plan, fields, rows, owner.types.starts[rows], escape)
+        starts = owner.types.starts[rows]
+        return cls(strings.btf, owner, plan, fields, rows, starts, strings)
 
-    @property
-    def elements(self) -> Cells:
-        """The elements of these records, in the records' order."""
-        found = self.owner.types.elements(self.plan.number, self.rows)
-        return Cells(
-            self.btf,
-            self.owner,
-            self.plan,
-            self.plan.element,
-            found.owners,
-            found.starts,
-            self.escape,
-        )
+    def elements(self, part: slice) -> tuple[Cells, Index]:
+        """Some elements of each of these records, in their order, and how many of each."""
+        found = self.owner.types.elements(self.plan.number, self.rows, part)
+        fields, rows, starts = self.plan.element, found.owners, found.starts
+        cells = Cells(self.btf, self.owner, self.plan, fields, rows, starts, self.strings)
+        return cells, found.counts
 
     @cached_property
     def _by_name(self) -> dict[str, Field]:
@@ -89,9 +144,13 @@ class Cells:
         return self.rows + self.owner.first_id
 
     @property
-    def kind_name(self) -> str:
-        """The kind of all records."""
-        return self.plan.name
+    def kind_names(self) -> Choice:
+        """The kind of each record."""
+        present = self.owner.types.present
+        which = np.zeros(KIND_MASK + 1, np.int64)
+        which[[plan.number for plan in present]] = np.arange(len(present))
+        kinds = self.owner.types.kinds[self.rows]
+        return Choice([plan.name for plan in present], which.take(kinds))
 
     @property
     def vlens(self) -> npt.NDArray[Any]:
@@ -113,40 +172,21 @@ class Cells:
         return words.view(field.dtype)
 
     def values(self, column: Column) -> Values:
-        """The column's values: numbers, or ``str`` for a text; a single one that all have."""
+        """The column's values: numbers, or texts; a single text if it is that of all."""
         if not isinstance(column.source, str):
             values = column.source(self)
         else:
             values = self.word(column.source)
             if self._by_name[column.source.partition(".")[0]].role is Role.STRING_OFFSET:
-                if not values.any():
-                    return ANONYMOUS
-                return strings_at(self.owner.strings, values, self.escape)
+                return self.strings.at(self.owner.strings, values)
         if column.labels and isinstance(values, np.ndarray):
-            return list(map(column.labels.get, values.tolist(), repeat(column.other)))
+            return Choice.of(values, column.labels, column.other)
         return values
 
 
 def _part(words: npt.NDArray[Any], bits: Bits, name: str) -> npt.NDArray[Any]:
     shift, width = bits.fields[name]
     return words >> shift & (1 << width) - 1
-
-
-def strings_at(
-    table: StringTable, offsets: npt.NDArray[Any], escape: Escape | None = None
-) -> list[str]:
-    """The strings at these offsets; like bpftool it has words for none and for a bad offset."""
-    try:
-        found = table.names(offsets)
-    except DecodeError:
-        found = [
-            table[offset] if offset < max(table.end, 1) else INVALID for offset in offsets.tolist()
-        ]
-    if escape is not None:
-        found = list(map(escape, found))
-    for i in np.flatnonzero(offsets == 0).tolist():
-        found[i] = ANONYMOUS
-    return found
 
 
 Source = Callable[[Cells], Values]
@@ -214,25 +254,17 @@ def _enum_value(cells: Cells) -> npt.NDArray[Any]:
     return np.where(cells.kind_flags, values, values & 0xFFFFFFFF)
 
 
-def _enum_json_value(cells: Cells) -> list[int]:
+def _enum_json_value(cells: Cells) -> Wide:
     """Bpftool's JSON has an unsigned value from 2**31 on with 64 bits, the upper 32 set."""
-    return [
-        value if signed or value >= 0 else value + (1 << 64)
-        for value, signed in zip(
-            cells.word("value").tolist(), cells.kind_flags.tolist(), strict=True
-        )
-    ]
+    return Wide(cells.word("value").astype(np.int64), cells.kind_flags == 0)
 
 
-def _enum64_value(cells: Cells) -> list[int]:
-    words = (cells.word("value_lo32").tolist(), cells.word("value_hi32").tolist())
-    return [
-        (high << 32 | low) - (high >> 31 << 64 if signed else 0)
-        for low, high, signed in zip(*words, cells.kind_flags.tolist(), strict=True)
-    ]
+def _enum64_value(cells: Cells) -> Wide:
+    values = cells.word("value_hi32").astype(np.int64) << 32
+    return Wide(values | cells.word("value_lo32"), cells.kind_flags == 0)
 
 
-def _section_variable(cells: Cells) -> list[str]:
+def _section_variable(cells: Cells) -> Texts:
     """Kind and name of what a DATASEC entry refers to; nothing for an id that does not exist."""
     btf = cells.btf
     found = []
@@ -246,22 +278,22 @@ def _section_variable(cells: Cells) -> list[str]:
             row = type_id - owner.first_id
             kind = owner.types.plan.name(int(owner.types.kinds[row]))
             offsets = owner.types.name_offs[row : row + 1]
-            (name,) = strings_at(owner.strings, offsets, cells.escape)
+            (name,) = cells.strings.texts(owner.strings, offsets)
         found.append(f" ({kind} '{name}')")
-    return found
+    return texts(found)
 
 
-def _payload(cells: Cells) -> list[str]:
+def _payload(cells: Cells) -> Texts:
     """The words after the common ones, each as eight hexadecimal digits."""
     types = cells.owner.types
-    return [
+    return texts(
         " ".join(f"{word:08x}" for word in types.words[start:end].tolist())
         for start, end in zip(cells.starts + HEADER_WORDS, types.ends[cells.rows], strict=True)
-    ]
+    )
 
 
 ID = Column("id", lambda cells: cells.ids, text=" [%s]")
-KIND = Column("kind", lambda cells: cells.kind_name, is_text=True, text=" %s")
+KIND = Column("kind", lambda cells: cells.kind_names, is_text=True, text=" %s")
 NAME = Column("name", NAME_OFF.name, is_text=True, text=" '%s'")
 SIZE = Column("size", "size")
 TYPE_ID = Column("type_id", "type_id")
@@ -361,6 +393,27 @@ def shape_of(plan: KindPlan) -> Shape:
     declared = plan.spec is not None and plan.spec is KINDS.get(plan.number)
     known = COLUMNS.get(plan.number) if declared else None
     return known or _derived(plan)
+
+
+@lru_cache(maxsize=16)
+def alike(plan: Plan) -> Index:
+    """By kind, one that stands for all that are shown in the same way and have the same words."""
+    found = np.arange(KIND_MASK + 1)
+    shapes = {number: shape_of(one) for number, one in plan.kinds.items()}
+    first: dict[Any, int] = {}
+    for number, one in plan.kinds.items():
+        words = (one.third, one.fixed, one.element, one.first_element)
+        found[number] = first.setdefault((id(shapes[number]), words), number)
+    return read_only(found)
+
+
+@lru_cache(maxsize=16)
+def shows_elements(plan: Plan) -> Mask:
+    """By kind, whether elements are shown."""
+    found = np.zeros(KIND_MASK + 1, np.bool_)
+    for number, one in plan.kinds.items():
+        found[number] = bool(shape_of(one).elements)
+    return read_only(found)
 
 
 def _derived(plan: KindPlan) -> Shape:

@@ -235,17 +235,28 @@ class TypeTable:
         found: Words = self.words[self.starts[rows] + word]
         return found
 
-    def elements(self, kind: int, rows: Index | None = None) -> Elements:
-        """The repeated structs of a kind; of some of its rows when given."""
+    def elements(self, kind: int, rows: Index | None = None, part: slice | None = None) -> Elements:
+        """The repeated structs of a kind; of some of its rows when given.
+
+        Args:
+            kind: its number.
+            rows: types of the kind, or None for all.
+            part: which elements of each of them, from a start to a stop, or None for all.
+        """
         plan = self.plan.kinds[kind]
         rows = self.rows_of(kind) if rows is None else rows
-        counts = self.vlens[rows].astype(np.int64)
+        counts = self.vlens.take(rows).astype(np.int64)
         if not plan.stride:
-            counts = np.zeros_like(counts)
-        firsts = self.starts[rows] + plan.first_element
-        before = np.cumsum(counts) - counts
-        number = np.arange(int(counts.sum())) - np.repeat(before, counts)
-        starts = np.repeat(firsts, counts) + number * plan.stride
+            counts[:] = 0
+        firsts = self.starts.take(rows) + plan.first_element
+        if part is not None:
+            skipped = np.minimum(counts, part.start)
+            counts = np.minimum(counts, part.stop) - skipped
+            firsts += skipped * plan.stride
+        ends = counts.cumsum()
+        starts = np.arange(ends[-1] if len(ends) else 0) * plan.stride
+        # The n-th element in the table is the (n - before)-th of its record.
+        starts += (firsts - (ends - counts) * plan.stride).repeat(counts)
         return Elements(plan, rows, counts, starts, self.words)
 
     def member_offsets(self, members: Elements) -> tuple[Index, Index]:

@@ -1,0 +1,305 @@
+"""Texts of many records at once, in words of eight bytes.
+
+A text starts with a word, and NULs, which no text holds, fill what it leaves of its last one. So
+numpy puts the texts of all records into their places, word by word, and the NULs are deleted from
+all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import field, frozen
+
+from btfschema.arrays import Index, Mask, bounds_of, sizes_of
+
+__all__ = [
+    "EIGHT",
+    "NUL",
+    "WORD",
+    "Choice",
+    "Eights",
+    "Lists",
+    "Part",
+    "Texts",
+    "Wide",
+    "beside",
+    "constant",
+    "numbers",
+    "strings",
+    "texts",
+    "total",
+]
+
+Eights = npt.NDArray[np.uint64]
+"""Words of eight bytes, of which the first is the lowest."""
+EIGHT = np.dtype("<u8")
+WORD = EIGHT.itemsize
+NUL = b"\0"
+
+# Of a word, the lowest and the highest bit of each byte.
+LOWEST, HIGHEST = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+ONE = np.uint64(1)
+# So many words of strings are read together, as many as the longest name takes that a kernel takes.
+# What is longer is read one by one, however long it is.
+TOGETHER = 64
+
+TEN_THOUSAND = 10_000
+# Numbers from here on have more digits than a word has bytes; they take three words at most.
+LARGE = TEN_THOUSAND**2
+LARGE_WORDS = 3
+NONE = np.zeros(0, np.int64)
+
+
+def _fours() -> tuple[Eights, Eights]:
+    """The numbers below 10,000, and the same with the zeros before them."""
+    left = np.arange(TEN_THOUSAND, dtype=EIGHT)
+    padded, blank = np.zeros_like(left), np.zeros_like(left)
+    for place in (3, 2, 1, 0):
+        shift = np.uint64(WORD * place)
+        padded |= left % np.uint64(10) + np.uint64(ord("0")) << shift
+        # Before the first digit; a zero has one.
+        blank |= ((left == 0) & (place < 3)) * np.uint64(0xFF) << shift
+        left //= np.uint64(10)
+    return padded & ~blank, padded
+
+
+_ALONE, _PADDED = _fours()
+# What a number has before its last four digits, and these: alone, or after others.
+BEFORE = _ALONE.copy()
+BEFORE[0] = 0
+LAST = np.concatenate([_ALONE, _PADDED << np.uint64(32)])
+
+
+@frozen(eq=False)
+class Texts:
+    """A text for each of many records.
+
+    Attributes:
+        words: the first word of each text, then the second of those that have one, and so on, each
+            with the records that have it; None stands for all. A number is the word of all of them.
+        sizes: how many words each text has.
+        rests: the words after these of texts that are very long, by their records.
+    """
+
+    words: Sequence[tuple[Index | None, Eights | int]]
+    sizes: Index | int
+    rests: Mapping[int, Eights] = field(factory=dict)
+
+    def of(self, records: Index, count: int) -> Texts:
+        """The same texts, as those of some of so many records; the others have none."""
+        words = [
+            (records if rows is None else records.take(rows), values) for rows, values in self.words
+        ]
+        sizes = np.zeros(count, np.int64)
+        sizes[records] = self.sizes
+        return Texts(words, sizes, {int(records[row]): rest for row, rest in self.rests.items()})
+
+    def write(self, out: Eights, places: Index) -> None:
+        """Put the texts into their places, and move these behind them."""
+        for number, (rows, values) in enumerate(self.words):
+            out[(places if rows is None else places.take(rows)) + number] = values
+        for row, rest in self.rests.items():
+            first = int(places[row]) + len(self.words)
+            out[first : first + len(rest)] = rest
+        places += self.sizes
+
+
+@frozen(eq=False)
+class Lists:
+    """For each of many records the texts of its elements, one after another.
+
+    Attributes:
+        sizes: how many words each record's have.
+    """
+
+    _texts: Sequence[Texts | Lists]
+    _bounds: Index
+    # Where the words of each element start, among those of all.
+    _starts: Index = field(init=False)
+    sizes: Index = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        starts = bounds_of(total(self._texts, int(self._bounds[-1])))
+        object.__setattr__(self, "_starts", starts)
+        object.__setattr__(self, "sizes", sizes_of(starts[self._bounds]))
+
+    def write(self, out: Eights, places: Index) -> None:
+        """Put the elements into the places of the records, and move these behind them."""
+        starts = places - self._starts[self._bounds[:-1]]
+        inner = starts.repeat(sizes_of(self._bounds)) + self._starts[:-1]
+        for text in self._texts:
+            text.write(out, inner)
+        places += self.sizes
+
+
+def total(texts: Iterable[Texts | Lists], count: int) -> Index:
+    """How many words each of so many records has in these texts together."""
+    sizes = np.zeros(count, np.int64)
+    for text in texts:
+        sizes += text.sizes
+    return sizes
+
+
+@frozen(eq=False)
+class Wide:
+    """Numbers of 64 bits, some of them without a sign."""
+
+    values: Index
+    unsigned: Mask
+
+    def whole(self, rows: Index) -> list[int]:
+        """Some of them as Python has them."""
+        pairs = zip(self.values.take(rows).tolist(), self.unsigned.take(rows).tolist(), strict=True)
+        return [value + (1 << 64) if value < 0 and unsigned else value for value, unsigned in pairs]
+
+
+@frozen(eq=False)
+class Choice:
+    """For each of many records one of a few texts.
+
+    Attributes:
+        texts: the few.
+        which: the number of each record's.
+    """
+
+    texts: Sequence[str]
+    which: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, values: npt.NDArray[Any], labels: Mapping[int, str], other: str) -> Choice:
+        """The label of each value, or ``other``."""
+        which = np.full(len(values), len(labels))
+        for number, value in enumerate(labels):
+            which[values == value] = number
+        return cls((*labels.values(), other), which)
+
+    def within(self, before: str, after: str) -> Choice:
+        """The same with something before and after it."""
+        return Choice([f"{before}{text}{after}" for text in self.texts], self.which)
+
+    def laid(self) -> Texts:
+        """The texts of all records."""
+        words, counts = _words_of(tuple(self.texts))
+        least, most = min(counts), len(words)
+        if least == most:
+            return Texts([(None, column.take(self.which)) for column in words], most)
+        sizes = np.array(counts).take(self.which)
+        parts: list[tuple[Index | None, Eights | int]] = []
+        for number, column in enumerate(words):
+            rows = None if number < least else (sizes > number).nonzero()[0]
+            which = self.which if rows is None else self.which.take(rows)
+            parts.append((rows, column.take(which)))
+        return Texts(parts, sizes)
+
+
+Part = str | Choice | Texts | Lists
+"""A text that all records have, or one of each."""
+
+
+@lru_cache(maxsize=256)
+def _words_of(texts: tuple[str, ...]) -> tuple[Eights, tuple[int, ...]]:
+    """The first words of some texts, then the second and so on, and how many each has."""
+    encoded = [text.encode() for text in texts]
+    counts = tuple(-(-len(text) // WORD) for text in encoded)
+    data = b"".join(padded(text, max(counts)) for text in encoded)
+    return np.frombuffer(data, EIGHT).reshape(len(texts), -1).T.copy(), counts
+
+
+def padded(text: bytes, size: int = 0) -> bytes:
+    """A text that ends with a word, and has so many at least."""
+    return text.ljust(max(size, -(-len(text) // WORD)) * WORD, NUL)
+
+
+def beside(parts: Iterable[Part]) -> list[Texts | Lists]:
+    """The texts of records, from those that are beside each other in each of them."""
+    found: list[Part] = [""]
+    for part in parts:
+        last = found[-1]
+        if isinstance(part, str) and isinstance(last, str):
+            found[-1] = last + part
+        elif isinstance(part, str) and isinstance(last, Choice):
+            found[-1] = last.within("", part)
+        elif isinstance(part, Choice) and isinstance(last, str):
+            found[-1] = part.within(last, "")
+        else:
+            found.append(part)
+    return [
+        constant(one) if isinstance(one, str) else one.laid() if isinstance(one, Choice) else one
+        for one in found
+        if one != ""
+    ]
+
+
+@lru_cache(maxsize=256)
+def constant(text: str) -> Texts:
+    """The same text for all records."""
+    words, _ = _words_of((text,))
+    return Texts([(None, int(word)) for (word,) in words], len(words))
+
+
+def numbers(values: npt.NDArray[Any] | Wide) -> Texts:
+    """Numbers in decimal digits."""
+    array = values.values if isinstance(values, Wide) else values
+    # What is below zero is large.
+    plain = array.view(f"u{array.itemsize}")
+    most = int(plain.max(initial=0))
+    if most < TEN_THOUSAND:
+        return Texts([(None, LAST.take(plain))], 1)
+    large = (plain >= LARGE).nonzero()[0] if most >= LARGE else NONE
+    if len(large):
+        plain = plain.copy()
+        plain[large] = 0
+    before = plain // TEN_THOUSAND
+    # The last four digits, or 10,000 more where others are before them.
+    first = LAST.take(plain - TEN_THOUSAND * (before - np.minimum(before, 1)))
+    first |= BEFORE.take(before)
+    if not len(large):
+        return Texts([(None, first)], 1)
+    whole = values.whole(large) if isinstance(values, Wide) else values.take(large).tolist()
+    data = b"".join([padded(str(number).encode(), LARGE_WORDS) for number in whole])
+    words = np.frombuffer(data, EIGHT).reshape(-1, LARGE_WORDS)
+    first[large] = words[:, 0]
+    sizes = np.ones(len(array), np.int64)
+    sizes[large] = LARGE_WORDS
+    return Texts([(None, first), *((large, words[:, at]) for at in (1, 2))], sizes)
+
+
+def strings(data: bytes, starts: Index) -> Texts:
+    """The strings that start at these bytes, each up to its NUL.
+
+    Args:
+        data: the bytes; seven more than a NUL follow the last string.
+        starts: where each string starts.
+    """
+    eights: Eights = np.ndarray((len(data) - WORD + 1,), EIGHT, data, strides=(1,))
+    words: list[tuple[Index | None, Eights | int]] = []
+    sizes = np.ones(len(starts), np.int64)
+    rows = np.arange(len(starts))
+    while len(rows) and len(words) < TOGETHER:
+        found = eights[starts]
+        # The lowest bit that is set here is in the first NUL.
+        ends = (found - LOWEST) & ~found & HIGHEST
+        found &= ends ^ (ends - ONE)
+        words.append((rows if words else None, found))
+        more = (ends == 0).nonzero()[0]
+        rows, starts = rows.take(more), starts.take(more) + WORD
+        sizes[rows] += 1
+    rests = {}
+    for row, start in zip(rows.tolist(), starts.tolist(), strict=True):
+        rests[row] = np.frombuffer(padded(data[start : data.find(NUL, start)]), EIGHT)
+        sizes[row] = TOGETHER + len(rests[row])
+    return Texts(words, sizes, rests)
+
+
+def texts(values: Iterable[str]) -> Texts:
+    """Any texts."""
+    data = "".join(f"{value}\0" for value in values).encode("utf-8", "surrogateescape")
+    ends = (np.frombuffer(data, np.uint8) == 0).nonzero()[0]
+    starts = np.zeros(len(ends), np.int64)
+    starts[1:] = ends[:-1] + 1
+    return strings(data + bytes(WORD - 1), starts)
