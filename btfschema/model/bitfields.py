@@ -7,6 +7,8 @@ for a whole integer; these functions take it for the bit field that it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from btfschema.arrays import Index
@@ -38,14 +40,21 @@ def narrow_integers(types: TypeTable) -> tuple[Index, Index]:
 def own_narrow_integers(types: TypeTable) -> tuple[Index, Index]:
     """The same of each row, and of integers only: not of what names or qualifies them."""
     skipped, bits = np.zeros(len(types), np.int64), np.zeros(len(types), np.int64)
+    for rows, starts, widths in _narrow(types):
+        skipped[rows], bits[rows] = starts, widths
+    return skipped, bits
+
+
+def _narrow(types: TypeTable) -> Iterator[tuple[Index, Index, Index]]:
+    """Rows of integers that don't fill their bytes, where in these they start, and their bits."""
     for kind in parts_of_plan(types.plan).integers:
         (word,) = types.plan.kinds[kind].fixed
         rows = types.rows_of(kind)
         data = types.words[types.starts[rows] + word.word]
         starts, widths = INT_DATA.part(data, "bit_offset"), INT_DATA.part(data, "bits")
         narrow = (widths > 0) & ((starts > 0) | (widths < 8 * types.thirds[rows].astype(np.int64)))
-        skipped[rows[narrow]], bits[rows[narrow]] = starts[narrow], widths[narrow]
-    return skipped, bits
+        if narrow.any():
+            yield rows[narrow], starts[narrow], widths[narrow]
 
 
 def member_places(types: TypeTable, members: Elements) -> tuple[Index, Index]:
@@ -56,9 +65,9 @@ def member_places(types: TypeTable, members: Elements) -> tuple[Index, Index]:
         members: structs' members in it.
     """
     offsets, widths = types.member_offsets(members)
-    skipped, bits = narrow_integers(types)
-    if not bits.any():
+    if not any(True for _ in _narrow(types)):
         return offsets, widths
+    skipped, bits = narrow_integers(types)
     ids = members.column("type_id").astype(np.int64)
     old = (ids < len(bits)) & ~types.kind_flags[members.owners]
     old[old] = bits[ids[old]] > 0

@@ -7,7 +7,7 @@ are asked for what the split refers to, so that a module costs nothing of its ba
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from btfschema.model.sizes import DEFAULT_POINTER_SIZE, libbpf_pointer_size_of
 from btfschema.schema.constraints import Graph
 from btfschema.schema.kinds import INT_DATA, Kind, Kinds
 from btfschema.schema.plan import THIRD, U32_MAX
+from btfschema.tables.types import TypeTable
 
 if TYPE_CHECKING:
     from btfschema.verification.findings import Ints
@@ -95,7 +96,7 @@ def among(kinds: Ints, numbers: Collection[int]) -> Mask:
     return _mask_of(tuple(numbers)).take(kinds)
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Resolution:
     """Columns over the ids ``start`` to ``end - 1``; void has a row where there is no base.
 
@@ -104,11 +105,8 @@ class Resolution:
         end: one past the last id.
         kinds: each type's kind.
         thirds: each type's third word.
-        vlens: each type's vlen.
-        extra: the first word after the common ones: an INT's data.
         finals: the id of the type behind the modifiers, or ``BROKEN``.
         sizes: the bytes of that type, or ``UNKNOWN_SIZE``.
-        unnamed: of a FUNC_PROTO the first parameter without a name, or -1.
         base: the same for the base.
     """
 
@@ -116,12 +114,31 @@ class Resolution:
     end: int
     kinds: Ints
     thirds: Ints
-    vlens: Ints
-    extra: Ints
     finals: Ints
     sizes: Ints
-    unnamed: Ints
     base: Resolution | None
+    _types: TypeTable
+
+    @cached_property
+    def vlens(self) -> Ints:
+        """Each type's vlen."""
+        return self._column(self._types.vlens)
+
+    @cached_property
+    def extra(self) -> Ints:
+        """The first word after the common ones: an INT's data."""
+        types = self._types
+        # Records without a word behind the common ones may end the section.
+        after = np.minimum(types.starts + THIRD.word + 1, max(len(types.words) - 1, 0))
+        return self._column(types.words[after])
+
+    @cached_property
+    def unnamed(self) -> Ints:
+        """Of a FUNC_PROTO the first parameter without a name, or -1."""
+        return self._column(_unnamed(self._types))
+
+    def _column(self, values: Ints) -> Ints:
+        return _with_void(values, self.base is None)
 
     def take(self, column: str, ids: Ints) -> Ints:
         """A column's values for many ids of the chain."""
@@ -143,6 +160,11 @@ class Resolution:
         """What many ids are behind their modifiers, ``BROKEN`` for those that no type has."""
         there = ids < self.end
         return np.where(there, self.take("finals", np.where(there, ids, 0)), BROKEN)
+
+    def sizes_of(self, ids: Ints) -> Ints:
+        """The sizes of many ids, ``UNKNOWN_SIZE`` for those that no type has."""
+        there = ids < self.end
+        return np.where(there, self.take("sizes", np.where(there, ids, 0)), UNKNOWN_SIZE)
 
     def of_finals(self, column: str, finals: Ints, broken: int) -> Ints:
         """A column's values for ids from :meth:`finals_of`."""
@@ -167,32 +189,20 @@ def resolution_as_built(btf: Btf) -> Resolution:
 def _resolved(btf: Btf, resolve: Callable[[Btf], Resolution], pointer: int) -> Resolution:
     types = btf.types
     base = resolve(btf.base) if btf.base is not None else None
-    void = 0 if base is not None else 1
-    start = types.first_id - void
+    start = types.first_id - (base is None)
 
-    def column(values: Ints) -> Ints:
-        return np.concatenate([np.zeros(void, values.dtype), values])
-
-    # Records without a word behind the common ones may end the section.
-    after = np.minimum(types.starts + THIRD.word + 1, max(len(types.words) - 1, 0))
-    extra = types.words[after]
-    kinds = column(types.kinds)
-    thirds = column(types.thirds).astype(np.int64)
+    kinds = _with_void(types.kinds, base is None)
+    thirds = _with_void(types.thirds, base is None).astype(np.int64)
     finals = _finals(kinds, thirds, start, base, btf.kinds)
-    partial = Resolution(
-        start,
-        types.end_id,
-        kinds,
-        thirds,
-        column(types.vlens),
-        column(extra),
-        finals,
-        np.full(len(kinds), UNKNOWN_SIZE, np.int64),
-        column(_unnamed(btf)),
-        base,
-    )
+    sizes = np.full(len(kinds), UNKNOWN_SIZE, np.int64)
+    partial = Resolution(start, types.end_id, kinds, thirds, finals, sizes, base, types)
     _fill_sizes(partial, btf, pointer)
     return partial
+
+
+def _with_void(values: Ints, is_first: bool) -> Ints:
+    """A column of a container's types; that of the first in a chain begins with a 0 for void."""
+    return np.concatenate([np.zeros(1, values.dtype), values]) if is_first else values
 
 
 def _finals(kinds: Ints, thirds: Ints, start: int, base: Resolution | None, schema: Kinds) -> Ints:
@@ -276,9 +286,8 @@ def _fill_nested(sizes: Ints, arrays: Ints, elements: Ints, counts: Ints) -> Non
             sizes[outer] = total if size >= 0 and total <= U32_MAX else UNKNOWN_SIZE
 
 
-def _unnamed(btf: Btf) -> Ints:
+def _unnamed(types: TypeTable) -> Ints:
     """Of each FUNC_PROTO the first parameter that has a type and no name, or -1."""
-    types = btf.types
     found = np.full(len(types), -1, np.int64)
     params = types.elements(Kind.FUNC_PROTO)
     which = np.flatnonzero((params.column("name_off") == 0) & (params.column("type_id") != 0))

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Mask
+from btfschema.arrays import Mask, ranges
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container, remembered
@@ -22,7 +23,7 @@ from btfschema.schema.constraints import C_KEYWORDS, NameRule
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements
-from btfschema.verification.resolution import MISSING, UNKNOWN_SIZE, resolution_as_built
+from btfschema.verification.resolution import resolution_as_built
 
 if TYPE_CHECKING:
     from btfschema.tables.strings import StringTable
@@ -41,6 +42,9 @@ DIGITS = np.isin(_CODES, list(b"0123456789"))
 IDENTIFIER = DIGITS | np.isin(
     _CODES, list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$\0")
 )
+# Which bytes no identifier holds, as bytes.translate takes it.
+SPOILING = bytes(~IDENTIFIER)
+NO_WORDS = np.zeros(0, np.uint32)
 
 
 @frozen
@@ -160,13 +164,12 @@ class _Placed:
     """The members of structs or unions of one kind, and where they end."""
 
     def __init__(self, btf: Btf, kind: int) -> None:
+        self.is_union = kind in parts_of_plan(btf.types.plan).unions
         self.members: Elements = btf.types.elements(kind)
         resolved = resolution_as_built(btf)
         ids = self.members.column("type_id").astype(np.int64)
-        sizes = resolved.of_finals("sizes", resolved.finals_of(ids), UNKNOWN_SIZE)
-        kinds = resolved.of_finals("kinds", resolved.finals_of(ids), MISSING)
         # What is an array or an id past the end is not looked through.
-        self.known = (kinds != MISSING) & (sizes >= 0)
+        sizes = resolved.sizes_of(ids)
         # BTF over a base (Linux 5.11) is newer than bit fields without kind_flag (before 5.0).
         self.starts, widths = (
             member_places(btf.types, self.members)
@@ -174,7 +177,7 @@ class _Placed:
             else btf.types.member_offsets(self.members)
         )
         bits = np.where(widths > 0, widths, 8 * np.maximum(sizes, 0))
-        self.ends = self.starts + np.where(self.known, bits, 0)
+        self.ends = self.starts + np.where(sizes >= 0, bits, 0)
 
     @property
     def owners(self) -> Ints:
@@ -182,10 +185,9 @@ class _Placed:
         return self.members.owners
 
 
-def _structs(btf: Btf, *, unions: bool) -> Iterator[_Placed]:
-    parts = parts_of_plan(btf.types.plan)
-    for kind in sorted(parts.composites - (frozenset() if unions else parts.unions)):
-        yield _Placed(btf, kind)
+@per_container
+def _placed(btf: Btf) -> list[_Placed]:
+    return [_Placed(btf, kind) for kind in sorted(parts_of_plan(btf.types.plan).composites)]
 
 
 def _rows(found: list[Ints]) -> Ints:
@@ -200,10 +202,9 @@ def _distinct(rows: Ints) -> Ints:
 @_doubt("member-twice", "members have the same name as another one of their struct")
 def _same_names(btf: Btf) -> Ints:
     found = []
-    for kind in sorted(parts_of_plan(btf.types.plan).composites):
-        members = btf.types.elements(kind)
-        names = members.column("name_off").astype(np.int64)
-        keys = np.sort((members.owners.astype(np.int64) << 32 | names)[names > 0])
+    for placed in _placed(btf):
+        names = placed.members.column("name_off").astype(np.int64)
+        keys = np.sort((placed.owners << 32 | names)[names > 0])
         found.append(keys[1:][keys[1:] == keys[:-1]] >> 32)
     return _rows(found)
 
@@ -211,9 +212,11 @@ def _same_names(btf: Btf) -> Ints:
 @_doubt("member-overlap", "members of structs share bits with others")
 def _overlaps(btf: Btf) -> Ints:
     found = []
-    for placed in _structs(btf, unions=False):
+    for placed in _placed(btf):
+        if placed.is_union:
+            continue
         some = placed.ends > placed.starts
-        owners = placed.owners[some].astype(np.int64)
+        owners = placed.owners[some]
         ends = np.minimum(placed.ends[some], ROOM - 1)
         # Each struct has a range of its own, so that the highest end so far is one of its own.
         begins = owners * ROOM + placed.starts[some]
@@ -229,9 +232,10 @@ def _overlaps(btf: Btf) -> Ints:
 @_doubt("member-past-end", "members reach past the end of their struct")
 def _too_long(btf: Btf) -> Ints:
     found = []
-    for placed in _structs(btf, unions=True):
-        room = 8 * btf.types.thirds[placed.owners].astype(np.int64)
-        found.append(placed.owners[placed.ends > room].astype(np.int64))
+    for placed in _placed(btf):
+        owners = placed.owners
+        room = 8 * btf.types.thirds[owners].astype(np.int64)
+        found.append(owners[placed.ends > room])
     return _rows(found)
 
 
@@ -239,23 +243,25 @@ def _too_long(btf: Btf) -> Ints:
 def _not_c(btf: Btf) -> Ints:
     types, parts = btf.types, parts_of_plan(btf.types.plan)
     named = parts.composites | parts.enums | parts.typedefs | parts.declarations
-    owners, offsets = [], []
+    holders: list[Ints | Elements] = []
+    offsets = []
     for plan in types.present:
         if plan.number not in named or plan.spec is None:
             continue
         rows = types.rows_of(plan.number)
-        owners.append(rows)
+        holders.append(rows)
         offsets.append(types.name_offs[rows])
         wants = plan.spec.constraints
         if wants is not None and wants.element_name is not NameRule.FREE:
             elements = types.elements(plan.number, rows)
             for word in plan.element_words_with(Role.STRING_OFFSET):
-                owners.append(elements.owners)
+                holders.append(elements)
                 offsets.append(elements.words[elements.starts + word])
-    if not owners:
-        return np.zeros(0, np.int64)
-    found = np.concatenate(offsets).astype(np.int64)
-    return _distinct(np.concatenate(owners)[_wrong_names(btf, found)]).astype(np.int64)
+    wrong = _wrong_names(btf, np.concatenate([NO_WORDS, *offsets])).nonzero()[0]
+    if not len(wrong):
+        return wrong
+    owners = [one.owners if isinstance(one, Elements) else one for one in holders]
+    return _distinct(np.concatenate(owners)[wrong])
 
 
 def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
@@ -264,49 +270,59 @@ def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
     named: Btf | None = btf
     while named is not None:
         start, end = named.strings.start, named.strings.end
-        here = np.flatnonzero((offsets > 0) & (offsets >= start) & (offsets < end))
+        here = ((offsets >= max(start, 1)) & (offsets < end)).nonzero()[0]
         if len(here):
-            at = offsets[here] - start
-            first, last = _spoilt(named)
-            if len(first):
-                # The last spoilt string that starts at or before the name's end.
-                string = np.maximum(np.searchsorted(first, at, side="right") - 1, 0)
-                wrong[here] |= (first[string] <= at) & (at <= last[string])
-            data = np.frombuffer(named.strings.data, np.uint8)
-            wrong[here] |= DIGITS[data[at]] | _are_keywords(named.strings, at)
+            wrong[here] = _are_wrong(named, offsets.take(here).astype(np.int64) - start)
         named = named.base
     return wrong
 
 
-@per_container
-def _spoilt(btf: Btf) -> tuple[Ints, Ints]:
-    """Where own strings start that hold what no identifier does, and the last such byte of each."""
-    if not btf.strings.data.translate(None, _CODES[IDENTIFIER].astype(np.uint8).tobytes()):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    data = np.frombuffer(btf.strings.data, np.uint8)
-    bad = np.flatnonzero(~IDENTIFIER[data])
-    ends = np.flatnonzero(data == 0)
-    string = np.searchsorted(ends, bad)
-    is_last = np.append(string[1:] != string[:-1], True)
-    starts = np.append(0, ends + 1)[string[is_last]]
-    return starts, bad[is_last]
-
-
-def _are_keywords(strings: StringTable, at: Ints) -> Mask:
-    """Which of the strings that start at these bytes of a table's own are keywords of C."""
+def _are_wrong(btf: Btf, at: Ints) -> Mask:
+    """The same of names that start at these bytes of a container's own strings."""
+    spoilt = _spoilt(btf)
+    wrong: Mask = np.zeros(len(at), np.bool_) if spoilt is None else spoilt.take(at)
     # The next bytes are looked up: a base has many more than the few that a module names.
-    starts = strings.eights[at].astype(np.int64)
-    near = np.flatnonzero(KEYWORD_STARTS[0][starts & 0xFFFF])
-    near = near[KEYWORD_STARTS[1][starts[near] >> 16 & 0xFFFF]]
+    eights = btf.strings.eights[at]
+    near = BEGINNINGS.take(eights.astype(np.uint16)).nonzero()[0]
+    eights, at = eights.take(near), at.take(near)
+    wrong[near] |= DIGITS.take(eights.astype(np.uint8)) | _are_keywords(btf.strings, at, eights)
+    return wrong
+
+
+@per_container
+def _spoilt(btf: Btf) -> Mask | None:
+    """Of each byte of own strings, whether a name from there on holds what no identifier does.
+
+    None if no string holds any.
+    """
+    data = btf.strings.data
+    bad = np.frombuffer(data.translate(SPOILING), np.bool_).nonzero()[0]
+    if not len(bad):
+        return None
+    string = btf.strings.ends.searchsorted(bad, side="right")
+    is_last = np.append(string[1:] != string[:-1], True)
+    starts = np.append(0, btf.strings.ends)[string[is_last]]
+    spoilt = np.zeros(len(data), np.bool_)
+    spoilt[ranges(starts, bad[is_last] + 1 - starts)] = True
+    return spoilt
+
+
+def _are_keywords(strings: StringTable, at: Ints, eights: npt.NDArray[np.uint64]) -> Mask:
+    """Which of the strings that start at these bytes of a table's own are keywords of C.
+
+    Args:
+        strings: the table.
+        at: where they start.
+        eights: the eight bytes from there on.
+    """
+    found: Mask = KEYWORD_STARTS[0].take(eights.astype(np.uint16))
+    found &= KEYWORD_STARTS[1].take((eights >> np.uint64(16)).astype(np.uint16))
     text, places = strings.data, []
-    for place in set(at[near].tolist()):
+    for place in set(at[found].tolist()):
         end = text.find(b"\0", place, place + LONGEST_KEYWORD + 1)
         if end > 0 and text[place:end] in KEYWORDS:
             places.append(place)
-    found = np.zeros(len(at), np.bool_)
-    if places:
-        found[near] = np.isin(at[near], places)
-    return found
+    return np.isin(at, places) if places else np.zeros(len(at), np.bool_)
 
 
 def _starts(at: int) -> Mask:
@@ -320,6 +336,8 @@ def _starts(at: int) -> Mask:
 
 
 KEYWORD_STARTS = (_starts(0), _starts(2))
+# By two bytes as a number, whether a name that begins with them may be none in C.
+BEGINNINGS = (KEYWORD_STARTS[0].reshape(256, 256) | DIGITS).ravel()
 LONGEST_KEYWORD = max(map(len, KEYWORDS))
 
 
