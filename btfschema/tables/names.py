@@ -191,6 +191,7 @@ def _eight_bytes(
     lengths = np.clip(ends - at, 0, 8)
     for table in strings.chain:
         here = ((offsets >= table.start) & (offsets < table.end) & (lengths > 0)).nonzero()[0]
-        keys[here] = table.eights.take(at.take(here))
+        # Not take, which would copy all eights first.
+        keys[here] = table.eights[at.take(here)]
     keys &= MASKS.take(lengths)
     return keys.byteswap()

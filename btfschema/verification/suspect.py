@@ -18,7 +18,6 @@ from btfschema.arrays import Mask, ranges
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
 from btfschema.model.memo import per_container, remembered
-from btfschema.model.siblings import siblings
 from btfschema.schema.constraints import C_KEYWORDS, NameRule
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
@@ -44,7 +43,8 @@ IDENTIFIER = DIGITS | np.isin(
 )
 # Which bytes no identifier holds, as bytes.translate takes it.
 SPOILING = bytes(~IDENTIFIER)
-NO_WORDS = np.zeros(0, np.uint32)
+# What they are read in: no more than a piece of them is held as numbers.
+PIECE = 1 << 16
 
 
 @frozen
@@ -134,6 +134,8 @@ def oddities_many(btfs: Sequence[Btf], *, printed: bool = False) -> list[tuple[O
     Doubts about types are looked for in all modules over one base together, and doubts about the
     whole in each.
     """
+    from btfschema.model.siblings import siblings
+
     for group in siblings(btfs):
         for _, _, shown, check in _CHECKS if len(group.numbers) > 1 else ():
             if printed and not shown:
@@ -243,25 +245,20 @@ def _too_long(btf: Btf) -> Ints:
 def _not_c(btf: Btf) -> Ints:
     types, parts = btf.types, parts_of_plan(btf.types.plan)
     named = parts.composites | parts.enums | parts.typedefs | parts.declarations
-    holders: list[Ints | Elements] = []
-    offsets = []
+    found = []
     for plan in types.present:
         if plan.number not in named or plan.spec is None:
             continue
         rows = types.rows_of(plan.number)
-        holders.append(rows)
-        offsets.append(types.name_offs[rows])
+        found.append(rows[_wrong_names(btf, types.name_offs[rows])])
         wants = plan.spec.constraints
         if wants is not None and wants.element_name is not NameRule.FREE:
             elements = types.elements(plan.number, rows)
             for word in plan.element_words_with(Role.STRING_OFFSET):
-                holders.append(elements)
-                offsets.append(elements.words[elements.starts + word])
-    wrong = _wrong_names(btf, np.concatenate([NO_WORDS, *offsets])).nonzero()[0]
-    if not len(wrong):
-        return wrong
-    owners = [one.owners if isinstance(one, Elements) else one for one in holders]
-    return _distinct(np.concatenate(owners)[wrong])
+                wrong = _wrong_names(btf, elements.words[elements.starts + word])
+                if wrong.any():
+                    found.append(elements.owners[wrong])
+    return _rows(found)
 
 
 def _wrong_names(btf: Btf, offsets: Ints) -> Mask:
@@ -281,12 +278,19 @@ def _are_wrong(btf: Btf, at: Ints) -> Mask:
     """The same of names that start at these bytes of a container's own strings."""
     spoilt = _spoilt(btf)
     wrong: Mask = np.zeros(len(at), np.bool_) if spoilt is None else spoilt.take(at)
-    # The next bytes are looked up: a base has many more than the few that a module names.
-    eights = btf.strings.eights[at]
-    near = BEGINNINGS.take(eights.astype(np.uint16)).nonzero()[0]
-    eights, at = eights.take(near), at.take(near)
-    wrong[near] |= DIGITS.take(eights.astype(np.uint8)) | _are_keywords(btf.strings, at, eights)
+    # The bytes are looked up: a base has many more strings than the few that a module names.
+    data = np.frombuffer(btf.strings.data, np.uint8)
+    near = BEGINNINGS.take(_pairs(data, at)).nonzero()[0]
+    at = at.take(near)
+    wrong[near] |= DIGITS.take(data.take(at)) | _are_keywords(btf.strings, at)
     return wrong
+
+
+def _pairs(data: npt.NDArray[np.uint8], at: Ints) -> npt.NDArray[np.uint16]:
+    """The bytes at these places and those after them, as numbers of two bytes."""
+    pairs = data.take(at + 1, mode="clip").astype(np.uint16) << np.uint16(8)
+    pairs |= data.take(at, mode="clip")
+    return pairs
 
 
 @per_container
@@ -296,7 +300,12 @@ def _spoilt(btf: Btf) -> Mask | None:
     None if no string holds any.
     """
     data = btf.strings.data
-    bad = np.frombuffer(data.translate(SPOILING), np.bool_).nonzero()[0]
+    bad = np.concatenate(
+        [
+            np.frombuffer(data[at : at + PIECE].translate(SPOILING), np.bool_).nonzero()[0] + at
+            for at in range(0, max(len(data), 1), PIECE)
+        ]
+    )
     if not len(bad):
         return None
     string = btf.strings.ends.searchsorted(bad, side="right")
@@ -307,18 +316,12 @@ def _spoilt(btf: Btf) -> Mask | None:
     return spoilt
 
 
-def _are_keywords(strings: StringTable, at: Ints, eights: npt.NDArray[np.uint64]) -> Mask:
-    """Which of the strings that start at these bytes of a table's own are keywords of C.
-
-    Args:
-        strings: the table.
-        at: where they start.
-        eights: the eight bytes from there on.
-    """
-    found: Mask = KEYWORD_STARTS[0].take(eights.astype(np.uint16))
-    found &= KEYWORD_STARTS[1].take((eights >> np.uint64(16)).astype(np.uint16))
+def _are_keywords(strings: StringTable, at: Ints) -> Mask:
+    """Which of the strings that start at these bytes of a table's own are keywords of C."""
+    data = np.frombuffer(strings.data, np.uint8)
+    near = KEYWORD_STARTS[0].take(_pairs(data, at)) & KEYWORD_STARTS[1].take(_pairs(data, at + 2))
     text, places = strings.data, []
-    for place in set(at[found].tolist()):
+    for place in set(at[near].tolist()):
         end = text.find(b"\0", place, place + LONGEST_KEYWORD + 1)
         if end > 0 and text[place:end] in KEYWORDS:
             places.append(place)
