@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, pairwise
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
-from attrs import Factory, field, frozen
 
 from btfschema.arrays import Index, bounds_of
 from btfschema.model.container import Btf
@@ -51,8 +50,7 @@ __all__ = ["Dump", "Fields", "Items", "Style"]
 RUN = 1 << 14
 
 
-@frozen
-class Items:
+class Items(NamedTuple):
     """How a list is written: the types of a dump, or the elements of a record."""
 
     begin: str
@@ -61,8 +59,7 @@ class Items:
     none: str
 
 
-@frozen
-class Fields:
+class Fields(NamedTuple):
     """How a record or an element is written: ``label`` comes before each value.
 
     The first character of the first label is what separates it from a value before, and left out.
@@ -73,8 +70,7 @@ class Fields:
     end: str
 
 
-@frozen
-class Style:
+class Style(NamedTuple):
     """A notation.
 
     Attributes:
@@ -110,23 +106,18 @@ Block = tuple[Index, list[Texts | Lists]]
 """The places of some records among those of a run, and texts that each of them has."""
 
 
-@frozen(eq=False)
 class Dump:
     """A container in a style.
 
-    Attributes:
+    Args:
         btf: the container; its own types and those of its bases can be written.
         style: the notation.
     """
 
-    btf: Btf
-    style: Style
-    _strings: Strings = field(
-        init=False,
-        default=Factory(
-            lambda self: Strings(self.btf, self.style.escape(self.btf)), takes_self=True
-        ),
-    )
+    def __init__(self, btf: Btf, style: Style) -> None:
+        self.btf = btf
+        self.style = style
+        self._strings = Strings(btf, style.escape(btf))
 
     def write(self, out: BinaryIO, ids: Iterable[int] | None = None) -> None:
         """Write the container's own types, or those with the given ids.

@@ -16,13 +16,13 @@ _ESCAPES = {
     **{code: f"\\u{code:04x}" for code in range(0x20)},
     **{ord(char): f"\\{name}" for char, name in zip('\b\f\n\r\t"\\', 'bfnrt"\\', strict=True)},
 }
-_SPECIAL = bytes([*range(1, 0x20), *b'"\\'])
+# What strings in JSON hold as it is, and the NUL that ends a name.
+_PLAIN = bytes({0, *range(0x20, 0x80)} - set(b'"\\'))
 
 
 def _escape(btf: Btf) -> Escape | None:
     """Escape strings only when one of the chain calls for it, since nearly none ever does."""
-    tables = [each.strings.data for each in btf.chain]
-    if all(data.isascii() and data.translate(None, _SPECIAL) == data for data in tables):
+    if not any(each.strings.data.translate(None, _PLAIN) for each in btf.chain):
         return None
     return lambda text: plain(text).translate(_ESCAPES)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,17 +48,17 @@ Numbers = npt.NDArray[Any] | Wide
 Values = Numbers | Choice | Texts | str
 
 
-@frozen(eq=False, slots=False)
 class Strings:
     """The strings of a container and of its bases, as a dump shows them.
 
-    Attributes:
+    Args:
         btf: the container.
         escape: what is done to each of them, or None.
     """
 
-    btf: Btf
-    escape: Escape | None = None
+    def __init__(self, btf: Btf, escape: Escape | None) -> None:
+        self.btf = btf
+        self.escape = escape
 
     def texts(self, table: StringTable, offsets: npt.NDArray[Any]) -> list[str]:
         """The strings at these offsets of a table of the chain.
@@ -93,9 +93,10 @@ class Strings:
     @cached_property
     def _data(self) -> tuple[bytes, int, int]:
         """All strings of the chain, each at its offset, and where the words of ours stand."""
-        data = b"".join(each.strings.data for each in self.btf.chain)
         ours = f"{ANONYMOUS}\0{INVALID}\0".encode()
-        return data + ours + bytes(WORD - 1), len(data), len(data) + len(ANONYMOUS) + 1
+        data = [*(each.strings.data for each in self.btf.chain), ours, bytes(WORD - 1)]
+        first = self.btf.strings.end
+        return b"".join(data), first, first + len(ANONYMOUS) + 1
 
 
 @frozen(eq=False, slots=False)
@@ -192,8 +193,7 @@ def _part(words: npt.NDArray[Any], bits: Bits, name: str) -> npt.NDArray[Any]:
 Source = Callable[[Cells], Values]
 
 
-@frozen
-class Column:
+class Column(NamedTuple):
     """One labelled value of a record or an element.
 
     Attributes:
@@ -218,8 +218,7 @@ class Column:
     only: Literal["", "text", "json"] = ""
 
 
-@frozen
-class Shape:
+class Shape(NamedTuple):
     """What is shown of one kind after the id, the kind and the name.
 
     Attributes:

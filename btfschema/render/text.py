@@ -13,14 +13,15 @@ from btfschema.render.notation import CONTROLS, Escape
 
 __all__ = ["TEXT", "format_type", "write_raw"]
 
-# The same and C1, as UTF-8 has it.
+# ASCII without them.
+_PLAIN = bytes({*range(0x80)} - set(CONTROLS))
+# They and C1, as UTF-8 has it.
 _C1 = re.compile("[\x01-\x1f\x7f-\x9f]")
 
 
 def _escape(btf: Btf) -> Escape | None:
     """Escape names only when one of the chain calls for it, since nearly none ever does."""
-    tables = [each.strings.data for each in btf.chain]
-    if all(data.isascii() and data.translate(None, CONTROLS) == data for data in tables):
+    if not any(each.strings.data.translate(None, _PLAIN) for each in btf.chain):
         return None
     return lambda text: printable(text) if _C1.search(text) else text
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from attrs import field, frozen
 
 from btfschema.arrays import Index, Mask, bounds_of, sizes_of
 
@@ -75,8 +75,7 @@ BEFORE[0] = 0
 LAST = np.concatenate([_ALONE, _PADDED << np.uint64(32)])
 
 
-@frozen(eq=False)
-class Texts:
+class Texts(NamedTuple):
     """A text for each of many records.
 
     Attributes:
@@ -88,7 +87,7 @@ class Texts:
 
     words: Sequence[tuple[Index | None, Eights | int]]
     sizes: Index | int
-    rests: Mapping[int, Eights] = field(factory=dict)
+    rests: Mapping[int, Eights] = MappingProxyType({})
 
     def of(self, records: Index, count: int) -> Texts:
         """The same texts, as those of some of so many records; the others have none."""
@@ -109,24 +108,23 @@ class Texts:
         places += self.sizes
 
 
-@frozen(eq=False)
 class Lists:
     """For each of many records the texts of its elements, one after another.
+
+    Args:
+        texts: those of all elements.
+        bounds: where the elements of each record start.
 
     Attributes:
         sizes: how many words each record's have.
     """
 
-    _texts: Sequence[Texts | Lists]
-    _bounds: Index
-    # Where the words of each element start, among those of all.
-    _starts: Index = field(init=False)
-    sizes: Index = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        starts = bounds_of(total(self._texts, int(self._bounds[-1])))
-        object.__setattr__(self, "_starts", starts)
-        object.__setattr__(self, "sizes", sizes_of(starts[self._bounds]))
+    def __init__(self, texts: Sequence[Texts | Lists], bounds: Index) -> None:
+        self._texts = texts
+        self._bounds = bounds
+        # Where the words of each element start, among those of all.
+        self._starts = bounds_of(total(texts, int(bounds[-1])))
+        self.sizes: Index = sizes_of(self._starts[bounds])
 
     def write(self, out: Eights, places: Index) -> None:
         """Put the elements into the places of the records, and move these behind them."""
@@ -145,8 +143,7 @@ def total(texts: Iterable[Texts | Lists], count: int) -> Index:
     return sizes
 
 
-@frozen(eq=False)
-class Wide:
+class Wide(NamedTuple):
     """Numbers of 64 bits, some of them without a sign."""
 
     values: Index
@@ -158,8 +155,7 @@ class Wide:
         return [value + (1 << 64) if value < 0 and unsigned else value for value, unsigned in pairs]
 
 
-@frozen(eq=False)
-class Choice:
+class Choice(NamedTuple):
     """For each of many records one of a few texts.
 
     Attributes:
