@@ -14,10 +14,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from click import formatting
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -196,8 +197,38 @@ def _terminal_options(*, paged: bool) -> list[click.Option]:
     return options if paged else options[:1]
 
 
+def _columns() -> int:
+    """As ``shutil.get_terminal_size``, which imports all that compresses."""
+    try:
+        columns = int(os.environ.get("COLUMNS", "0"))
+    except ValueError:
+        columns = 0
+    if columns <= 0 and sys.__stdout__ is not None:
+        with suppress(OSError, ValueError):
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns
+    return columns if columns > 0 else 80
+
+
+class Formatter(click.HelpFormatter):
+    """Help as click writes it, of the width that click chooses."""
+
+    def __init__(
+        self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
+    ) -> None:
+        width = width or formatting.FORCED_WIDTH or max(min(_columns(), max_width or 80) - 2, 50)
+        super().__init__(indent_increment, width, max_width)
+
+
+class Context(click.Context):
+    """A context of the group itself: its help is what many look at first."""
+
+    formatter_class = Formatter
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
+
+    context_class = Context
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -300,18 +331,12 @@ def main(args: list[str] | None = None) -> Any:
     Args:
         args: the arguments; those of the process by default.
     """
-    from btfschema.cli.answers import as_object, asks_for_json, worded
-    from btfschema.cli.outputs import echo, json_text
-    from btfschema.errors import BtfError, RegistryError, SpecError
-    from btfschema.escapes import printable
-
     if args is None:
         _spare_the_process()
     # As other filters do, end without a word when nobody reads any more.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     words = sys.argv[1:] if args is None else args
-    code = 1
     _escape_what_the_locale_lacks()
     try:
         try:
@@ -320,27 +345,13 @@ def main(args: list[str] | None = None) -> Any:
             # A full disk is noticed here, and not when the interpreter ends.
             if sys.stdout is not None:
                 sys.stdout.flush()
-        sys.exit(ended if isinstance(ended, int) else 0)
-    except click.ClickException as error:
-        for word in filter(None, words):
-            # Names of files are words of the command line, where a shell expands a pattern.
-            vars(error)["message"] = error.message.replace(word, printable(word))
-        if not asks_for_json(words):
-            error.show()
-            sys.exit(error.exit_code)
-        text, code = error.format_message(), error.exit_code
-    except (SpecError, RegistryError) as error:
-        text, code = str(error), 2
-    except BtfError as error:
-        text = str(error)
-    except OSError as error:
-        text = worded(error)
-        if sys.stdout is not None:
-            # What could not be written is not tried again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    as_json = asks_for_json(words)
-    echo(json_text(as_object(text, words)) if as_json else f"btfschema: {text}", err=True)
-    sys.exit(code)
+    except Exception as error:
+        from btfschema.cli.answers import say_why
+
+        ended = say_why(error, words)
+        if ended is None:
+            raise
+    sys.exit(ended if isinstance(ended, int) else 0)
 
 
 def _escape_what_the_locale_lacks() -> None:

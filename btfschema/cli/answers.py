@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,14 +27,14 @@ __all__ = [
     "complain_of",
     "complaint",
     "print_json",
+    "say_why",
     "worded",
 ]
 
-FLAGS = re.compile(r"--json|--pretty|--format=json|-[jp]{1,2}")
+# Patterns are compiled when something is said, which is seldom.
+FLAGS = r"--json|--pretty|--format=json|-[jp]{1,2}"
 # What an error advises, at the end of its text.
-ADVICE = re.compile(
-    r"[;:.]\s+((?:did you mean|pass|give|use|add|name|redirect|pip install)\b.*)\Z", re.I | re.S
-)
+ADVICE = r"(?is)[;:.]\s+((?:did you mean|pass|give|use|add|name|redirect|pip install)\b.*)\Z"
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -41,7 +42,7 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
     for number, word in enumerate(arguments):
         if word == "--":
             return False
-        if FLAGS.fullmatch(word) or (word == "json" and arguments[number - 1] == "--format"):
+        if re.fullmatch(FLAGS, word) or (word == "json" and arguments[number - 1] == "--format"):
             return True
     return False
 
@@ -105,7 +106,7 @@ def as_object(
     data: dict[str, Any] = {kind: text}
     if file is not None:
         data["file"] = os.fsdecode(file)
-    advice = ADVICE.search(text)
+    advice = re.search(ADVICE, text)
     if advice is not None:
         data[kind], data["hint"] = text[: advice.start()], advice[1].strip()
     return data
@@ -120,3 +121,36 @@ def worded(error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"{where}: this is a directory, where a file is expected"
     return f"{where}: {error.strerror}"
+
+
+def say_why(error: Exception, words: Sequence[str]) -> int | None:
+    """Say on stderr what ended a command; the exit code, or None if it is an error of ours.
+
+    Args:
+        error: what ended it.
+        words: the command line.
+    """
+    from btfschema.errors import BtfError, RegistryError, SpecError
+
+    code, as_json = 1, asks_for_json(words)
+    if isinstance(error, click.ClickException):
+        for word in filter(None, words):
+            # Names of files are words of the command line, where a shell expands a pattern.
+            vars(error)["message"] = error.message.replace(word, printable(word))
+        code = error.exit_code
+        if not as_json:
+            error.show()
+            return code
+        text = error.format_message()
+    elif isinstance(error, BtfError):
+        text = str(error)
+        code = 2 if isinstance(error, SpecError | RegistryError) else 1
+    elif isinstance(error, OSError):
+        text = worded(error)
+        if sys.stdout is not None:
+            # What could not be written is not tried again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        return None
+    echo(json_text(as_object(text, words)) if as_json else f"btfschema: {text}", err=True)
+    return code

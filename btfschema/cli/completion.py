@@ -5,9 +5,9 @@ Each function is a ``shell_complete`` of click. None fails: what can't be read c
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -86,13 +86,15 @@ def _existing(ctx: click.Context, names: Iterable[str]) -> Iterator[str]:
 
 
 def _is_file(path: str) -> bool:
-    return Path(path).is_file()
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def complete_kernels(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The kernels of this machine, also after ``NAME=``; else any file."""
+    from pathlib import Path
+
     name, equals, path = incomplete.rpartition("=")
     found = [
         str(one)

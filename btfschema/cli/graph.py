@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -87,7 +87,7 @@ def graph(
     from btfschema.render.graph import neighbourhood
 
     btf = open_input(file, base_btf)
-    where = Path(file).name if file is not None else f"Linux {platform.release()}"
+    where = os.path.basename(file) if file is not None else f"Linux {platform.release()}"  # noqa: PTH119
     drawn = neighbourhood(
         btf,
         one_named(btf, name),

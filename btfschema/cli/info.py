@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +44,8 @@ def info(file: str | None, base_btf: str | None, sizes: bool, as_json: bool, pre
     Without FILE, shows the running kernel's. Sizes and offsets are in bytes. With --sizes, a string
     counts for the first type that uses it.
     """
-    default = RUNNING_KERNEL if Path(RUNNING_KERNEL).exists() else "(sample)"
+    has_kernel = os.path.exists(RUNNING_KERNEL)  # noqa: PTH110
+    default = RUNNING_KERNEL if has_kernel else "(sample)"
     facts: dict[str, Any] = {"file": file or default}
     if file is None:
         facts["source"] = {"format": "raw", "layers": [], "elf_class": None, "blobs": 1}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -111,7 +111,7 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
         return btf
     if base_btf is not None:
         raise click.UsageError("-B/--base-btf needs a FILE that is split over it")
-    if Path(RUNNING_KERNEL).exists():
+    if os.path.exists(RUNNING_KERNEL):  # noqa: PTH110
         btf = load(RUNNING_KERNEL)
         warn(RUNNING_KERNEL, odd(btf, printed=True))
         return btf
@@ -130,7 +130,7 @@ def running_kernel(advice: str = "give FILEs") -> tuple[str, ...]:
     Raises:
         click.UsageError: there is none.
     """
-    if not Path(RUNNING_KERNEL).exists():
+    if not os.path.exists(RUNNING_KERNEL):  # noqa: PTH110
         raise click.UsageError(f"the running kernel has no BTF ({RUNNING_KERNEL}): {advice}")
     return (RUNNING_KERNEL,)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -47,7 +47,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[tuple[str, ...], str | No
     """
     *names, last = arguments
     first = names[0] if names else last
-    if Path(first).is_file() and not (names and _is_file(last)):
+    if os.path.isfile(first) and not (names and _is_file(last)):  # noqa: PTH113
         rest = " ".join(arguments[1:]) or "NAME"
         raise click.UsageError(
             f"{first} is a file, and NAME comes first: btfschema show {rest} {first}"
@@ -62,7 +62,9 @@ def _is_file(text: str) -> bool:
     from btfschema.sources.identity import starts_like_kernel
 
     # "vmlinux-6.12" is a file, although nothing ends so.
-    if text == "-" or "/" in text or Path(text).is_file() or starts_like_kernel(text):
+    if text == "-" or "/" in text or starts_like_kernel(text):
+        return True
+    if os.path.isfile(text):  # noqa: PTH113
         return True
     return "." in text[1:] and text.endswith(FILES)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -22,6 +22,10 @@ from btfschema.sources import elf
 from btfschema.sources.files import atomic_write
 from btfschema.sources.reading import STDIN, Source, SourceFormat, StrPath, name_of, read_source
 from btfschema.tables.joined import portions
+
+if TYPE_CHECKING:
+    # pathlib takes a while to import: only who needs it does.
+    from pathlib import Path
 
 __all__ = [
     "STDIN",
@@ -41,7 +45,7 @@ __all__ = [
     "read_source",
 ]
 
-SYSFS = Path("/sys/kernel/btf")
+SYSFS = "/sys/kernel/btf"
 VMLINUX = "vmlinux"
 
 
@@ -277,7 +281,7 @@ def _decoded(pairs: Sequence[tuple[Source, Btf | None]]) -> list[Btf]:
 def _opened_base(path: Path) -> Btf | bytes:
     """A base that lies beside what is split over it: raw bytes, if that is all there is to it."""
     source = read_source(path)
-    shared = path.parent == SYSFS
+    shared = os.fspath(path.parent) == os.fspath(SYSFS)
     if source.format == "raw" and base_beside(source) is None and not shared:
         return source.btf
     return load_source(source)
@@ -328,9 +332,11 @@ def base_beside(source: Source) -> Path | None:
     # Following links takes longer than asking which file system they lead to.
     device = _device(source.path)
     if device is not None and device == _device(SYSFS):
-        resolved = Path(source.path).resolve()
-        if resolved.parent == SYSFS:
-            return SYSFS / VMLINUX if resolved.name != VMLINUX else None
+        from pathlib import Path
+
+        resolved, folder = Path(source.path).resolve(), Path(SYSFS)
+        if resolved.parent == folder:
+            return folder / VMLINUX if resolved.name != VMLINUX else None
     return detached_base(source)
 
 
@@ -339,7 +345,11 @@ def detached_base(source: Source) -> Path | None:
     if source.format != "raw" or source.path == STDIN:
         return None
     detached = f"{source.path}{elf.BTF_BASE.removeprefix(elf.BTF)}"
-    return Path(detached) if os.path.isfile(detached) else None  # noqa: PTH113
+    if not os.path.isfile(detached):  # noqa: PTH113
+        return None
+    from pathlib import Path
+
+    return Path(detached)
 
 
 def _device(path: StrPath) -> int | None:

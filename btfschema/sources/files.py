@@ -7,12 +7,13 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import ReadableBuffer
 
 __all__ = [
@@ -78,10 +79,12 @@ def atomic_write(path: StrPath, data: Content, *, like: StrPath | None = None) -
     Raises:
         OSError: the file can't be written. The old one is whole, and no temporary file is left.
     """
-    atomic_write_all({Path(path): data}, like=like)
+    atomic_write_all({path: data}, like=like)
 
 
-def atomic_write_all(contents: Mapping[Path, Content], *, like: StrPath | None = None) -> None:
+def atomic_write_all(
+    contents: Mapping[StrPath, Content] | Mapping[Path, Content], *, like: StrPath | None = None
+) -> None:
     """Write files that belong together: none is touched until all could be written.
 
     Each is written like :func:`atomic_write` does; they are renamed in the order given.
@@ -111,7 +114,7 @@ def atomic_write_all(contents: Mapping[Path, Content], *, like: StrPath | None =
             del renames[0]
     finally:
         for temporary, _ in renames:
-            Path(temporary).unlink(missing_ok=True)
+            _remove(temporary)
 
 
 @contextmanager
@@ -164,7 +167,12 @@ def atomic_stream(path: StrPath) -> Iterator[BinaryIO]:
             raise
         _replace(temporary, target)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(temporary: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)  # noqa: PTH108
 
 
 def _replace(temporary: str, target: str) -> None:

@@ -76,7 +76,7 @@ def load_kernel(release: str | None = None) -> Btf:
         NoBtfError: none of the files where they may be has them.
         BtfError, OSError: as :func:`btfschema.load`.
     """
-    sysfs = SYSFS / VMLINUX
+    sysfs = Path(SYSFS, VMLINUX)
     running = platform.release()
     if release in (None, running) and sysfs.exists():
         return load(sysfs)
@@ -107,8 +107,8 @@ def load_kernel_module(name: str, base: Btf | None = None) -> Btf:
         NoBtfError: the module is not loaded, is built in, or has no types.
         BtfError, OSError: as :func:`btfschema.load`.
     """
-    path = SYSFS / name.replace("-", "_")
-    if path.parent != SYSFS or path.name in ("", VMLINUX) or not path.exists():
+    path = Path(SYSFS, name.replace("-", "_"))
+    if path.parent != Path(SYSFS) or path.name in ("", VMLINUX) or not path.exists():
         raise NoBtfError(
             f"{SYSFS} has no module {name!r}; is it loaded, and no part of the kernel itself?",
             got=name,
