@@ -149,24 +149,12 @@ def load_over(
         The container, and what is to be said of it: see :func:`doubts`.
 
     Raises:
-        BtfError, OSError: as :func:`btfschema.load`; when types or names are missing in the base
-            and it is doubtful, the error says so.
+        BtfError, OSError: as :func:`btfschema.load`.
     """
-    from btfschema.errors import BtfError, DecodeError
     from btfschema.sources import load_source
 
     base_name = base if isinstance(base, str) else base_name
-    try:
-        btf = load_source(source, base)
-    except DecodeError as error:
-        if base is None:
-            raise
-        try:
-            unchecked = load_source(source, base, check=False)
-        except BtfError:
-            raise error from None
-        with saying(doubts(unchecked, base_name)):
-            raise
+    btf = load_source(source, base)
     return btf, [*doubts(btf, base_name), *joined(source, btf)]
 
 
@@ -180,16 +168,12 @@ def load_all_over(
         bases: of each file; all that are not None are called ``base_name``.
         base_name: what that is called.
     """
-    from btfschema.errors import DecodeError, attempt
     from btfschema.sources import Source, load_sources
 
     found: list[Opened | Failure] = []
     loaded = load_sources(sources, bases)
     for source, base, one in zip(sources, bases, loaded, strict=True):
-        if isinstance(one, DecodeError) and isinstance(source, Source):
-            # Once more, to say whether the base is to blame.
-            found.append(attempt(load_over, source, base, base_name))
-        elif isinstance(one, Exception):
+        if isinstance(one, Exception):
             found.append(one)
         else:
             notes = doubts(one, base_name if base is not None else None)

@@ -10,6 +10,7 @@ import numpy as np
 from btfschema.arrays import sizes_of
 from btfschema.errors import DecodeError, MissingBaseError
 from btfschema.model.memo import notes
+from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.plan import ROLE_CODES, U32_MAX
 from btfschema.schema.roles import Role
 from btfschema.tables.joined import Joined, portions
@@ -84,7 +85,10 @@ def _raise_reference(btf: Btf, position: int, what: str) -> None:
         where += ")"
     value = int(types.words[position])
     error = DecodeError if btf.base is not None else MissingBaseError
-    hint = "; if this is split BTF, pass its base" if btf.base is None else ""
+    hint = "; if this is split BTF, pass its base"
+    if btf.base is not None:
+        why = suspect_base(btf)
+        hint = f"; {why}: it was probably built over another base" if why is not None else ""
     raise error(
         f"type {types.first_id + row} ({where}: {what} {value} is past {past}{hint}",
         type_id=types.first_id + row,
