@@ -102,15 +102,19 @@ class TypeIdError(BtfError, IndexError):
 
 
 class WrongKeyError(BtfError, TypeError):
-    """A container is asked for something that is not an id, name, slice or view."""
+    """A container is asked with something that it does not take there.
+
+    ``btf[key]`` takes ids, names and slices of ids, ``key in btf`` ids, names and views; a view
+    that stands for a type must be one of the container or its bases.
+    """
 
 
 class UnknownNameError(BtfError, LookupError):
-    """No type has this name."""
+    """No type, or no enumerator, has this name."""
 
 
 class NoMemberError(UnknownNameError, AttributeError):
-    """A value has no member of this name, or a path is none."""
+    """A type or a value has no member of this name, or a path is none."""
 
 
 class AmbiguousNameError(BtfError, LookupError):

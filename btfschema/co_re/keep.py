@@ -12,7 +12,7 @@ from attrs import frozen
 from btfschema.co_re.needs import Marks
 from btfschema.co_re.spec import find_member
 from btfschema.co_re.types import Types
-from btfschema.errors import SpecError, UnknownNameError
+from btfschema.errors import NoMemberError, SpecError, UnknownNameError
 from btfschema.model.container import Btf
 from btfschema.model.views import Array, Ptr
 from btfschema.schema.kinds import Kinds
@@ -97,14 +97,16 @@ def mark_named(marks: Marks, btfs: Sequence[Btf], texts: Sequence[str], members:
             they are made of, ``"named"`` none.
 
     Raises:
-        UnknownNameError: nothing is called so, or a struct has no such member.
+        UnknownNameError: nothing is called so.
+        NoMemberError: no type of this name has such a member.
         SpecError: a text is not understood.
     """
     for wanted in [Wanted.parse(one) for text in texts for one in text.split(",")]:
-        found = 0
+        found = named = 0
         for btf in btfs:
             types = Types.of(btf)
             ids = wanted.ids(btf)
+            named += len(ids)
             if wanted.path:
                 found += sum(_mark_path(marks, types, one, wanted) for one in ids)
                 continue
@@ -115,7 +117,8 @@ def mark_named(marks: Marks, btfs: Sequence[Btf], texts: Sequence[str], members:
                 else:
                     marks.type(types, one)
         if not found:
-            raise UnknownNameError(f"nothing is called {wanted.text!r}", got=wanted.text)
+            error = NoMemberError if named else UnknownNameError
+            raise error(f"nothing is called {wanted.text!r}", got=wanted.text)
 
 
 def _mark_path(marks: Marks, types: Types, type_id: int, wanted: Wanted) -> bool:

@@ -29,6 +29,9 @@ KindLike: TypeAlias = "int | type[TypeView] | None"
 # Ambiguous types that an error lists, and names that it suggests.
 LISTED = 8
 SUGGESTED = 3
+# What a container is asked with.
+AT = 'btf[93], btf["task_struct"], btf["struct task_struct"] or btf[90:95]'
+IN = '93 in btf, "task_struct" in btf, "struct task_struct" in btf or view in btf'
 # A name of fewer characters stands in too many others.
 SHORTEST_PART = 3
 
@@ -172,7 +175,7 @@ def contains(btf: Btf, key: object) -> bool:
     from btfschema.model.views import TypeView
 
     if not isinstance(key, TypeView):
-        return 0 <= type_id_of(key) < btf.end_id
+        return 0 <= type_id_of(key, "view", IN) < btf.end_id
     if key.btf is btf and btf.first_id <= key.id < btf.end_id:
         return True
     rows = btf.rows_named(getattr(key, "name", ""))
@@ -180,8 +183,13 @@ def contains(btf: Btf, key: object) -> bool:
     return any(btf[row + btf.first_id] == key for row in rows.tolist())
 
 
-def type_id_of(key: Any) -> int:
+def type_id_of(key: Any, third: str = "slice", expected: str = AT) -> int:
     """A key as an id.
+
+    Args:
+        key: what is given.
+        third: what else than an id and a name may be given.
+        expected: examples, for the error.
 
     Raises:
         WrongKeyError: it is not a whole number.
@@ -189,10 +197,12 @@ def type_id_of(key: Any) -> int:
     try:
         return index(key)
     except TypeError:
+        from btfschema.model.views import TypeView
+
+        if isinstance(key, TypeView):
+            expected = "its id: btf[view.id]"
         raise WrongKeyError(
-            f"{key!r} is not a type id, name or slice",
-            got=key,
-            expected='btf[93], btf["task_struct"], btf["struct task_struct"] or btf[90:95]',
+            f"{key!r} is not a type id, name or {third}", got=key, expected=expected
         ) from None
 
 

@@ -67,7 +67,7 @@ class Lookups:
             TypeIdError: there is no such id.
             UnknownNameError: there is no such name.
             AmbiguousNameError: there are several.
-            WrongKeyError: it is none of these.
+            WrongKeyError: it is none of these; a view has its id as ``view.id``.
         """
         btf = cast("Btf", self)
         if isinstance(key, str):
@@ -233,7 +233,8 @@ class Lookups:
         Raises:
             UnresolvedError: the path leads to a bit field, for which :meth:`offsetof_bits` is; or
                 the type is not a struct or union.
-            LookupError: there is no such type or member.
+            NoMemberError: there is no such member, or the path is malformed.
+            LookupError: there is no such type.
         """
         from btfschema.model.paths import byte_offset
 

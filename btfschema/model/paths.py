@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from btfschema.errors import UnknownNameError, UnresolvedError
+from btfschema.errors import NoMemberError, UnresolvedError
 from btfschema.model.views.base import TypeView, attached
 from btfschema.model.views.data import Array, Composite, Member
 from btfschema.schema.constraints import Graph
@@ -108,7 +108,7 @@ def steps_of(path: str) -> list[str | int]:
     """The names and indexes of a path.
 
     Raises:
-        UnknownNameError: it is malformed.
+        NoMemberError: it is malformed.
     """
     steps: list[str | int] = []
     at = 0
@@ -119,7 +119,7 @@ def steps_of(path: str) -> list[str | int]:
         steps.append(found[1] if found[1] is not None else int(found[2]))
         at = found.end()
     if at < len(path) or not steps:
-        raise UnknownNameError(
+        raise NoMemberError(
             f"the path {path!r} is malformed at {path[at:]!r}",
             got=path,
             expected='names and indexes, such as "pid_links[2].next"',
@@ -141,11 +141,11 @@ def member_at(struct: Composite, path: str) -> Member:
         else:
             inside = _composite(holder, {})
             if inside is None:
-                raise UnknownNameError(_no_way(struct, path, step, holder), got=path)
+                raise NoMemberError(_no_way(struct, path, step, holder), got=path)
             member = _find(inside, step)
             if member is None:
                 where = f" (on the way {path!r} in {_said(struct)})" * (step != path)
-                raise UnknownNameError(
+                raise NoMemberError(
                     f"{_said(inside)} has no member {step!r}{_similar(inside, step)}{where}",
                     got=path,
                     type_id=inside.id or None,
@@ -154,7 +154,7 @@ def member_at(struct: Composite, path: str) -> Member:
         if found.btf is not None:
             holder = found.type
     if found is None:
-        raise UnknownNameError(f"the path {path!r} is empty", got=path)
+        raise NoMemberError(f"the path {path!r} is empty", got=path)
     return found
 
 
@@ -178,10 +178,10 @@ def _element(
     """The element of an array that the way has led to."""
     array = stripped(holder)
     if found is None or not isinstance(array, Array):
-        raise UnknownNameError(_no_way(struct, path, index, holder), got=path)
+        raise NoMemberError(_no_way(struct, path, index, holder), got=path)
     # C's flexible arrays have no elements in BTF, and any index.
     if array.nelems and index >= array.nelems:
-        raise UnknownNameError(
+        raise NoMemberError(
             f"the path {path!r} in {_said(struct)}: index {index} is past the array's "
             f"{array.nelems} elements",
             got=index,
@@ -200,7 +200,8 @@ def place_of(btf: Btf, where: TypeView | int | str, path: str) -> Member:
 
     Raises:
         UnresolvedError: the type is not a struct or union, or it can't be followed.
-        LookupError: there is no such type or member.
+        NoMemberError: there is no such member, or the path is malformed.
+        LookupError: there is no such type.
     """
     view = where if isinstance(where, TypeView) else btf[where]
     struct = _composite(view, {})

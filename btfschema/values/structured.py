@@ -206,7 +206,7 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
         path: ``"se.avg.load_sum"``, ``"numbers[0].nr"``, ``"flags"``.
 
     Raises:
-        UnknownNameError: there is no such member, or ``path`` is none.
+        NoMemberError: there is no such member, or ``path`` is none.
         UnresolvedError: there is no such element.
     """
     layouts = layouts_of(btf)

@@ -146,7 +146,7 @@ class Value:
                 anew, too.
 
         Raises:
-            UnknownNameError: a member on the path does not exist, or it is not a path.
+            NoMemberError: a member on the path does not exist, or it is not a path.
             UnresolvedError: an element does not, or ``count`` is given for what is not an array.
         """
         value = self

@@ -15,6 +15,7 @@ from btfschema import KINDS, Btf, Builder, Kind, loads, views
 from btfschema.arrays import Index
 from btfschema.errors import (
     AmbiguousNameError,
+    NoMemberError,
     TypeIdError,
     UnknownNameError,
     UnresolvedError,
@@ -57,8 +58,17 @@ class TestKeys:
     def test_wrong_keys_say_what_is_right(self, key: object) -> None:
         with pytest.raises(WrongKeyError, match="is not a type id, name or slice"):
             tiny()[key]  # type: ignore[call-overload]  # pyright: ignore
-        with pytest.raises(TypeError, match="is not a type id, name or slice"):
+        with pytest.raises(TypeError, match="is not a type id, name or view"):
             assert key in tiny()
+
+    def test_views_and_slices_are_keys_where_the_message_says_so(self) -> None:
+        btf = tiny()
+        with pytest.raises(WrongKeyError, match="is not a type id, name or slice") as caught:
+            btf[btf[1]]  # type: ignore[call-overload]  # pyright: ignore
+        assert caught.value.expected == "its id: btf[view.id]"
+        assert btf[1] in btf
+        with pytest.raises(WrongKeyError, match="is not a type id, name or view"):
+            assert slice(1, 2) in btf
 
     def test_wrong_kinds_say_what_is_right(self) -> None:
         with pytest.raises(WrongKeyError, match="'struct' is not a kind"):
@@ -229,8 +239,11 @@ class TestPaths:
         ],
     )
     def test_wrong_ways_are_worded(self, cloud: Btf, path: str, message: str) -> None:
-        with pytest.raises(UnknownNameError, match=re.escape(message)):
+        with pytest.raises(NoMemberError, match=re.escape(message)) as caught:
             cloud.find("task_struct", views.Struct).member(path)
+        assert isinstance(caught.value, UnknownNameError)
+        with pytest.raises(NoMemberError, match=re.escape(message)):
+            cloud.offsetof("task_struct", path)
 
     def test_what_has_no_members(self) -> None:
         with pytest.raises(UnresolvedError, match=r'INT "int" \[1\] is not a struct or union'):

@@ -184,7 +184,8 @@ class Composite(DeclaredView):
         looked through. The offset of what is found counts from the start of *this* type.
 
         Raises:
-            UnknownNameError: there is none, or the way would lead through a pointer.
+            NoMemberError: there is none, the way would lead through a pointer, or the path is
+                malformed.
             UnresolvedError: the path leads into another type, and the view was not read from a
                 container.
         """
