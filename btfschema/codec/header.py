@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Literal
 
 from attrs import evolve, frozen
@@ -33,6 +34,7 @@ CLASSIC_HEADER_SIZE: int = BTF_HEADER.sizeof()
 LAYOUT_HEADER_SIZE: int = CLASSIC_HEADER_SIZE + BTF_LAYOUT_FIELDS.sizeof()
 LAYOUT_ENTRY_SIZE: int = BTF_LAYOUT.sizeof()
 HEADER_FIELDS = tuple(str(s.name) for s in (*BTF_HEADER.subcons, *BTF_LAYOUT_FIELDS.subcons))
+HEADER_VALUES = attrgetter(*HEADER_FIELDS)
 
 
 def _struct_of(byteorder: ByteOrder, *declared: Any) -> struct.Struct:
@@ -79,7 +81,7 @@ class Header:
         """The header's declared bytes: 24, or 32 when ``hdr_len`` has room for the layout."""
         long = self.hdr_len >= LAYOUT_HEADER_SIZE
         form = (LAYOUT_HEADER if long else CLASSIC_HEADER)[self.byteorder]
-        values = [getattr(self, name) for name in HEADER_FIELDS]
+        values = HEADER_VALUES(self)
         return form.pack(*(values if long else values[: len(BTF_HEADER.subcons)]))
 
 

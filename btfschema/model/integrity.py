@@ -51,7 +51,7 @@ def _check_together(btfs: Sequence[Btf]) -> None:
                 expected="NUL",
             )
     joined = Joined.of([btf.types for btf in btfs])
-    types, sizes = joined.types, sizes_of(joined.words)
+    types = joined.types
     for role, what, limits in (
         (Role.TYPE_ID, "type id", [btf.end_id for btf in btfs]),
         (Role.STRING_OFFSET, "string offset", [max(btf.strings.end, 1) for btf in btfs]),
@@ -60,7 +60,8 @@ def _check_together(btfs: Sequence[Btf]) -> None:
         highest = np.array([min(limit - 1, U32_MAX) for limit in limits], np.uint32)
         # One number for a container alone: as many of it as there are words take longer to write
         # than to compare.
-        wrong = types.words > (highest.repeat(sizes) if len(btfs) > 1 else highest[0])
+        alone = len(btfs) == 1
+        wrong = types.words > (highest[0] if alone else highest.repeat(sizes_of(joined.words)))
         wrong &= types.roles == ROLE_CODES[role]
         # Takes a quarter of the time of any(), which counts for a small container.
         if np.count_nonzero(wrong):

@@ -38,7 +38,7 @@ def suspect_base(btf: Btf) -> str | None:
     # Some writers begin any string section with the empty string.
     first = strings.start + (1 if strings.data[0] == 0 else 0)
     at = (types.words == first).nonzero()[0]
-    if (types.roles.take(at) == ROLE_CODES[Role.STRING_OFFSET]).any():
+    if np.count_nonzero(types.roles.take(at) == ROLE_CODES[Role.STRING_OFFSET]):
         return None
     offsets = types.words[types.string_positions]
     named = offsets[offsets > 0]

@@ -80,6 +80,8 @@ class Joined:
     @classmethod
     def by_rows(cls, types: TypeTable, rows: Index) -> Joined:
         """From a table that holds the records of several, and the bounds of these."""
+        if len(rows) == 2:
+            return cls(types, rows, bounds_of([len(types.words)]))
         return cls(types, rows, types.bounds.take(rows))
 
     def rewritten(self, replacements: Iterable[tuple[Index, npt.ArrayLike]]) -> Joined:

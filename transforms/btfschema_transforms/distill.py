@@ -97,10 +97,10 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
         return [*_distilled(btfs[:half], strings), *_distilled(btfs[half:], strings)]
     move = _Move.of(own, closures, graph_of(base), base.end_id)
     in_base, ids = move.in_base, move.needed.ids
-    cut = Joined.by_rows(_cut(base.all_types, ids[in_base] - 1), move.kept)
+    heads, copies = _copied(base.all_types, ids[in_base] - 1, ids[~in_base] - 1)
+    cut = Joined.by_rows(heads, move.kept)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.
-    copied = base.all_types.take(ids[~in_base] - 1)
-    grown = own.then(Joined.by_rows(copied, move.needed.bounds - move.kept))
+    grown = own.then(Joined.by_rows(copies, move.needed.bounds - move.kept))
     name_at, at = cut.types.starts + NAME_OFF.word, grown.types.string_positions
     exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
     uses = _Uses.of(
@@ -252,17 +252,34 @@ def _lookup(olds: npt.NDArray[np.uint32], news: Index) -> Offsets:
     return lambda wanted: known.take(np.searchsorted(values, wanted))
 
 
-def _cut(types: TypeTable, rows: Index) -> TypeTable:
-    """The records cut before their elements, with what describes the elements cleared."""
-    kinds = types.kinds.take(rows)
-    sizes = types.plan.fixed_words.take(kinds).astype(np.int64)
-    starts = sizes.cumsum() - sizes
-    words = types.words.take(ranges(types.starts.take(rows), sizes))
-    parts = parts_of_plan(types.plan)
+def _copied(types: TypeTable, heads: Index, rows: Index) -> tuple[TypeTable, TypeTable]:
+    """Copies of records.
+
+    Args:
+        types: where they are.
+        heads: the rows of those that are cut before their elements; what describes the elements is
+            cleared.
+        rows: those of others.
+    """
+    plan, count = types.plan, len(heads)
+    both = np.concatenate((heads, rows))
+    firsts, kinds = types.starts.take(both), types.kinds.take(heads)
+    sizes = types.ends.take(both) - firsts
+    sizes[:count] = plan.fixed_words.take(kinds)
+    bounds = bounds_of(sizes)
+    starts, end = bounds[:-1], bounds.item(count)
+    at = (firsts - starts).repeat(sizes)
+    at += np.arange(len(at))
+    words = types.words.take(at)
+    parts, infos = parts_of_plan(plan), starts[:count] + INFO_WORD.word
     bare = parts.stand_ins.take(kinds) << KIND_SHIFT
     cleared = kind_mask(parts.kept_by_name).take(kinds)
-    words[starts + INFO_WORD.word] = np.where(cleared, bare, types.infos.take(rows))
-    return TypeTable(words, starts, types.plan)
+    words[infos] = np.where(cleared, bare, words.take(infos))
+    roles = types.roles.take(at[end:])
+    return (
+        TypeTable(words[:end], starts[:count], plan),
+        TypeTable(words[end:], starts[count:] - end, plan, roles=roles),
+    )
 
 
 @frozen
