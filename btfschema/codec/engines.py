@@ -74,7 +74,9 @@ class Image:
 
     def __attrs_post_init__(self) -> None:
         # Here types and strings meet; from now on the table can tell names.
-        if self.types.strings is not self.strings:
+        if self.types.strings is None:
+            self.types.strings = self.strings
+        elif self.types.strings is not self.strings:
             object.__setattr__(self, "types", self.types.with_strings(self.strings))
 
 
@@ -97,7 +99,6 @@ def decode_many(
         alike = list(group)
         tables = _TABLE_READERS[engine]([frame.section for frame in alike], alike[0].plan)
         for frame, table in zip(alike, tables, strict=True):
-            table.strings = frame.strings
             images.append(Image(frame.header, table, frame.strings, frame.layout, frame.data))
     return images
 

@@ -98,9 +98,11 @@ def pick_many(
     """
     a_table = (len(bounds) - 1) // len(tables)
     used = _used(tables, uses.astype(np.int64), spread(bounds[::a_table]))
-    same = _same_texts(used)
+    same, others = _same_texts(used)
     # The empty text is what every first section starts with.
-    kept = ((used.lengths > 1) & (same == np.arange(len(same)))).nonzero()[0]
+    distinct = used.lengths > 1
+    distinct[others] = False
+    kept = distinct.nonzero()[0]
     counts = used.first_uses.take(kept).searchsorted(bounds)
     sizes, owners = used.lengths.take(kept), used.owners.take(kept)
     ends = bounds_of(sizes)
@@ -140,7 +142,7 @@ def same_texts(table: StringTable, offsets: Index) -> Index:
         DecodeError: an offset is past the end of the strings.
     """
     used = _used([table], offsets, np.zeros(len(offsets), np.int64))
-    return offsets.take(_same_texts(used))
+    return offsets.take(_same_texts(used)[0])
 
 
 def _check_sizes(tables: Sequence[StringTable], ends: Index) -> None:
@@ -281,8 +283,12 @@ def _measured(chain: list[StringTable], parts: Index, places: Index) -> tuple[In
     return lengths, numbers
 
 
-def _same_texts(used: _Used) -> Index:
-    """For each string, the one of its table with the same text that is used first."""
+def _same_texts(used: _Used) -> tuple[Index, Index]:
+    """For each string, the one of its table with the same text that is used first.
+
+    Returns:
+        That, and for which strings it is another one.
+    """
     # Numbers whose last bits are the place: sorting places by number takes five times as long.
     bits = len(used.numbers).bit_length()
     ordered = (used.numbers * FACTORS[0]).view(np.int64)
@@ -291,11 +297,11 @@ def _same_texts(used: _Used) -> Index:
     ordered.sort()
     order = ordered & ((1 << bits) - 1)
     heads = _heads(ordered >> bits)
-    same = np.empty(len(order), np.int64)
-    same[order] = order[heads].take(heads.cumsum() - 1)
-    ones = (same != np.arange(len(same))).nonzero()[0]
-    if not len(ones):
-        return same
+    same, later = np.arange(len(order)), (~heads).nonzero()[0]
+    if not len(later):
+        return same, later
+    ones = order.take(later)
+    same[ones] = order[heads].take(heads.cumsum().take(later) - 1)
     differ = ones[_differ(used, ones, same.take(ones))]
     if len(differ):
         # Texts that share a number by chance, or on purpose.
@@ -306,7 +312,8 @@ def _same_texts(used: _Used) -> Index:
         owners, texts = used.owners.take(alike).tolist(), used.texts(alike)
         for one, key in zip(alike.tolist(), zip(owners, texts, strict=True), strict=True):
             same[one] = known.setdefault(key, one)
-    return same
+        ones = (same != np.arange(len(same))).nonzero()[0]
+    return same, ones
 
 
 def _differ(used: _Used, ones: Index, others: Index) -> npt.NDArray[np.bool_]:

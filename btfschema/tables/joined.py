@@ -103,8 +103,7 @@ class Joined:
     def then(self, other: Joined) -> Joined:
         """Each table followed by its counterpart in ``other``; references stay as they are."""
         if len(self) == 1:
-            both = Joined.of([self.types, other.types])
-            return Joined(both.types, both.rows[::2], both.words[::2])
+            return Joined.of([Joined.of([self.types, other.types]).types])
         words, rows = self.words + other.words, self.rows + other.rows
         mine, theirs = self.types, other.types
         shifts = words[:-1] - self.words[:-1]

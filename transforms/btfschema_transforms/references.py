@@ -105,7 +105,7 @@ def needed(btfs: Sequence[Btf], own: Joined, base: Btf, most: int) -> Closures |
         return None
     found = graph.closures(ids, owners, len(btfs), used)
     refused = graph.refused.take(found.ids)
-    if refused.any():
+    if np.count_nonzero(refused):
         first = int(np.argmax(refused))
         number = int(found.bounds.searchsorted(first, side="right")) - 1
         among = found.ids[slice(*found.bounds[number : number + 2].tolist())]
