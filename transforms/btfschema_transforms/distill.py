@@ -16,7 +16,7 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, joined_arrays, parts_of, ranges, sizes_of
+from btfschema.arrays import Index, bounds_of, joined_arrays, parts_of, ranges, sizes_of
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
 from btfschema.model import carry_inline, check_references
@@ -96,15 +96,15 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
         half = len(btfs) // 2
         return [*_distilled(btfs[:half], strings), *_distilled(btfs[half:], strings)]
     move = _Move.of(own, closures, graph_of(base), base.end_id)
-    in_base, ids = move.in_base, move.needed.ids
-    heads, copies = _copied(base.all_types, ids[in_base] - 1, ids[~in_base] - 1)
-    cut = Joined.by_rows(heads, move.kept)
+    rows = move.needed.ids - 1
+    heads, copies = _copied(base.all_types, rows.take(move.kept), rows.take(move.moved))
+    cut = Joined.by_rows(heads, move.kept_bounds)
     # What moves is copied behind the split's own types; from then on the copy is the one meant.
-    grown = own.then(Joined.by_rows(copies, move.needed.bounds - move.kept))
+    grown = own.then(Joined.by_rows(copies, move.moved_bounds))
     name_at, at = cut.types.starts + NAME_OFF.word, grown.types.string_positions
     exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
     uses = _Uses.of(
-        (cut.types.words.take(name_at), sizes_of(move.kept)),
+        (cut.types.words.take(name_at), sizes_of(move.kept_bounds)),
         (grown.types.words.take(at), grown.counts(at)),
         (joined_arrays(exts), np.array(list(map(len, exts)))),
     )
@@ -139,8 +139,10 @@ class _Move:
 
     Attributes:
         needed: the base types.
-        in_base: by row of these, whether the type stays in a base, the new one.
-        kept: how many rows before those of each split stay there, and how many in all.
+        kept: the rows of those that stay in a base, the new one.
+        kept_bounds: where those of each split start, and where those of the last one end.
+        moved: the rows of the others.
+        moved_bounds: the same for them.
         news: the new id of void, and then that of each row.
         own: how many types each split has of its own.
         ends: the end of each new base's ids.
@@ -148,8 +150,10 @@ class _Move:
     """
 
     needed: Closures
-    in_base: Mask
     kept: Index
+    kept_bounds: Index
+    moved: Index
+    moved_bounds: Index
     news: Index
     own: Index
     ends: Index
@@ -158,16 +162,16 @@ class _Move:
     @classmethod
     def of(cls, own: Joined, found: Closures, graph: Graph, first_id: int) -> _Move:
         in_base = graph.distilled.take(found.ids)
-        before = bounds_of(in_base)
-        kept = before.take(found.bounds)
-        ends, count = 1 + sizes_of(kept), sizes_of(own.rows)
-        sizes = sizes_of(found.bounds)
-        stays = before[:-1] + (1 - kept[:-1]).repeat(sizes)
-        moves = np.arange(len(in_base)) - before[:-1]
-        moves += (ends + count - found.bounds[:-1] + kept[:-1]).repeat(sizes)
+        kept, moved = in_base.nonzero()[0], (~in_base).nonzero()[0]
+        bounds = kept.searchsorted(found.bounds)
+        others = found.bounds - bounds
+        counts, own_counts = sizes_of(bounds), sizes_of(own.rows)
+        ends = counts + 1
         news = np.zeros(len(in_base) + 1, np.int64)
-        news[1:] = np.where(in_base, stays, moves)
-        return cls(found, in_base, kept, news, count, ends, first_id)
+        news[kept + 1] = np.arange(1, len(kept) + 1) - bounds[:-1].repeat(counts)
+        firsts = ends + own_counts - others[:-1]
+        news[moved + 1] = np.arange(len(moved)) + firsts.repeat(sizes_of(others))
+        return cls(found, kept, bounds, moved, others, news, own_counts, ends, first_id)
 
     def references(self, types: Joined) -> Index:
         """The new ids for all that stand in records of each split."""
