@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from btfschema.codec.header import ByteOrder
-from btfschema.errors import DecodeError, EncodeError, NoMemberError, UnresolvedError
+from btfschema.errors import DecodeError, EncodeError, NoMemberError
+from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.memo import notes
 from btfschema.model.paths import steps_of
@@ -17,7 +18,7 @@ from btfschema.values.floats import FLOAT_CODES, decode_float
 from btfschema.values.layout import Bits, Form, Layout, Record, Scalar, Series, fold
 from btfschema.values.layouts import AnyType, Layouts, layouts_of
 from btfschema.values.memory import Data, view_of
-from btfschema.values.paths import field_of
+from btfschema.values.paths import element_place, field_of
 from btfschema.values.plain import INT_CODES
 
 __all__ = ["column", "dtype_of", "read_array"]
@@ -212,20 +213,23 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
     layouts = layouts_of(btf)
     layout: Layout = layouts.of(layouts.id_of(type_))
     bits: Bits | None = None
-    what = layouts.btf.describe(layout.id)
-    dimensions = array.ndim
+    dimensions, way = array.ndim, layouts.title_of(type_)
     for step in steps_of(path):
+        what = layouts.btf.describe(layout.id)
         if isinstance(step, int):
-            if not isinstance(layout, Series) or layout.text or not 0 <= step < layout.count:
-                raise UnresolvedError(f"{path}: no element {step}", got=step)
-            array = np.moveaxis(array, dimensions, 0)[step]
-            layout = layout.element
+            series, number = element_place(layout, step, way, what)
+            way = f"{way}[{step}]"
+            if series.text and isinstance(series.element, Scalar):
+                array = _characters(array, scalar_dtype(series.element, layouts.order))
+            array = np.moveaxis(array, dimensions, 0)[number]
+            layout = series.element
             continue
         if array.ndim > dimensions:
             raise NoMemberError(
                 f"{path}: say which element before .{step}", got=path, expected="[number]"
             )
-        field = field_of(layout, step, path, what)
+        field = field_of(layout, step, way, what)
+        way = f"{way}.{printable(step)}"
         record_size, layout, bits = layout.size, field.layout, field.bits
         if array.dtype.names is None:
             raise NoMemberError(f"{path}: {what} has no bytes", got=path, expected="a size")
@@ -243,6 +247,12 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
     if isinstance(scalar, Scalar) and array.dtype.kind == "V" and array.dtype.names is None:
         return _wide_values(array, scalar, layouts.order)
     return array
+
+
+def _characters(array: Array, character: DType) -> Array:
+    """The characters of each text, in a dimension of their own."""
+    found: Array = array[..., np.newaxis].view(character)
+    return found
 
 
 def _bit_values(array: Array, bits: Bits, scalar: Scalar, order: ByteOrder) -> Array:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
-from btfschema.errors import DecodeError, UnresolvedError
+from btfschema.errors import DecodeError, UnresolvedError, WrongKeyError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.paths import steps_of
@@ -25,9 +26,9 @@ class Value:
 
     ``value.pid``, ``value["pid"]``, ``value["se.avg.load_sum"]`` and ``value["numbers"][0]`` give a
     member or an element: a plain Python value when it is a number, an enum or text, a
-    :class:`Value` when it is a struct, a union or an array. Members of anonymous members are found
-    as in C. Names that end in an underscore, and :meth:`to_python`, are the class's own; a member
-    of such a name is reached with brackets.
+    :class:`Value` when it is a struct, a union or an array. A slice of an array gives a list of
+    its elements. Members of anonymous members are found as in C. Names that end in an underscore,
+    and :meth:`to_python`, are the class's own; a member of such a name is reached with brackets.
 
     A value holds on to the data, and shows what is there when it is asked.
     """
@@ -134,10 +135,14 @@ class Value:
             raise AttributeError(name)
         return self._shown(self._step(name))
 
-    def __getitem__(self, key: str | int) -> Any:
-        return self._shown(self.at_(key))
+    def __getitem__(self, key: str | SupportsIndex | slice) -> Any:
+        if not isinstance(key, slice):
+            return self._shown(self.at_(key))
+        if not isinstance(self._layout, Series):
+            raise self._refusal("is not an array")
+        return [self._shown(self._step(one)) for one in range(*key.indices(self._layout.count))]
 
-    def at_(self, path: str | int, *, count: int | None = None) -> Value:
+    def at_(self, path: str | SupportsIndex, *, count: int | None = None) -> Value:
         """The part that a path leads to, as a :class:`Value` whatever it is.
 
         Args:
@@ -148,11 +153,23 @@ class Value:
         Raises:
             NoMemberError: a member on the path does not exist, or it is not a path.
             UnresolvedError: an element does not, or ``count`` is given for what is not an array.
+            WrongKeyError: ``path`` is neither text nor a whole number.
         """
         value = self
-        for step in [path] if isinstance(path, int) else steps_of(path):
+        for step in steps_of(path) if isinstance(path, str) else [self._number(path)]:
             value = value._step(step)
         return value if count is None else value._resized(count)
+
+    def _number(self, key: Any) -> int:
+        """A key as the number of an element."""
+        try:
+            return index(key)
+        except TypeError:
+            raise WrongKeyError(
+                f"{self._path}: {key!r} is not a member's name, a path, or an element's number",
+                got=key,
+                expected='value["pid"], value["se.avg"], value[0] or value[0:2]',
+            ) from None
 
     def _resized(self, count: int) -> Value:
         if not isinstance(self._layout, Series):

@@ -26,6 +26,7 @@ from btfschema.errors import (
     TypeIdError,
     UnknownNameError,
     UnresolvedError,
+    WrongKeyError,
 )
 from btfschema.schema import SIZE, TYPE_ID, Graph
 from btfschema.values import (
@@ -139,6 +140,20 @@ class TestValue:
         assert 3 in value.inner.counts
         assert list(value)[:3] == ["pid", "word", "state"]
         assert {"pid", "to_python"} <= set(dir(value))
+
+    def test_elements_are_numbered_by_any_whole_number_and_sliced(self, task: Btf) -> None:
+        value = task.read("task", TASK)
+        counts = value.inner.counts
+        assert counts[np.int64(1)] == counts.at_(np.uint8(1)).to_python() == 2
+        assert counts.at_(np.int64(1)).path_ == "task.inner.counts[1]"
+        assert (counts[1:3], counts[::-2], counts[2:99]) == ([2, 3], [4, 2], [3, 4])
+        run = task.read("task", TASK * 2, count=2)
+        assert [one.pid for one in run[:1]] == [42]
+        with pytest.raises(UnresolvedError, match=r'"task" \[10\] is not an array'):
+            value[0:1]
+        for wrong in (None, 3.5, b"pid"):
+            with pytest.raises(WrongKeyError, match="is not a member's name, a path, or"):
+                value[wrong]  # type: ignore[index]  # pyright: ignore
 
     def test_what_a_value_says_of_itself(self, task: Btf) -> None:
         value = task.read("task", b"\0\0" + TASK, 2)
@@ -556,8 +571,26 @@ class TestForms:
                 read_array(task, "task", TASK * 5, offset, count=count)
         with pytest.raises(NoMemberError):
             column(task, "task", array, "nothing")
-        with pytest.raises(UnresolvedError):
+        with pytest.raises(UnresolvedError, match=r"^task.inner.counts\[4\]: the array has 4 elem"):
             column(task, "task", array, "inner.counts[4]")
+        with pytest.raises(UnresolvedError, match=r'^task.pid: INT "int" \[1\] is not an array'):
+            column(task, "task", array, "pid[0]")
+
+    @pytest.mark.parametrize("path", ["comm[0]", "comm[7]", "names[2][3]", "name[1]"])
+    def test_characters_of_texts_are_elements_too(self, path: str) -> None:
+        btf = common(
+            Array(CHAR, INT, 8),
+            Array(7, INT, 3),
+            Typedef("text", 7),
+            Struct("s", 41, [Member("comm", 7), Member("names", 8, 72), Member("name", 9, 264)]),
+        )
+        data = bytes(200 - i for i in range(41)) * 3
+        value = btf.read("s", data)
+        found = column(btf, "s", read_array(btf, "s", data), path)
+        assert found.tolist() == [value[path]] * 3
+        assert found.dtype == np.int8
+        with pytest.raises(UnresolvedError, match=r"s.comm\[8\]: the array has 8 elements"):
+            column(btf, "s", read_array(btf, "s", data), "comm[8]")
 
     def test_numpy_has_no_128_bits(self) -> None:
         btf = common(
