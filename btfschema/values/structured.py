@@ -21,7 +21,7 @@ from btfschema.values.memory import Data, view_of
 from btfschema.values.paths import element_place, field_of
 from btfschema.values.plain import INT_CODES
 
-__all__ = ["column", "dtype_of", "read_array"]
+__all__ = ["array_of", "column", "dtype_of", "read_array"]
 
 Array = npt.NDArray[Any]
 DType = np.dtype[Any]
@@ -241,11 +241,51 @@ def column(btf: Btf, type_: AnyType, array: Array, path: str) -> Array:
     if isinstance(layout, Series) and layout.text and not layout.count:
         # numpy has no text of no bytes; the shortest is empty as well.
         return np.zeros(array.shape[:-1], "S1")
+    return _numbers(array, layout, layouts.order)
+
+
+def array_of(layouts: Layouts, layout: Layout, view: memoryview, at: int) -> Array:
+    """One value as a numpy array over the data: of an array its elements, else of no dimensions.
+
+    128-bit integers and ``long double`` are Python objects.
+
+    Args:
+        layouts: the container's layouts.
+        layout: that of the value, which is wholly there and not a bit field.
+        view: the data.
+        at: where the value starts.
+
+    Raises:
+        EncodeError: numpy has no such dtype.
+    """
+    types, known = _Types(layouts), layouts.forms(_Types)
+    if isinstance(layout, Series):
+        # Its count may be the caller's, so that only the dtype of its elements is kept.
+        element = fold(layout.element, types, known)
+        if not (layout.text and layout.count):
+            return _numbers(_over(view, at, element, layout.count), layout, layouts.order)
+        dtype = types(layout, known)
+    else:
+        _refuse_large(layout, layouts)
+        dtype = fold(layout, types, known)
+    found = _over(view, at, dtype, 1)
+    return _numbers(found.reshape(found.shape[1:]), layout, layouts.order)
+
+
+def _over(view: memoryview, at: int, dtype: DType, count: int) -> Array:
+    """So many of a dtype, which numpy can't have over the data when they have no bytes."""
+    if count and dtype.itemsize:
+        return np.frombuffer(view, dtype, count, at)
+    return np.zeros(count, dtype)
+
+
+def _numbers(array: Array, layout: Layout, order: ByteOrder) -> Array:
+    """The array, or its numbers as Python objects where numpy does not know them."""
     scalar = layout
     while isinstance(scalar, Series):
         scalar = scalar.element
     if isinstance(scalar, Scalar) and array.dtype.kind == "V" and array.dtype.names is None:
-        return _wide_values(array, scalar, layouts.order)
+        return _wide_values(array, scalar, order)
     return array
 
 

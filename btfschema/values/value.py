@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from operator import index
 from typing import Any, SupportsIndex
 
+import numpy as np
+import numpy.typing as npt
+from attrs import evolve
+
 from btfschema.errors import DecodeError, UnresolvedError, WrongKeyError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
@@ -16,6 +20,7 @@ from btfschema.values.layouts import AnyType, Layouts, layouts_of
 from btfschema.values.memory import Data, require, view_of
 from btfschema.values.paths import Step, element_place, field_of
 from btfschema.values.plain import Reading, reader_of
+from btfschema.values.structured import array_of
 from btfschema.values.text import TextOptions, ValueWriter
 
 __all__ = ["Value", "read"]
@@ -30,7 +35,14 @@ class Value:
     its elements. Members of anonymous members are found as in C. Names that end in an underscore,
     and :meth:`to_python`, are the class's own; a member of such a name is reached with brackets.
 
-    A value holds on to the data, and shows what is there when it is asked.
+    A value holds on to the data, and shows what is there when it is asked. It equals what
+    :meth:`to_python` gives of it, and another value that gives the same, of whatever type and
+    container; padding does not count, nor does what follows the NUL of a text. Numbers, enums and
+    text hash as in Python, structs and arrays do not, as dicts and lists do not. In numpy it is an
+    array of its type's dtype, over the data.
+
+    ``copy.copy`` gives the value itself. A deep copy, and what comes out of a pickle, have the
+    value's own bytes and no others, from offset 0 on.
     """
 
     __slots__ = ("_at", "_bits", "_layout", "_layouts", "_path", "_type_id", "_view")
@@ -92,7 +104,58 @@ class Value:
         raise self._refusal("has no length")
 
     def __bool__(self) -> bool:
-        return True
+        """As in C: a number is true unless it is zero, anything else is true."""
+        return not isinstance(self._layout, Scalar) or bool(self.to_python(names=False))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, np.ndarray):
+            # numpy compares elements, and asks for the value as an array.
+            return NotImplemented
+        same: bool = self.to_python() == (other.to_python() if isinstance(other, Value) else other)
+        return same
+
+    def __hash__(self) -> int:
+        if not self._is_plain:
+            message = f"unhashable: {self._path} is not a number, an enum or text"
+            raise TypeError(message)
+        return hash(self.to_python())
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """The value in numpy, over the data where numpy knows its numbers; enums as numbers."""
+        require(self._view, self.offset_, self.size_, self._path, self._layout)
+        scalar = self._layout
+        if self._bits is not None and isinstance(scalar, Scalar):
+            number_type = np.int64 if scalar.signed else np.uint64
+            wide = self._bits.width > 64
+            found = np.array(self.to_python(names=False), object if wide else number_type)
+        else:
+            found = array_of(self._layouts, self._layout, self._view, self._at)
+        if dtype is not None and found.dtype != np.dtype(dtype):
+            if copy is False:
+                message = f"{self._path} is of {found.dtype} in numpy, another dtype needs a copy"
+                raise ValueError(message)
+            return found.astype(dtype)
+        return found.copy() if copy else found
+
+    def __copy__(self) -> Value:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its own bytes, its type, and the container, which goes into a pickle once."""
+        layout, bits = self._layout, self._bits
+        data = bytes(self._view[self.offset_ : self.offset_ + self.size_])
+        count = layout.count if isinstance(layout, Series) else None
+        run = isinstance(layout, Series) and layout.element_id == self._type_id
+        moved = evolve(bits, at=0) if bits is not None else None
+        return _revived, (self._layouts.btf, self._type_id, data, self._path, count, run, moved)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether Python has a plain value for it, which cannot change."""
+        layout = self._layout
+        return isinstance(layout, Scalar) or (isinstance(layout, Series) and layout.text)
 
     def __iter__(self) -> Iterator[Any]:
         """The elements of an array; the names of a struct's members."""
@@ -199,9 +262,7 @@ class Value:
 
     def _shown(self, value: Value) -> Any:
         """What the caller gets of a part."""
-        layout = value._layout
-        is_text = isinstance(layout, Series) and layout.text
-        return value.to_python() if is_text or isinstance(layout, Scalar) else value
+        return value.to_python() if value._is_plain else value
 
     def to_python(self, *, text: bool = True, names: bool = True) -> Any:
         """The value as Python has it, wholly.
@@ -274,7 +335,23 @@ def read(
         )
     if count is None:
         return Value(layouts, type_id, layout, view, offset, path)
-    # An array that the file need not have.
+    return Value(layouts, type_id, _run(layout, type_id), view, offset, path)._resized(count)
+
+
+def _run(layout: Layout, type_id: int) -> Series:
+    """An array of a type, of no elements yet, that the file need not have."""
     text = isinstance(layout, Scalar) and layout.char
-    series = Series(layout.id, 0, layout, type_id, 0, text)
-    return Value(layouts, type_id, series, view, offset, path)._resized(count)
+    return Series(layout.id, 0, layout, type_id, 0, text)
+
+
+def _revived(
+    btf: Btf, type_id: int, data: bytes, path: str, count: int | None, run: bool, bits: Bits | None
+) -> Value:
+    """What was pickled."""
+    layouts = layouts_of(btf)
+    layout = layouts.of(type_id)
+    if run:
+        layout = _run(layout, type_id)
+    if isinstance(layout, Series) and count not in (None, layout.count):
+        layout = layout.resized(count)
+    return Value(layouts, type_id, layout, memoryview(data), 0, path, bits)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from copy import deepcopy
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 from edge_blobs import edge_blobs
 from hypothesis import HealthCheck, event, given, settings
@@ -15,6 +17,7 @@ from value_forms import by_construct, by_ctypes, by_definition, by_numpy, leaves
 from btfschema import Btf, BtfError, Kind, loads, views
 from btfschema.testing import blobs, btfs, mutations, split_btfs
 from btfschema.values import (
+    Value,
     construct_of,
     ctypes_of,
     dtype_of,
@@ -53,12 +56,14 @@ def check_forms(btf: Btf, type_id: int, data: bytes) -> None:
         assert repr(python) == repr(by_definition(btf, type_id, data))
     assert repr(by_construct(btf, type_id, data)) == repr(value.to_python())
     assert dtype_of(btf, type_id).itemsize == len(data) == value.size_
+    check_copy(value)
     # A NaN's bits and a long double's last ones do not survive Python.
     if not any(isinstance(number, float) for _, number in leaves(python)):
         written = write(btf, type_id, python)
         assert read(btf, type_id, written).to_python(text=False, names=False) == python
         assert construct_of(btf, type_id).build(python) == written
         assert write(btf, type_id, python, onto=data) == data
+        assert value == value.to_python() == read(btf, type_id, b"\0" + data, 1)
     if isinstance(python, dict):
         for path, number in list(leaves(python))[:MOST_LEAVES]:
             check_leaf(btf, type_id, data, path, number)
@@ -66,6 +71,9 @@ def check_forms(btf: Btf, type_id: int, data: bytes) -> None:
 
 def check_leaf(btf: Btf, type_id: int, data: bytes, path: str, number: Any) -> None:
     in_numpy, found = by_numpy(btf, type_id, data, path), by_ctypes(btf, type_id, data, path)
+    part = read(btf, type_id, data).at_(path)
+    check_copy(part)
+    assert repr(np.asarray(part).tolist()) == repr(in_numpy)
     if isinstance(number, bytes):
         # Both know text, and where it ends.
         assert in_numpy == number.rstrip(b"\0")
@@ -73,10 +81,18 @@ def check_leaf(btf: Btf, type_id: int, data: bytes, path: str, number: Any) -> N
         return
     assert repr(in_numpy) == repr(as_number(number))
     if isinstance(found, bytes):
-        part = read(btf, type_id, data).at_(path)
         assert found == bytes(part)
     else:
         assert repr(found) == repr(as_number(number))
+
+
+def check_copy(value: Value) -> None:
+    """A copy has the value's own bytes, and says the same of them."""
+    copy = deepcopy(value)
+    assert (copy.offset_, copy.size_, copy.path_) == (0, value.size_, value.path_)
+    assert bytes(copy) == bytes(value)
+    assert copy.text_() == value.text_()
+    assert repr(copy.to_python()) == repr(value.to_python())
 
 
 def as_number(value: Any) -> Any:
@@ -129,6 +145,10 @@ def ask_everything(btf: Btf, data: bytes) -> None:
             repr(value)
             value.to_python()
             value.text_()
+        with suppress(BtfError):
+            np.asarray(read(btf, type_id, data, 3))
+        with suppress(BtfError):
+            deepcopy(read(btf, type_id, data[:9], 3)).to_python()
         with suppress(BtfError):
             read_array(btf, type_id, data)
         for form in (dtype_of, construct_of, ctypes_of):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import sys
 from collections.abc import Callable
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -181,6 +183,62 @@ class TestValue:
         }
         raw = value.to_python(text=False, names=False)
         assert (raw["comm"], raw["state"]) == (b"shell\0\0\0", 1)
+
+    def test_a_value_equals_what_python_has(self, task: Btf) -> None:
+        value, other = task.read("task", TASK), task.read("task", bytearray(b"\0" + TASK), 1)
+        assert value == other == value.to_python()
+        assert value.inner == {"counts": [1, 2, 3, 4]}
+        assert value.inner.counts == value.inner.counts == [1, 2, 3, 4]
+        assert task.read("int", TASK) == 42 == task.read("unsigned long", TASK[:4] + bytes(4))
+        assert task.read("state", TASK, 4) == "BUSY"
+        assert task.read("char", TASK, 8, count=8) == "shell"
+        assert value != task.read("task", bytes(40))
+        assert value.inner.counts != [1, 2, 3]
+        assert value != None  # noqa: E711
+        assert value.inner in list(task.read("inner", TASK, 32, count=1))
+
+    def test_padding_and_what_follows_a_text_do_not_count(self, task: Btf) -> None:
+        other = bytearray(TASK)
+        other[15] = other[29] = 9
+        assert task.read("task", other) == task.read("task", TASK)
+        assert bytes(task.read("task", other)) != TASK
+
+    def test_numbers_and_text_hash_as_in_python(self, task: Btf) -> None:
+        assert task.read("int", TASK) in {42}
+        assert task.read("state", TASK, 4) in {"BUSY"}
+        assert hash(task.read("char", TASK, 8, count=8)) == hash("shell")
+        for value in (task.read("task", TASK), task.read("task", TASK).inner.counts):
+            with pytest.raises(TypeError, match="unhashable: task"):
+                hash(value)
+
+    def test_numbers_are_true_as_in_c(self, task: Btf) -> None:
+        zero = task.read("task", bytes(40))
+        assert not any(zero.at_(path) for path in ("pid", "state", "next", "high", "alive"))
+        assert all([zero, zero.inner, zero.inner.counts, zero.at_("comm")])
+        assert task.read("int", TASK)
+
+    def test_a_copy_has_its_own_bytes(self, task: Btf) -> None:
+        data = bytearray(b"\0\0" + TASK * 3)
+        value = task.read("task", data, 2)
+        parts = [value, value.at_("high"), value.inner, value.at_("inner.counts", count=2)]
+        parts += [task.read("task", data, 2, count=3), task.read("char", data, 10, count=5)]
+        again = pickle.loads(pickle.dumps(parts))
+        deep = deepcopy(parts)
+        before = [one.to_python() for one in parts]
+        assert copy(value) is value
+        data[:] = bytes(len(data))
+        for one, same, old in zip(again, deep, before, strict=True):
+            assert one == same == old
+            assert one.type_.btf == task
+        assert [one.offset_ for one in again] == [0] * 6
+        assert [one.path_ for one in again] == [one.path_ for one in parts]
+        assert value.pid == 0
+
+    def test_what_ends_early_ends_early_in_a_copy_too(self, task: Btf) -> None:
+        value = pickle.loads(pickle.dumps(task.read("task", b"xx" + TASK[:30], 2)))
+        assert value.pid == 42
+        with pytest.raises(DecodeError, match=r"task.inner.counts\[0\]: needs bytes 32..34"):
+            value.to_python()
 
     def test_a_value_shows_the_data_as_they_are_now(self, task: Btf) -> None:
         data = bytearray(TASK)
@@ -575,6 +633,33 @@ class TestForms:
             column(task, "task", array, "inner.counts[4]")
         with pytest.raises(UnresolvedError, match=r'^task.pid: INT "int" \[1\] is not an array'):
             column(task, "task", array, "pid[0]")
+
+    def test_values_are_arrays_of_their_dtype(self, task: Btf) -> None:
+        data = bytearray(TASK)
+        value = task.read("task", data)
+        counts = np.asarray(value.inner.counts)
+        assert (counts.dtype, counts.tolist()) == (np.dtype("<u2"), [1, 2, 3, 4])
+        assert np.asarray(value).dtype == dtype_of(task, "task")
+        assert np.array(value)["inner"]["counts"].tolist() == [1, 2, 3, 4]
+        assert np.asarray(value.at_("comm")) == b"shell"
+        assert np.asarray(value.at_("high")) == -33
+        assert np.asarray(value.at_("state")) == 1
+        assert np.array(value.inner.counts, float).tolist() == [1.0, 2.0, 3.0, 4.0]
+        assert np.asarray(task.read("task", data * 2, count=2))["pid"].tolist() == [42, 42]
+        assert (value.inner.counts == counts).tolist() == [True] * 4
+        assert (counts == value.inner.counts).tolist() == [True] * 4
+        copied = np.array(value.inner.counts)
+        data[32] = 9
+        assert (counts[0], copied[0]) == (9, 1)
+        with pytest.raises(DecodeError, match=r"task.inner.counts\[4\]: needs bytes 40..42"):
+            np.asarray(value.at_("inner.counts", count=5))
+
+    def test_addresses_stay_whole_in_numpy(self) -> None:
+        btf = common(Ptr(0), Array(7, INT, 2), Struct("files", 16, [Member("fds", 8)]))
+        address = 0xFFFF888103A4C301
+        value = btf.read("files", btf.write("files", {"fds": [address, 0]}))
+        assert np.array(value.fds).dtype == np.dtype("<u8")
+        assert np.array(value.fds).tolist() == [address, 0]
 
     @pytest.mark.parametrize("path", ["comm[0]", "comm[7]", "names[2][3]", "name[1]"])
     def test_characters_of_texts_are_elements_too(self, path: str) -> None:
