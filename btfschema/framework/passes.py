@@ -147,8 +147,8 @@ class PassResult:
     ) -> PassResult:
         """Other names for some types, or other records for all, at once; ids stay.
 
-        Strings that nothing uses any more go. Byte order, layout section, address size and
-        ``.BTF.ext`` stay.
+        Strings that nothing uses any more go. Byte order, layout section, address size,
+        ``.BTF.ext`` and ``.BTF.inline`` stay.
 
         Args:
             btf: the input.
@@ -162,6 +162,7 @@ class PassResult:
             BrokenPassError: there are more or fewer records than types.
             TypeIdError: a name is for no type of the container's own, or a record refers to none.
             EncodeError: a name holds a NUL.
+            PassError: ``.BTF.inline`` holds a kind that the schema does not declare.
         """
         result = rewritten(btf, names, records)
         return cls(result, IdMap.identity(btf.end_id), facts or {}, diagnostics)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from attrs import evolve
 
 from btfschema.arrays import Index
-from btfschema.errors import PassError
+from btfschema.errors import PassError, TypeIdError
 from btfschema.model.container import Btf
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema.tables.strings import StringTableBuilder
@@ -33,6 +33,7 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     Raises:
         PassError: a type that ``.BTF.inline`` refers to was dropped, or it holds a kind that the
             schema does not declare.
+        TypeIdError: it refers to no type (it was read with ``check=False``).
     """
     inline = old.inline
     if inline is None or new is old:
@@ -49,6 +50,7 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     at, string_at = types.type_id_positions, types.string_positions
     olds = types.words.take(at).astype(np.int64)
     own = new.end_id + np.arange(len(inline))
+    _check(inline, at, olds)
     news = np.concatenate([ids.to_array(), own]).take(olds)
     lost = (news == DROPPED).nonzero()[0]
     if len(lost):
@@ -66,6 +68,20 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     changed = types.rewritten([(at, news), (string_at, strings)], new.end_id)
     moved = Btf.assemble(changed, builder.build(), like=inline, base=new)
     return evolve(new, inline=moved)
+
+
+def _check(inline: Btf, positions: Index, targets: Index) -> None:
+    lost = (targets >= inline.end_id).nonzero()[0]
+    if len(lost):
+        user = inline.first_id + inline.types.row_at(int(positions[lost[0]]))
+        target = int(targets[lost[0]])
+        raise TypeIdError(
+            f".BTF.inline: {inline.describe(user)} refers to type id {target}, "
+            f"the last id is {inline.end_id - 1}",
+            type_id=user,
+            got=target,
+            expected=f"0..{inline.end_id - 1}",
+        )
 
 
 def inline_references(btf: Btf) -> Index:

@@ -10,8 +10,10 @@ from attrs import evolve
 
 from btfschema.errors import BrokenPassError, EncodeError, TypeIdError
 from btfschema.model.container import Btf
+from btfschema.model.inline import carry_inline
 from btfschema.schema.plan import NAME_OFF
 from btfschema.tables.compaction import kept_strings
+from btfschema.tables.ids import IdMap
 from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
 from btfschema.tables.types import TypeTable
 
@@ -23,8 +25,8 @@ def rewritten(
 ) -> Btf:
     """A container whose types have other records, other names, or both; all ids stay.
 
-    Byte order, layout section, address size and ``.BTF.ext`` stay too. Strings that nothing uses
-    any more go, unless a type's references are unknown.
+    Byte order, layout section, address size, ``.BTF.ext`` and ``.BTF.inline`` stay too. Strings
+    that nothing uses any more go, unless a type's references are unknown.
 
     Args:
         btf: the input, which stays as it is.
@@ -36,6 +38,7 @@ def rewritten(
         BrokenPassError: ``records`` has more or fewer types than the container.
         TypeIdError: a name is given to a type of a base or to none, or a record refers to no type.
         EncodeError: a name holds a NUL, or the strings are too many.
+        PassError: ``.BTF.inline`` holds a kind that the schema does not declare.
     """
     table = btf.types if records is None else records
     if len(table) != len(btf.types):
@@ -52,7 +55,8 @@ def rewritten(
         table = table.rewritten([(table.starts[rows] + NAME_OFF.word, offsets)])
     if len(table.opaque_rows()):
         # Such records may hold offsets, nobody knows where; what there is stays where it is.
-        result = Btf.assemble(table.rewritten([], btf.first_id), strings, like=btf, base=btf.base)
+        table = table.rewritten([], btf.first_id)
+        result = _carried(btf, Btf.assemble(table, strings, like=btf, base=btf.base))
         return result if btf.ext is None else evolve(result, ext=btf.ext.map(result))
     at = table.string_positions
     used = table.words[at]
@@ -60,10 +64,15 @@ def rewritten(
         used = np.append(used, btf.ext.string_offsets)
     data, new_offsets = kept_strings(strings, used)
     table = table.rewritten([(at, new_offsets(table.words[at]))], btf.first_id)
-    result = Btf.assemble(table, data, like=btf, base=btf.base)
+    result = _carried(btf, Btf.assemble(table, data, like=btf, base=btf.base))
     if btf.ext is None:
         return result
     return evolve(result, ext=btf.ext.map(result, strings=new_offsets))
+
+
+def _carried(btf: Btf, result: Btf) -> Btf:
+    """The result with the ``.BTF.inline`` of the input."""
+    return carry_inline(btf, result, IdMap.identity(btf.end_id))
 
 
 def _with_names(btf: Btf, names: list[str]) -> tuple[StringTable, npt.NDArray[np.int64]]:

@@ -16,7 +16,7 @@ __all__ = ["assert_pass_contract"]
 
 
 # What a pass keeps unless changing it is its job.
-KEPT = ("byteorder", "layout", "ext", "address_size", "kinds")
+KEPT = ("byteorder", "layout", "ext", "inline", "address_size", "kinds")
 REFERENCES = "references"
 
 
@@ -32,7 +32,8 @@ def assert_pass_contract(
     - Types that the map relates are of one content as far as that can be asked of any pass: where
       a type and its counterpart have equally many references, those that are not dropped lead to
       the counterparts of what they led to.
-    - Byte order, layout section, ``.BTF.ext``, address size and schema are still there.
+    - Byte order, layout section, ``.BTF.ext``, ``.BTF.inline``, address size and schema are still
+      there.
     - Running it once more gives the same.
 
     Args:
@@ -40,8 +41,8 @@ def assert_pass_contract(
         btf: an input.
         context: what the pass needs besides.
         changes: what the pass is there to change, of ``"byteorder"``, ``"layout"``, ``"ext"``,
-            ``"address_size"`` and ``"kinds"``; or ``"references"``, for a pass that repairs them,
-            as ``sanitise`` does where a variable has the type void.
+            ``"inline"``, ``"address_size"`` and ``"kinds"``; or ``"references"``, for a pass
+            that repairs them, as ``sanitise`` does where a variable has the type void.
 
     Returns:
         The result, to check what the pass itself promises.
@@ -121,9 +122,9 @@ def _check_kept(pass_: Pass, before: Btf, after: Btf, changes: Collection[str]) 
 def _kept(btf: Btf, what: str) -> object:
     if what == "layout":
         return btf.image.layout
-    if what == "ext":
-        return "there" if btf.ext is not None else "none"
     found: object = getattr(btf, what)
+    if what in ("ext", "inline"):
+        return "there" if found is not None else "none"
     return found
 
 

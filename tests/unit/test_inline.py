@@ -11,15 +11,17 @@ from dedup_cases import own_content
 from file_makers import make_elf
 from shuffling import shuffled
 
-from btfschema import Btf, Builder, IdMap, PassResult, dumps, load, views
-from btfschema.errors import DecodeError, PassError, SourceError
+from btfschema import Btf, Builder, Context, Draft, IdMap, PassResult, dumps, load, views
+from btfschema.errors import DecodeError, PassError, SourceError, TypeIdError
 from btfschema.model.loading import loads
 from btfschema.sources.elfwrite import extract_section, write_btf_file
+from btfschema.verification import sanitise
 from btfschema_transforms.dedup import dedup
 from btfschema_transforms.distill import distill
 from btfschema_transforms.flatten import flatten
 from btfschema_transforms.rebase import rebase
 from btfschema_transforms.relocate import relocate
+from btfschema_transforms.rename import Rename
 from btfschema_transforms.sort import sort
 from btfschema_transforms.split_off import split_off
 
@@ -133,6 +135,13 @@ def test_rebased() -> None:
     assert loads(dumps(moved.inline), moved).equivalent(moved.inline)
 
 
+def drafted(btf: Btf) -> Btf:
+    """One of two prototypes that are alike is the other."""
+    draft = Draft(btf)
+    draft.redirect(5, 6)
+    return draft.build()[0]
+
+
 def test_renumbered() -> None:
     btf = module(kernel())
 
@@ -142,6 +151,8 @@ def test_renumbered() -> None:
         flatten(btf),
         split_off(btf, [7])[0],
         PassResult.select(btf, btf.types.kinds != 0).btf,
+        PassResult.rewritten(btf).btf,
+        drafted(btf),
     ]
 
     assert len(results[0]) == 2
@@ -152,8 +163,49 @@ def test_renumbered() -> None:
 def test_what_is_needed_is_not_dropped() -> None:
     btf = module(kernel())
 
+    draft = Draft(btf)
+    draft.drop(7)
     with pytest.raises(PassError, match=r'\.BTF\.inline: .* refers to FUNC "probe" \[7\]'):
         PassResult.select(btf, btf.types.kinds != 12)
+    with pytest.raises(PassError, match=r'\.BTF\.inline: .* refers to FUNC "probe" \[7\]'):
+        draft.build()
+
+
+def test_what_leads_nowhere_is_named() -> None:
+    btf = module(kernel())
+    assert btf.inline is not None
+    table = btf.inline.types
+    bad = table.rewritten([(table.type_id_positions[:1], 99)])
+    damaged = evolve(btf, inline=Btf.assemble(bad, btf.inline.strings, like=btf, base=btf))
+
+    with pytest.raises(TypeIdError, match=r"^\.BTF\.inline: LOC.* refers to type id 99, .* 12$"):
+        sort(damaged)
+
+
+def test_names_change() -> None:
+    btf = module(kernel())
+
+    renamed = Rename(names=("probe:other",)).run(btf, Context()).btf
+    shorter = PassResult.rewritten(btf, names={7: "p"}).btf
+
+    for result in (renamed, shorter):
+        assert result.inline is not None
+        assert [view.id for view in result.inline] == [view.id for view in btf.inline or ()]
+        assert list(result.inline) == list(btf.inline or ())
+        assert loads(dumps(result.inline), result).equivalent(result.inline)
+
+
+def test_repaired() -> None:
+    """A prototype without a name for its parameter has one then; what is inlined stays known."""
+    plain = built(*module(kernel()), base=kernel())
+    plain = plain.replaced({5: views.FuncProto(1, [views.Param("", 3)]), 7: views.Func("a-b", 5)})
+    btf = evolve(module(kernel()), image=plain.image)
+
+    found = sanitise(btf, "6.12")
+
+    assert found.changes
+    assert found.btf.inline is not None
+    assert list(found.btf.inline) == list(btf.inline or ())
 
 
 def test_written_with_the_module(file: Path, tmp_path: Path) -> None:

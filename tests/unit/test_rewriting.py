@@ -185,6 +185,14 @@ class TestTheLossyPass:
             assert_pass_contract(Lossy(), btf)
         assert_pass_contract(Lossy(), btf, changes=["ext"])
 
+    def test_fails_where_inline_is_lost(self) -> None:
+        over = Builder(functions())
+        over.add(views.Ptr(1))
+        btf = evolve(functions(), inline=over.build())
+        with pytest.raises(AssertionError, match="changed inline from 'there' to 'none'"):
+            assert_pass_contract(Lossy(), btf)
+        assert_pass_contract(Lossy(), btf, changes=["inline"])
+
     def test_a_builder_that_is_told_loses_nothing(self) -> None:
         btf = evolve(functions(layout=True), address_size=4)
         builder = Builder(like=btf)
