@@ -123,6 +123,9 @@ def ids_named(btf: Btf, name: str) -> list[int]:
 
     if name.isdecimal():
         return [btf[int(name)].id]
+    if " " in name and (whole := btf.find_ids(name)):
+        # C spells some names with spaces.
+        return whole
     kind_name, _, plain = name.rpartition(" ")
     kinds = [kind_number(btf, kind_name)] if kind_name else []
     if kind_name.lower() == "enum":

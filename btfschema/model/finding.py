@@ -5,11 +5,14 @@ Every look-up covers the container and its bases, as ``btf[id]`` does.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache, cached_property
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from attrs import fields
 
 from btfschema.errors import AmbiguousNameError, UnknownNameError, WrongKeyError
@@ -20,8 +23,18 @@ if TYPE_CHECKING:
     from btfschema.model.container import Btf
     from btfschema.model.views import AnyView, TypeView
     from btfschema.model.views.data import EnumConstant
+    from btfschema.tables.strings import StringTable
 
-__all__ = ["KindLike", "Names", "contains", "enumerator", "ids_named", "kinds_of", "one_named"]
+__all__ = [
+    "KindLike",
+    "Names",
+    "contains",
+    "enumerator",
+    "ids_named",
+    "kinds_of",
+    "one_named",
+    "unknown",
+]
 
 KindLike: TypeAlias = "int | type[TypeView] | None"
 """A kind's number, a class of views (``Struct``, or ``Composite`` for both), or None for any."""
@@ -29,6 +42,22 @@ KindLike: TypeAlias = "int | type[TypeView] | None"
 # Ambiguous types that an error lists, and names that it suggests.
 LISTED = 8
 SUGGESTED = 3
+# What GCC and clang call the integers that C spells in several ways, and those that it does not.
+INTEGERS = (
+    ("char",),
+    ("signed char",),
+    ("unsigned char",),
+    ("short int", "short"),
+    ("short unsigned int", "unsigned short"),
+    ("int",),
+    ("unsigned int",),
+    ("long int", "long"),
+    ("long unsigned int", "unsigned long"),
+    ("long long int", "long long"),
+    ("long long unsigned int", "unsigned long long"),
+    ("__int128",),
+    ("__int128 unsigned", "unsigned __int128"),
+)
 # What a container is asked with.
 AT = 'btf[93], btf["task_struct"], btf["struct task_struct"] or btf[90:95]'
 IN = '93 in btf, "task_struct" in btf, "struct task_struct" in btf or view in btf'
@@ -67,12 +96,42 @@ def _c_spelling(btf: Btf, name: str) -> tuple[str, str]:
     return (keyword, rest) if keyword in words - {""} else ("", name)
 
 
+def _meaning(name: str) -> tuple[str, ...] | None:
+    """The words of an integer's name that tell it from others, sorted; None if C has no such."""
+    words = Counter(name.split())
+    signs = words["signed"] + words["unsigned"]
+    if signs > 1 or words["int"] > 1 or (words["int"] and (words["char"] or words["__int128"])):
+        return None
+    del words["int"]
+    if not words["char"]:
+        # Only of char this is another type.
+        del words["signed"]
+    return tuple(sorted(words.elements()))
+
+
+@cache
+def _integers() -> dict[tuple[str, ...] | None, tuple[str, ...]]:
+    """What compilers call each integer, by what tells it from others."""
+    return {_meaning(names[0]): names for names in INTEGERS}
+
+
+def _integer_ids(btf: Btf, name: str, kinds: list[int] | None) -> list[int]:
+    """The ids of the integers that C means by some words in any order: ``unsigned long``."""
+    from btfschema.model.views import Int
+
+    meaning = _meaning(name) if name.strip() else None
+    ints = [one for one in kinds_of(btf, Int) or [] if kinds is None or one in kinds]
+    spelled = _integers().get(meaning, ()) if meaning is not None else ()
+    return sorted(one for each in spelled for one in _plain_ids(btf, each, ints))
+
+
 def ids_named(btf: Btf, name: str, kind: KindLike = None) -> list[int]:
     """The ids of all types with this name, the bases' included, in order."""
     keyword, plain = _c_spelling(btf, name)
-    found = _plain_ids(btf, plain, kinds_of(btf, kind))
+    kinds = kinds_of(btf, kind)
+    found = _plain_ids(btf, plain, kinds)
     if not keyword:
-        return found
+        return found or _integer_ids(btf, name, kinds)
     from btfschema.model.views import Fwd, view_class
 
     declared = kinds_of(btf, Fwd) or []
@@ -115,20 +174,24 @@ def one_named(btf: Btf, name: str, kind: KindLike = None) -> AnyView:
         shown = btf.kinds.name(kind) if isinstance(kind, int) else kind.__name__
         what = f"{shown} {name!r}"
     if not ids:
-        raise _unknown(btf, name, what)
+        raise unknown(btf, name, what)
     raise _ambiguous(btf, ids, what)
 
 
-def _unknown(btf: Btf, name: str, what: str) -> UnknownNameError:
+def unknown(btf: Btf, name: str, what: str) -> UnknownNameError:
+    """The error for a name that no type has, with those that may be meant."""
     plain = _c_spelling(btf, name)[1]
     others = _plain_ids(btf, plain, None)
     hint = ""
     if others:
         hint = f"; there is {', '.join(map(btf.describe, others[:SUGGESTED]))}"
     else:
-        close = btf.names.close_to(plain)
-        hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ""
+        hint = _suggestion(btf.names.close_to(plain))
     return UnknownNameError(f"no {what}{hint}", got=name, expected="a name in this BTF")
+
+
+def _suggestion(close: list[str]) -> str:
+    return f"; did you mean {', '.join(map(repr, close))}?" if close else ""
 
 
 def _ambiguous(btf: Btf, ids: list[int], what: str) -> AmbiguousNameError:
@@ -207,20 +270,37 @@ def type_id_of(key: Any, third: str = "slice", expected: str = AT) -> int:
 
 
 class Names:
-    """All distinct names of a container and its bases, for suggestions; none that is overlong.
+    """Distinct names for suggestions; none that is overlong.
 
     Args:
-        btf: the container, which is not kept.
+        tables: tables of strings, and the offsets of names in each.
     """
 
-    def __init__(self, btf: Btf) -> None:
-        self._tables = [(each.strings, each.types) for each in btf.chain]
+    def __init__(self, tables: Iterable[tuple[StringTable, npt.NDArray[Any]]]) -> None:
+        self._tables = list(tables)
+
+    @classmethod
+    def of_types(cls, btf: Btf) -> Names:
+        """Those of all types of a container and its bases; the container is not kept."""
+        return cls((each.strings, each.types.name_offs) for each in btf.chain)
+
+    @classmethod
+    def of_enumerators(cls, btf: Btf) -> Names:
+        """Those of all enumerators of a container and its bases."""
+        from btfschema.model.views.data import EnumBase
+
+        return cls(
+            (each.strings, each.types.elements(kind).column("name_off"))
+            for each in btf.chain
+            for kind in kinds_of(btf, EnumBase) or []
+            if kind in each.types.plan.kinds
+        )
 
     @cached_property
     def _by_initial(self) -> dict[str, list[str]]:
         names: set[str] = set()
-        for strings, types in self._tables:
-            offsets = np.unique(types.name_offs)
+        for strings, name_offs in self._tables:
+            offsets = np.unique(name_offs)
             # Strings may overlap: all tails of a long one would be more than any memory.
             names.update(strings.names(offsets[lengths_of(strings, offsets) < LONGEST_NAME]))
         found: dict[str, list[str]] = {}
@@ -269,8 +349,9 @@ def enumerator(btf: Btf, name: str) -> EnumConstant:
                 enum: Any = each[row + each.first_id]
                 found.append(EnumConstant(name, enum[name], enum))
     if not found:
+        hint = _suggestion(Names.of_enumerators(btf).close_to(name))
         raise UnknownNameError(
-            f"no enumerator {name!r}", got=name, expected="an enumerator of this BTF"
+            f"no enumerator {name!r}{hint}", got=name, expected="an enumerator of this BTF"
         )
     values = {one.value for one in found}
     if len(values) > 1:

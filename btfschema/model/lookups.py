@@ -61,7 +61,9 @@ class Lookups:
     def __getitem__(self, key: SupportsIndex | str | slice) -> AnyView | list[AnyView]:
         """The type with this id or name, here or in a base; a slice of ids gives a list.
 
-        A name may be spelled as in C: ``"struct task_struct"``, ``"enum pid_type"``.
+        A name may be spelled as in C: ``"struct task_struct"``, ``"enum pid_type"``; an integer's,
+        which no type has, with C's words in any order: ``"unsigned long"`` is GCC's
+        ``"long unsigned int"``.
 
         Raises:
             TypeIdError: there is no such id.
@@ -88,7 +90,10 @@ class Lookups:
         return finding.contains(cast("Btf", self), key)
 
     def find_ids(self, name: str, kind: KindLike = None) -> list[int]:
-        """The ids of all types with this name, the bases' included, in order."""
+        """The ids of all types with this name, the bases' included, in order.
+
+        The name is as ``btf[name]`` takes it.
+        """
         return finding.ids_named(cast("Btf", self), name, kind)
 
     @overload
@@ -203,7 +208,7 @@ class Lookups:
         """The one type with this name, here or in a base.
 
         Args:
-            name: as in BTF, or as C spells it: ``"struct task_struct"``.
+            name: as in BTF, or as C spells it: ``"struct task_struct"``, ``"unsigned long"``.
             kind: the kind, or the class of its views: ``Kind.STRUCT`` or ``Struct``, with which
                 type checkers know what comes back. ``Composite`` is a struct or union.
 
@@ -306,4 +311,4 @@ class Lookups:
     @cached_property
     def names(self) -> finding.Names:
         """The names of all types, for suggestions."""
-        return finding.Names(cast("Btf", self))
+        return finding.Names.of_types(cast("Btf", self))

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from btfschema.codec.header import ByteOrder
-from btfschema.errors import AmbiguousNameError, DecodeError, UnknownNameError, UnresolvedError
+from btfschema.errors import AmbiguousNameError, DecodeError, UnresolvedError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
+from btfschema.model.finding import unknown
 from btfschema.model.memo import remembered
 from btfschema.model.views import IntEncoding, TypeView
 from btfschema.schema.parts import parts_of_plan
@@ -115,7 +116,7 @@ class Layouts:
             views = [v for v in views if self._name(v).lower().startswith(tag)]
         with_values = [v for v in views if self._place(v.kind) is not Place.NONE]
         if not ids or (tag in TAGS and not views):
-            raise UnknownNameError(f"no type {text!r}", got=text, expected="a name in this BTF")
+            raise unknown(btf, text, f"type {text!r}")
         if len(with_values) > 1:
             listed = ", ".join(f"[{v.id}] {self._name(v)}" for v in with_values[:8])
             raise AmbiguousNameError(

@@ -41,6 +41,54 @@ class TestKeys:
         assert cloud["long unsigned int"].kind == Kind.INT
         assert "union task_struct" not in cloud
 
+    @pytest.mark.parametrize(
+        ("gcc", "spelled"),
+        [
+            ("long unsigned int", ["unsigned long", "unsigned long int", "long unsigned"]),
+            ("long int", ["long", "signed long", "int long signed"]),
+            ("long long unsigned int", ["unsigned long long", "long unsigned long int"]),
+            ("long long int", ["long long", "long int long"]),
+            ("short unsigned int", ["unsigned short"]),
+            ("short int", ["short", "signed short int"]),
+            ("unsigned int", ["unsigned", "int unsigned"]),
+            ("int", ["signed", "signed int"]),
+            ("unsigned char", ["char unsigned"]),
+            ("signed char", ["char signed"]),
+            ("__int128 unsigned", ["unsigned __int128"]),
+        ],
+    )
+    def test_integers_as_c_spells_them(self, gcc: str, spelled: list[str]) -> None:
+        names = ("char", "int", gcc, "_Bool")
+        btf = built(*[views.Int(name, 4) for name in dict.fromkeys(names)])
+        for name in spelled:
+            assert btf[name].name == btf.find(f" {name}", views.Int).name == gcc
+            assert name in btf
+            assert btf.sizeof(name) == btf.read(name, bytes(4)).size_ == 4
+            assert btf.find_all(name, views.Struct) == []
+
+    def test_integers_as_clang_spells_them(self) -> None:
+        btf = built(views.Int("unsigned long", 8), views.Int("short", 2))
+        assert btf["long unsigned int"].name == btf["unsigned long"].name == "unsigned long"
+        assert btf["short int"].id == 2
+
+    def test_the_very_name_comes_first(self) -> None:
+        btf = built(views.Int("long unsigned int", 4), views.Int("unsigned long", 8))
+        assert (btf["unsigned long"].id, btf["long unsigned int"].id) == (2, 1)
+        with pytest.raises(AmbiguousNameError, match="2 matches for type 'long unsigned'"):
+            btf["long unsigned"]
+        odd = built(views.Struct("long", 4), views.Int("long int", 8))
+        assert odd["long"].id == 1
+        assert odd["signed long"].id == 2
+
+    def test_what_c_does_not_spell(self) -> None:
+        every = ["int", "char", "long int", "long long int", "short int", "__int128"]
+        btf = built(*[views.Int(one, 4) for one in every])
+        for name in (
+            *("short long", "long long long", "signed unsigned", "int char", "int int", "long x"),
+            *("long signed signed", "long char", "signed __int128 int", "unsigned", ""),
+        ):
+            assert name not in btf
+
     def test_what_c_knows_by_name_only(self) -> None:
         btf = built(views.Fwd("s"), views.Fwd("s", is_union=True), views.Typedef("s", 1))
         assert btf["struct s"].id == 1
@@ -120,6 +168,20 @@ class TestMisses:
             cloud["task_strukt"]
         with pytest.raises(UnknownNameError, match=r'no Union .*; there is STRUCT "task_struct"'):
             cloud.find("task_struct", views.Union)
+        for wrong in ("task_strukt", "struct task_strukt"):
+            with pytest.raises(UnknownNameError, match="'; did you mean 'task_struct'"):
+                cloud.read(wrong, b"")
+        with pytest.raises(UnknownNameError, match=r'no type .*; there is STRUCT "task_struct"'):
+            cloud.read("union task_struct", b"")
+
+    def test_enumerators_are_suggested(self, cloud: Btf) -> None:
+        with pytest.raises(UnknownNameError, match="'PIDTYP_TGID'; did you mean 'PIDTYPE_TGID'"):
+            cloud.enumerator("PIDTYP_TGID")
+        with pytest.raises(UnknownNameError, match="no value 'PIDTYP_PID'; did you mean 'PIDTYPE_"):
+            cloud.find("pid_type", views.Enum)["PIDTYP_PID"]
+        split = built(views.Enum("e", 4, [views.Enumerator("LONELY_NAME", 1)]))
+        with pytest.raises(UnknownNameError, match="did you mean 'LONELY_NAME'"):
+            split.enumerator("LONELY_NAM")
 
     def test_two_of_a_kind_are_told_apart(self) -> None:
         member = views.Member("a", 0)

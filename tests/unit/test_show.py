@@ -318,6 +318,12 @@ def test_the_command_takes_names_kinds_and_ids(file: Path) -> None:
     assert done.stdout.endswith("\ntypedef struct pair pair_t; /* size: 16 */\n")
 
 
+@pytest.mark.parametrize("name", ["long int", "long", "signed long"])
+def test_the_command_takes_names_with_spaces(name: str, file: Path) -> None:
+    done = btfschema(name, file)
+    assert (done.stdout, done.stderr) == ("long int; /* size: 8 */\n", "")
+
+
 def test_the_command_gives_json(file: Path) -> None:
     done = btfschema("sight", "pair_t", file, "--json")
     sight, pair = json.loads(done.stdout)

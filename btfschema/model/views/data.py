@@ -309,8 +309,12 @@ class EnumBase(DeclaredView):
         for enumerator in self.values:
             if enumerator.name == name:
                 return enumerator.value
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, [one.name for one in self.values], 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UnknownNameError(
-            f"{self.kind.name} {self.name!r} has no value {name!r}",
+            f"{self.kind.name} {self.name!r} has no value {name!r}{hint}",
             got=name,
             type_id=self.id or None,
         )
