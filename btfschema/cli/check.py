@@ -107,8 +107,8 @@ def check(
             stack.callback(lambda: matrix.show(err=aside))
         elif said and len(found.paths) > 1:
             stack.callback(lambda: echo(matrix.counted(matrix.targets[0]), err=aside))
-        shown = None if table or as_json else not quiet
-        told = _Told(matrix, shown, found.walked, aside)
+        wanted = _wanted(table=table, quiet=quiet, as_json=as_json)
+        told = _Told(matrix, wanted, found.walked, aside)
         run_batch(
             found.paths,
             Check(kernels, original, policy),
@@ -162,20 +162,27 @@ def _write_page(
     write_output(path, page(matrix, names, foot(inputs)).encode())
 
 
+def _wanted(*, table: bool, quiet: bool, as_json: bool) -> frozenset[str]:
+    """The outcomes that are printed file by file: none where a table or JSON tells of them."""
+    if as_json or (table and not quiet):
+        return frozenset()
+    return frozenset({"mismatch"} if quiet else {"mismatch", "ok"})
+
+
 @frozen
 class _Told:
     """Counts each report and prints it.
 
     Attributes:
         matrix: counts them.
-        shown: prints those of all files, of those that fail, or (None) of none.
+        wanted: the outcomes that are printed.
         once: whether that is said of the first file alone.
         aside: whether reports go to stderr.
         said: what was said.
     """
 
     matrix: Matrix
-    shown: bool | None
+    wanted: frozenset[str]
     once: bool
     aside: bool
     said: set[str] = field(factory=set)
@@ -187,13 +194,19 @@ class _Told:
             if one["outcome"] == "error" and not (self.once and one["message"] in self.said):
                 self.said.add(one["message"])
                 complain(one["message"], row["file"])
-        if self.shown is None:
-            return
-        if row["outcome"] == "mismatch":
-            echo(f"{printable(row['file'])}: {row['message']}", err=self.aside)
-        elif row["outcome"] == "ok" and self.shown:
-            said = f"relocates, all {row['facts']['matched']} distilled types have a match"
-            echo(f"{printable(row['file'])}: {said}", err=self.aside)
+        named = len(self.matrix.targets) > 1
+        for one in row.get("targets", (row,)):
+            if one["outcome"] in self.wanted:
+                where = f"{printable(row['file'])}: "
+                where += f"{printable(one['target'])}: " if named else ""
+                echo(f"{where}{_ending(one)}", err=self.aside)
+
+
+def _ending(row: Mapping[str, Any]) -> str:
+    """What became of a file on a kernel, in words."""
+    if row["outcome"] == "mismatch":
+        return str(row["message"])
+    return f"relocates, all {row['facts']['matched']} distilled types have a match"
 
 
 @frozen

@@ -73,6 +73,23 @@ def test_reports_have_a_row_a_module_and_a_cell_a_kernel(
         assert sum(row["outcome"] == "error" for row in wanted) == 1
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_quiet_prints_failures_only(folder: Path, several: bool) -> None:
+    """Each says its file, and its kernel where there are several; no table counts the others."""
+    options: list[str | Path] = ["-B", folder / "cloud", "-T", folder / "generic"]
+    options += ["-T", folder / "cloud"] if several else []
+    done = btfschema("check", "--all", folder / "modules", *options, "--quiet")
+    assert done.returncode == 1
+    where = f"{folder / 'generic'}: " if several else ""
+    said = [line for line in done.stdout.decode().splitlines() if not line.startswith(" ")]
+    broken = ("ahci", "libiscsi", "nvme-fabrics", "xfs")
+    assert len(said) == len(broken)
+    for name, line in zip(broken, said, strict=True):
+        file = folder / "modules" / "kernel" / f"{name}.btf"
+        assert re.fullmatch(rf"{file}: {where}\d+ of \d+ distilled types ha(s|ve) no match", line)
+    assert "  struct device [" in done.stdout.decode()
+
+
 @pytest.fixture(scope="module")
 def foreign(folder: Path) -> Path:
     """A kernel that no module here can be relocated onto."""
