@@ -295,13 +295,16 @@ def references(
         btf, notes = load_over(read_source(file), base, base_btf)
         with saying(notes):
             result = analysis.run(btf, Context())
-        if as_json:
-            print_json({"file": file, **result.facts}, pretty=pretty, err=report == DASH)
-        else:
+        if not as_json:
             echo(f"{printable(file)}: {analysis.of(result.btf)}", err=report == DASH)
         return {"facts": dict(result.facts), "notes": notes}
 
-    run_batch(files, Each(work), keep_going=keep_going, report=report)
+    def show(row: dict[str, Any]) -> None:
+        shown = row if "facts" not in row else {"file": row["file"], **row["facts"]}
+        print_json(shown, pretty=pretty, err=report == DASH)
+
+    reports = Reports(rows=show if as_json else None)
+    run_batch(files, Each(work), keep_going=keep_going, report=report, reports=reports)
 
 
 def _named_inputs(

@@ -158,13 +158,14 @@ class _Told:
     def add(self, row: dict[str, Any]) -> None:
         """One file's report."""
         self.summary.add(row)
-        if "violations" not in row:
-            return
         file = printable(row["file"])
         if self.as_json:
-            wanted = ("file", "outcome", "violations", "base_refused", "missing_base")
+            wanted = ("file", "outcome", "message", "violations", "base_refused", "missing_base")
             told = {name: row[name] for name in wanted if name in row}
             lines = [json_text(told, pretty=self.pretty)]
+        elif "violations" not in row:
+            # Said as an error.
+            return
         else:
             lines = self._of_base(row, file)
             lines += [f"{file}: {one}" for one in _worded(row, whole=self.whole)]

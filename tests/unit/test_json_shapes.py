@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from building import built, refused_base
 from shell import as_text, btfschema
 from test_json import NO_JSON
 
+from btfschema import dumps, views
 from btfschema.cli import COMMANDS
 
 # Brought by the extra "test"; it has no types of its own.
@@ -40,8 +42,10 @@ LINES = [
     ("extract -j {object} --section .BTF.ext -o {out}/ext", "extract"),
     ("extract -j --scan {object}", "extract --scan"),
     ("extract -j --scan {object} -o {out}/scanned", "extract"),
-    ("verify -j {split} {object} -B {base}", "verify"),
+    ("verify -j {split} {object} {missing} -B {base}", "verify"),
     ("verify -j {split} -B {other}", "verify"),
+    ("verify -j {split}", "verify"),
+    ("verify -j {over_refused} -B {refused}", "verify"),
     ("distill -j {split} {second} {missing} --keep-going -B {base} --out-dir {out}/d", "report"),
     ("distill -j {second} -B {base} -o {out}/second.btf", "report"),
     ("relocate -j {out}/second.btf -T {other} -B {base} -o {out}/r.btf", "report"),
@@ -55,7 +59,7 @@ LINES = [
     ("minimise -j {base} --for {object} -o {out}/min.btf", "minimise"),
     ("merge -j {split} {second} -B {base} -o {out}/merged.btf", "merge"),
     ("duplicates -j {out}/merged.btf -B {base}", "duplicates"),
-    ("references -j {split} -B {base}", "references"),
+    ("references -j {split} {missing} -B {base}", "references"),
     ("passes -j", "passes"),
     ("samples {out}/samples -j", "samples"),
 ]
@@ -70,11 +74,14 @@ def places(
 ) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("shapes")
     (folder / "out").mkdir()
+    base = refused_base()
     contents = {
         "base": cloud_bytes,
         "other": generic_bytes,
         "split": modules["8021q"],
         "second": modules["libiscsi"],
+        "refused": dumps(base),
+        "over_refused": dumps(built(views.Int("char", 1), base=base)),
         "paths": b"list_head.next\nsizeof(pid_t)\nnosuch.x\nenum pid_type.PIDTYPE_SID\n",
     }
     for name, data in contents.items():
@@ -133,6 +140,13 @@ def test_every_command_is_on_the_page_and_is_tried() -> None:
     listed = {row[1].strip(" `").split()[0] for row in rows}
     shapes = {shape.strip(" `") for row in rows for shape in row[3].split(",")}
     assert listed == set(COMMANDS) - NO_JSON
-    assert shapes == SCHEMA["$defs"].keys() - {"error", "warning", "summary", "member", "reason"}
+    assert shapes == SCHEMA["$defs"].keys() - {
+        "error",
+        "warning",
+        "summary",
+        "member",
+        "reason",
+        "violation",
+    }
     assert {line.split()[0] for line, _ in LINES} == listed
     assert {shape for _, shape in LINES} == shapes
