@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import click
-from attrs import frozen
 
 from btfschema.cli.answers import complain
 from btfschema.cli.completion import complete_kinds, complete_names
@@ -132,8 +131,7 @@ def dump(
         raise click.exceptions.Exit(1)
 
 
-@frozen
-class Options:
+class Options(NamedTuple):
     """How to print; the names are those of the options."""
 
     form: str | None

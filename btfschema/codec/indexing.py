@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from attrs import frozen
+from typing import NamedTuple
 
 from btfschema.arrays import Words, bounds_of, joined_arrays
 from btfschema.codec.walking import index_records
@@ -16,8 +15,7 @@ from btfschema.tables.types import TypeTable, split_info
 __all__ = ["Section", "index_sections", "raise_record_error"]
 
 
-@frozen(eq=False)
-class Section:
+class Section(NamedTuple):
     """A type section that is not cut into records yet.
 
     Attributes:

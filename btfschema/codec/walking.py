@@ -13,9 +13,9 @@ costs a step for each record.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-from attrs import frozen
 
 from btfschema.arrays import Index, Words
 from btfschema.schema.plan import ENDLESS, HEADER_WORDS, INFO_WORD, KIND_SHIFT, VLEN_MASK, Plan
@@ -106,8 +106,7 @@ class _Lengths:
         return self._fixed[top] + self._strides[top] * (info & VLEN_MASK)
 
 
-@frozen(eq=False)
-class _Walks:
+class _Walks(NamedTuple):
     """Where walkers went; each has a part of the words to itself, and no part is in two sections.
 
     Attributes:

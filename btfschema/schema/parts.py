@@ -11,7 +11,6 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 
 from btfschema.arrays import read_only
 from btfschema.schema.constraints import Distilled, Graph, Target
@@ -42,11 +41,11 @@ def kind_mask(kinds: Kindset | tuple[int, ...]) -> KindMask:
     return read_only(np.isin(np.arange(KIND_MASK + 1), list(kinds)))
 
 
-@frozen(eq=False, slots=False)
 class Parts:
     """The kinds of a plan by the part they play; kinds of a layout section alone play none."""
 
-    plan: Plan
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
 
     def _kinds(self, has: Callable[[KindSpec], object]) -> Kindset:
         plans = self.plan.kinds.items()

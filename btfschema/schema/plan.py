@@ -8,13 +8,12 @@ a declaration that is not made of 4-byte words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from attrs import Factory, field, frozen
 from construct import Renamed, Struct
 
 from btfschema.arrays import read_only
@@ -57,8 +56,7 @@ ROLES_WIDTH = 1024
 ENDLESS = np.uint32(0x7FFFFFFF)
 
 
-@frozen
-class Field:
+class Field(NamedTuple):
     """One word of a record.
 
     Attributes:
@@ -136,8 +134,7 @@ class RawRecord(NamedTuple):
     columns: tuple[list[Any], ...] = ()
 
 
-@frozen
-class KindPlan:
+class KindPlan(NamedTuple):
     """Where everything is in a record of one kind. Sizes and indexes count 4-byte words.
 
     Attributes:
@@ -149,7 +146,6 @@ class KindPlan:
         element: the words of the repeated struct, counted from its own start.
         fixed_words: words between the common ones and the first element.
         stride: words of one element; 0 for none.
-        first_element: the word at which the elements start.
     """
 
     spec: KindSpec | None
@@ -160,9 +156,11 @@ class KindPlan:
     element: tuple[Field, ...]
     fixed_words: int
     stride: int
-    first_element: int = field(
-        init=False, default=Factory(lambda self: HEADER_WORDS + self.fixed_words, takes_self=True)
-    )
+
+    @property
+    def first_element(self) -> int:
+        """The word at which the elements start."""
+        return HEADER_WORDS + self.fixed_words
 
     @property
     def is_opaque(self) -> bool:
@@ -259,11 +257,11 @@ def _require_distillable(spec: KindSpec, third: Field, fixed: tuple[Field, ...])
         raise TypeError(message)
 
 
-@frozen(eq=False)
 class Plan:
     """The plans of all kinds, and the tables that the record walk needs.
 
     Attributes:
+        schema: where the kinds are declared.
         kinds: by kind number.
         fixed_words: words before the elements, by the top byte of ``info`` (kind and kind_flag);
             ``ENDLESS`` for a kind that is not known. These numbers have so many bits that the
@@ -277,44 +275,36 @@ class Plan:
         element_references: and how many in each element.
     """
 
-    schema: Kinds
-    kinds: Mapping[int, KindPlan]
-    fixed_words: np.ndarray[Any, np.dtype[Any]] = field(init=False)
-    strides: np.ndarray[Any, np.dtype[Any]] = field(init=False)
-    has_elements: np.ndarray[Any, np.dtype[np.bool_]] = field(init=False)
-    opaque: tuple[int, ...] = field(init=False)
-    roles: np.ndarray[Any, np.dtype[np.uint8]] = field(init=False)
-    references: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
-    element_references: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, schema: Kinds, kinds: Mapping[int, KindPlan]) -> None:
+        self.schema = schema
+        self.kinds = kinds
         count = 1 << KIND_WIDTH
         # Quicker with 32 bits, which a layout section's sizes may be too large for.
-        longest = max((plan.size(VLEN_MASK) for plan in self.kinds.values()), default=0)
+        longest = max((plan.size(VLEN_MASK) for plan in kinds.values()), default=0)
         dtype: Any = np.uint32 if longest < 1 << 32 else np.int64
         fixed = np.full(count, ENDLESS, dtype)
         strides = np.zeros(count, dtype)
-        for number, plan in self.kinds.items():
+        roles = np.zeros((count, ROLES_WIDTH), np.uint8)
+        for number, plan in kinds.items():
             fixed[number] = plan.first_element
             strides[number] = plan.stride
-        # Twice, since the top byte of ``info`` is the kind with kind_flag above it.
-        object.__setattr__(self, "fixed_words", read_only(np.tile(fixed, 2)))
-        object.__setattr__(self, "strides", read_only(np.tile(strides, 2)))
-        object.__setattr__(self, "has_elements", read_only(strides > 0))
-        opaque = tuple(number for number, plan in self.kinds.items() if plan.is_opaque)
-        object.__setattr__(self, "opaque", opaque)
-        roles = np.zeros((count, ROLES_WIDTH), np.uint8)
-        for number, plan in self.kinds.items():
             plan.mark_roles(roles[number])
-        object.__setattr__(self, "roles", read_only(roles.ravel()))
-        for name, words_of in (
-            ("references", KindPlan.words_with),
-            ("element_references", KindPlan.element_words_with),
-        ):
-            counts = np.zeros(count, np.int64)
-            for number, plan in self.kinds.items():
-                counts[number] = len(words_of(plan, Role.TYPE_ID))
-            object.__setattr__(self, name, read_only(counts))
+        # Twice, since the top byte of ``info`` is the kind with kind_flag above it.
+        self.fixed_words = read_only(np.tile(fixed, 2))
+        self.strides = read_only(np.tile(strides, 2))
+        self.has_elements = read_only(strides > 0)
+        self.opaque = tuple(number for number, plan in kinds.items() if plan.is_opaque)
+        self.roles = read_only(roles.ravel())
+        self.references = self._references(KindPlan.words_with)
+        self.element_references = self._references(KindPlan.element_words_with)
+
+    def _references(
+        self, words_of: Callable[[KindPlan, Role], tuple[int, ...]]
+    ) -> np.ndarray[Any, np.dtype[np.int64]]:
+        counts = np.zeros(1 << KIND_WIDTH, np.int64)
+        for number, plan in self.kinds.items():
+            counts[number] = len(words_of(plan, Role.TYPE_ID))
+        return read_only(counts)
 
     def name(self, number: int) -> str:
         """The kind's name, for messages."""

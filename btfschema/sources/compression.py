@@ -6,9 +6,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import BinaryIO, Protocol
-
-from attrs import field, frozen
+from typing import BinaryIO, NamedTuple, Protocol
 
 from btfschema.errors import SourceError
 
@@ -58,8 +56,7 @@ class Window:
         return data
 
 
-@frozen
-class Codec:
+class Codec(NamedTuple):
     """A compression format.
 
     Attributes:
@@ -70,7 +67,7 @@ class Codec:
 
     name: str
     magic: bytes
-    chunks: Callable[[Window, bool], Iterator[bytes]] = field(repr=False)
+    chunks: Callable[[Window, bool], Iterator[bytes]]
 
 
 class DamagedError(Exception):

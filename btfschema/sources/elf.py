@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, BinaryIO, Literal
-
-from attrs import frozen
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from btfschema.codec.header import ByteOrder, word_dtype
 from btfschema.errors import NoBtfError, SourceError
@@ -49,8 +47,7 @@ SHN_XINDEX = 0xFFFF
 SHN_UNDEF = 0
 
 
-@frozen
-class ElfSections:
+class ElfSections(NamedTuple):
     """What an ELF file holds for us.
 
     Attributes:

@@ -7,9 +7,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
-
-from attrs import frozen
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,8 +213,7 @@ class _Named(io.FileIO):
             return super().write(data)
 
 
-@frozen
-class _Pattern:
+class _Pattern(NamedTuple):
     """What of a file its successor keeps."""
 
     mode: int

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-
-from attrs import frozen
+from typing import NamedTuple
 
 from btfschema.codec.header import MAGICS as RAW_MAGICS
 from btfschema.codec.header import ORDERS
@@ -73,8 +72,7 @@ BZIMAGE, ZBOOT = "bzImage", "zboot"
 IMAGES = (BZIMAGE, ZBOOT)
 
 
-@frozen
-class Payload:
+class Payload(NamedTuple):
     """A kernel inside a boot image.
 
     Attributes:

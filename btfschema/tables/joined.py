@@ -8,11 +8,10 @@ results are cut apart again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
 
 from btfschema.arrays import Index, bounds_of, parts_of, sizes_of, spread, woven
 from btfschema.tables.types import TypeTable
@@ -41,8 +40,7 @@ def portions(items: Sequence[One], sizes: Sequence[int]) -> Iterator[Sequence[On
         yield items[first:]
 
 
-@frozen(eq=False)
-class Joined:
+class Joined(NamedTuple):
     """The records of several tables, table after table.
 
     Attributes:

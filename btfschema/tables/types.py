@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
 
 from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only, sizes_of
 from btfschema.errors import TypeIdError
@@ -43,8 +42,7 @@ __all__ = ["Elements", "Index", "TypeTable", "Words", "field_value", "split_info
 BLOCK = 1 << 16
 
 
-@frozen(eq=False)
-class Elements:
+class Elements(NamedTuple):
     """All repeated structs of one kind, in file order.
 
     Attributes:
