@@ -15,7 +15,7 @@ from btfschema.errors import SourceError
 from btfschema.model.container import Btf
 from btfschema.model.views import Func
 from btfschema.model.views.ext import CoreRelo, ExtSection, FuncInfo, LineInfo
-from btfschema.sources import STDIN, StrPath, load_source, read_source
+from btfschema.sources import STDIN, Source, StrPath, load_source, read_source
 
 __all__ = ["BpfObject", "Relocation", "read_object"]
 
@@ -126,9 +126,12 @@ def read_object(path: StrPath) -> BpfObject:
 
     Raises:
         OSError: it can't be read.
-        BtfError: it has no BTF, or is damaged.
+        BtfError: it is no BPF object, has no BTF, or is damaged.
     """
     source = read_source(path)
+    # Symbols that are damaged hide what an ELF file is; only programs have a .BTF.ext.
+    if source.object_file is None and source.ext is None:
+        raise _no_object(source)
     btf = load_source(source)
     if btf.base is not None:
         raise SourceError(
@@ -141,6 +144,14 @@ def read_object(path: StrPath) -> BpfObject:
         wanted = {section.name for section in btf.ext.core_relo}
         code = dict(_code(Path(source.path).read_bytes(), source.path, wanted, btf))
     return BpfObject(source.path, btf, code)
+
+
+def _no_object(source: Source) -> SourceError:
+    """A file that is no BPF object: most likely a kernel in an object's place."""
+    what = {"raw": "raw BTF", "elf": "another ELF file"}.get(source.format, "a kernel image")
+    return SourceError(
+        f"{source.name}: {what}, expected a BPF object", got=what, expected="a BPF object"
+    )
 
 
 def _code(

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from co_re_goldens import DATA, expected, kernel, own_object
 from core_oracle import PROGRAMS, told
+from file_makers import make_elf
 
 from btfschema import Builder, dumps, load, loads, views
 from btfschema.cli import cli
@@ -27,7 +28,14 @@ from btfschema.co_re import (
 from btfschema.co_re.insns import decode
 from btfschema.co_re.names import essential_name
 from btfschema.codec.header import ByteOrder
-from btfschema.errors import CoreError, NoMemberError, RequirementError, SpecError, UnknownNameError
+from btfschema.errors import (
+    CoreError,
+    NoMemberError,
+    RequirementError,
+    SourceError,
+    SpecError,
+    UnknownNameError,
+)
 from btfschema.model.views.ext import CoreRelo, CoreReloKind
 from btfschema_transforms.minimise import minimise
 
@@ -359,6 +367,35 @@ def test_a_kernel_that_can_not_be_read_is_an_error_of_its_own(cloud: Path) -> No
     assert run.exit_code == 1
     assert "1 loads, 0 breaks, 1 unread" in run.output
     assert "broken.btf" in run.output
+
+
+def test_what_is_no_bpf_object_is_an_error(cloud: Path, tmp_path: Path) -> None:
+    """Swapped arguments are an answer about nothing otherwise."""
+    vmlinux, output = str(cloud), str(tmp_path / "out.btf")
+    program = str(OBJECTS / "fields.bpf.o")
+    machine = tmp_path / "x86.o"
+    data = bytearray(make_elf({".BTF": cloud.read_bytes()}))
+    # e_machine: EM_X86_64 in the place of EM_BPF.
+    data[18] = 62
+    machine.write_bytes(data)
+    for arguments, said in (
+        (["core", vmlinux, "-T", vmlinux], "raw BTF, expected a BPF object"),
+        (["core", str(machine), "-T", vmlinux], "another ELF file, expected a BPF object"),
+        (["minimise", vmlinux, "--for", vmlinux, "-o", output], "raw BTF, expected a BPF object"),
+        (["minimise", program, "--for", vmlinux, "-o", output], "raw BTF, expected a BPF object"),
+        (["diff", vmlinux, vmlinux, "--for", vmlinux], "raw BTF, expected a BPF object"),
+    ):
+        run = CliRunner().invoke(cli, arguments)
+        # diff, like other diffs, has its own exit code for trouble.
+        assert isinstance(run.exception, SourceError) or run.exit_code == 2
+        assert said in f"{run.exception}{run.output}"
+        assert not Path(output).exists()
+
+
+def test_an_object_without_relocations_loads(cloud: Path) -> None:
+    program = str(DATA / "bpf" / "externs.bpf.o")
+    run = CliRunner().invoke(cli, ["core", program, "-T", f"c={cloud}"])
+    assert run.exit_code == 0, run.output
 
 
 def test_usage() -> None:
