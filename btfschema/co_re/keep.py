@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fnmatch import translate
 from typing import Literal
 
 from attrs import frozen
 
+from btfschema.arguments import require_choice, several
 from btfschema.co_re.needs import Marks
 from btfschema.co_re.spec import find_member
 from btfschema.co_re.types import Types
@@ -86,21 +87,26 @@ class Wanted:
         return numbers
 
 
-def mark_named(marks: Marks, btfs: Sequence[Btf], texts: Sequence[str], members: Members) -> None:
+def mark_named(
+    marks: Marks, btfs: Btf | Iterable[Btf], texts: str | Iterable[str], members: Members
+) -> None:
     """Mark what is named, in containers of which each may be split over another.
 
     Args:
         marks: what is needed.
-        btfs: the containers; only their own types are searched.
-        texts: see :class:`Wanted`; several in one text are separated by commas.
+        btfs: the containers, or one; only their own types are searched.
+        texts: see :class:`Wanted`; or one. Several in one text are separated by commas.
         members: of a struct that is named without a member, ``"all"`` keeps all members and what
             they are made of, ``"named"`` none.
 
     Raises:
+        ValueError: ``members`` is something else.
         UnknownNameError: nothing is called so.
         NoMemberError: no type of this name has such a member.
         SpecError: a text is not understood.
     """
+    require_choice("members", members, Members)
+    btfs, texts = several(btfs, Btf), several(texts, str)
     for wanted in [Wanted.parse(one) for text in texts for one in text.split(",")]:
         found = named = 0
         for btf in btfs:

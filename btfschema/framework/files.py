@@ -330,13 +330,16 @@ class _There:
 
 def map_pipeline(
     pipeline: Pipeline,
-    sources: Iterable[StrPath],
+    sources: StrPath | Iterable[StrPath],
     executor: Executor | None,
     progress: Callable[[Outcome[StrPath, PassResult]], object] | None,
     base: Btf | StrPath | None,
     inputs: Mapping[str, Btf | StrPath],
 ) -> Iterator[Outcome[StrPath, PassResult]]:
     """What :meth:`btfschema.Pipeline.map` does."""
+    # Any iterable is taken as it is: it may be endless.
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
     given = {**({"": base} if base is not None else {}), **inputs}
     with ExitStack() as stack:
         files: dict[str, Shared] = {}

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
+from attrs.validators import optional
 
+from btfschema.arguments import one_of, texts
 from btfschema.errors import BtfError, RequirementError
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
@@ -56,8 +58,10 @@ class Needs:
         inputs: names of the other containers that it asks its :class:`Context` for.
     """
 
-    base: Literal["any", "distilled"] | None = None
-    inputs: tuple[str, ...] = ()
+    base: Literal["any", "distilled"] | None = field(
+        default=None, validator=optional(one_of(("any", "distilled")))
+    )
+    inputs: tuple[str, ...] = field(default=(), converter=texts)
 
     def __str__(self) -> str:
         bases = {"any": ["a base"], "distilled": ["a distilled base"], None: []}[self.base]
@@ -76,7 +80,9 @@ class Diagnostic:
     """
 
     message: str
-    severity: Literal["note", "warning"] = "warning"
+    severity: Literal["note", "warning"] = field(
+        default="warning", validator=one_of(("note", "warning"))
+    )
     type_id: int | None = None
     pass_name: str | None = None
 

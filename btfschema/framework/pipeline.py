@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
+from btfschema.arguments import require_choice
 from btfschema.errors import (
     BrokenPassError,
     BtfError,
@@ -72,6 +73,9 @@ class Pipeline(Pass):
         verify: called with the input and with every pass's output; returns violations. A level of
             :func:`btfschema.verify` stands for that with its defaults.
         observers: told before and after each pass.
+
+    Raises:
+        ValueError: ``verify`` is a level that is not known.
 
     Example:
         >>> Pipeline.parse("")
@@ -208,7 +212,7 @@ class Pipeline(Pass):
 
     def map(
         self,
-        sources: Iterable[StrPath],
+        sources: StrPath | Iterable[StrPath],
         executor: Executor | None = None,
         progress: Callable[[Outcome[StrPath, PassResult]], object] | None = None,
         *,
@@ -221,7 +225,7 @@ class Pipeline(Pass):
         executor. A bounded number of files is worked on at a time.
 
         Args:
-            sources: files that :func:`btfschema.load` takes.
+            sources: files that :func:`btfschema.load` takes, or one.
             executor: any ``concurrent.futures.Executor``; None works here, in one thread. For
                 other processes the pipeline must be picklable, its verifier and observers too.
                 Other machines must find the files under the same paths.
@@ -288,6 +292,7 @@ class Pipeline(Pass):
 
 def _at_level(level: VerifyLevel) -> Verify:
     """What verifies at a level."""
+    require_choice("level", level, VerifyLevel)
     from btfschema.verification import verify
 
     return lambda btf: verify(btf, level)

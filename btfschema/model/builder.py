@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from btfschema.arguments import require_choice
 from btfschema.codec.engines import Image, schema_layout
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import EncodeError
@@ -48,6 +49,10 @@ class Builder:
         like: a container whose base, byte order, layout section, address size and schema are taken
             where nothing else is given, and the profile ``"wide"``; its types are not.
 
+    Raises:
+        ValueError: the byte order or the profile is not known.
+        EncodeError: the byte order is not that of the base.
+
     Example:
         >>> from btfschema import Builder, views
         >>> b = Builder()
@@ -76,6 +81,8 @@ class Builder:
             byteorder = byteorder or like.byteorder
             kinds = like.kinds if kinds is None else kinds
             profile = profile or "wide"
+        if byteorder is not None:
+            require_choice("byteorder", byteorder, ByteOrder)
         if base is not None and byteorder not in (None, base.byteorder):
             raise EncodeError(
                 f"split BTF has its base's byte order, {base.byteorder}-endian",
@@ -88,6 +95,7 @@ class Builder:
         self._like_layout, self._layout = kept, bool(layout)
         self._address_size = like.address_size if like is not None else None
         profile = profile or "classic"
+        require_choice("profile", profile, Profile)
         self._info = CLASSIC_INFO if profile == "classic" else INFO_BITS
         self._profile: Profile = profile
         default = base.kinds if base is not None else KINDS
@@ -122,23 +130,25 @@ class Builder:
         return type_id
 
     def copy(
-        self, types: TypeView | int | Iterable[TypeView | int], source: Btf | None = None
+        self,
+        types: TypeView | int | str | Iterable[TypeView | int | str],
+        source: Btf | None = None,
     ) -> dict[int, int]:
         """Copy types of another container with all that they need, each once.
 
         What was copied before is not copied again, and what the base has by identity stays there.
 
         Args:
-            types: views or ids, or one of these.
-            source: the container that ids are of; views know theirs.
+            types: views, ids or names, or one of these.
+            source: the container that ids and names are of; views know theirs.
 
         Returns:
             The id here of every type that was copied or needed, by its id there.
 
         Raises:
-            EncodeError: ids are given without ``source``, or views of several containers or of
-                none; or a type does not fit this builder's schema or profile.
-            TypeIdError: there is no such id.
+            EncodeError: ids or names are given without ``source``, or views of several containers
+                or of none; or a type does not fit this builder's schema or profile.
+            LookupError: there is no such id or name.
         """
         from btfschema.model.copying import Copier, wanted
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from btfschema.arguments import require_choice
 from btfschema.codec.engines import Image
 from btfschema.codec.header import ByteOrder
 from btfschema.model.draft import Draft
@@ -32,6 +33,7 @@ def replaced(btf: Btf, views: Mapping[int, TypeView]) -> tuple[Btf, IdMap]:
 
 def with_byteorder(btf: Btf, byteorder: ByteOrder) -> Btf:
     """What :meth:`btfschema.Btf.with_byteorder` says."""
+    require_choice("byteorder", byteorder, ByteOrder)
     if btf.byteorder == byteorder:
         return btf
     changed: Btf | None = None

@@ -340,6 +340,9 @@ class Btf(Lookups):
 
         Args:
             byteorder: ``"little"`` or ``"big"``.
+
+        Raises:
+            ValueError: it is something else.
         """
         from btfschema.model.changing import with_byteorder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from btfschema.arguments import several
 from btfschema.errors import EncodeError
 from btfschema.model.container import Btf
 from btfschema.model.views import TypeView
@@ -18,17 +19,18 @@ __all__ = ["Copier", "wanted"]
 
 
 def wanted(
-    types: TypeView | int | Iterable[TypeView | int], source: Btf | None
+    types: TypeView | int | str | Iterable[TypeView | int | str], source: Btf | None
 ) -> tuple[list[int], Btf | None]:
     """The ids that are meant, and the container that they are of; None when there are none.
 
     Raises:
         EncodeError: nothing tells the container, or there are two.
+        LookupError: there is no such name.
     """
-    ids = []
-    for one in [types] if isinstance(types, TypeView | int) else types:
+    ids: list[int | str] = []
+    for one in several(types, TypeView, int, str):
         if not isinstance(one, TypeView):
-            ids.append(int(one))
+            ids.append(one if isinstance(one, str) else int(one))
             continue
         if one.btf is None:
             raise EncodeError(
@@ -47,13 +49,15 @@ def wanted(
                 expected="types of one container a call",
             )
         ids.append(one.id)
-    if ids and source is None:
+    if source is None:
+        if not ids:
+            return [], None
         raise EncodeError(
-            f"the container of type {ids[0]} is unknown",
+            f"the container of type {ids[0]!r} is unknown",
             got=ids[0],
             expected="views, or copy(ids, source)",
         )
-    return ids, source
+    return [source[one].id if isinstance(one, str) else one for one in ids], source
 
 
 class Copier:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from attrs import evolve, field, frozen
 from construct import Bytes, Struct
 
+from btfschema.arguments import require_choice
 from btfschema.arrays import Index, Words, read_only
 from btfschema.codec.engines import Engine, run_construct
 from btfschema.codec.header import ByteOrder, byteorder_of, check_bounds, word_dtype
@@ -256,6 +257,7 @@ def loads_ext(data: bytes, btf: Btf, *, decoder: Engine = "bulk", check: bool = 
         DecodeError: the data is not a ``.BTF.ext`` section, is damaged, or does not belong to
             ``btf``.
     """
+    require_choice("engine", decoder, Engine)
     data = bytes(data)
     header = _read_header(data, btf.byteorder)
     places = []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import evolve
 
+from btfschema.arguments import several
 from btfschema.codec.engines import Engine, decode_many, encode
 from btfschema.errors import DecodeError, WrongBaseWarning
 from btfschema.model.container import Btf
@@ -51,7 +52,7 @@ def loads(
 
 
 def loads_many(
-    blobs: Sequence[bytes],
+    blobs: bytes | Iterable[bytes],
     base: Btf | Sequence[Btf | None] | None = None,
     *,
     decoder: Engine = "bulk",
@@ -61,7 +62,7 @@ def loads_many(
     """Read many blobs at once, at a fraction of the time that :func:`loads` takes for each.
 
     Args:
-        blobs: as for :func:`loads`.
+        blobs: each as for :func:`loads`; or one.
         base: what all of them are split over, or one base (or None) for each.
         decoder: as for :func:`loads`.
         kinds: the schema to read them with; by default that of each one's base.
@@ -74,6 +75,7 @@ def loads_many(
     Warns:
         WrongBaseWarning: one of them was probably built over another base than the one given.
     """
+    blobs = several(blobs, bytes, bytearray, memoryview)
     found = decoded(blobs, base, decoder=decoder, kinds=kinds, check=check)
     for number, btf in enumerate(found if check else ()):
         warn_of_base(btf, f"blob {number}: ")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from attrs import frozen
 
+from btfschema.arguments import several
 from btfschema.arrays import Index, Words
 from btfschema.errors import EncodeError, PassError, RequirementError
 from btfschema.model.container import Btf
@@ -31,14 +32,14 @@ class MergeResult:
     ids: tuple[IdMap, ...]
 
 
-def merge(btfs: Sequence[Btf], base: Btf | None = None) -> MergeResult:
+def merge(btfs: Btf | Iterable[Btf], base: Btf | None = None) -> MergeResult:
     """Put the types of many containers into one, one container after the other.
 
     No type is dropped: ``dedup`` does that. Each text is there once. ``.BTF.ext`` is about one
     program and is left out.
 
     Args:
-        btfs: the containers: stand-alone ones, and splits over equal bases.
+        btfs: the containers, or one: stand-alone ones, and splits over equal bases.
         base: what the result is split over; by default what the inputs are split over.
 
     Raises:
@@ -47,6 +48,7 @@ def merge(btfs: Sequence[Btf], base: Btf | None = None) -> MergeResult:
         PassError: one holds a kind that the schema does not declare.
         EncodeError: the result is too large for the format.
     """
+    btfs = several(btfs, Btf)
     if not btfs:
         raise RequirementError("there is nothing to merge", got="no BTF", expected="at least one")
     if base is None:

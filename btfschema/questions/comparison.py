@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from attrs import Factory, define, field, frozen
 
+from btfschema.arguments import require_choice, texts
 from btfschema.arrays import Index
 from btfschema.model.container import Btf
 from btfschema.model.views.making import many_new_objects
@@ -31,6 +32,9 @@ __all__ = ["Change", "Diff", "Entry", "Key", "body_of", "diff"]
 
 Key = tuple[str, str, int]
 """A kind's name, a type's name, and its number among the types of both."""
+
+
+PARTS = ("added", "removed", "changed")
 
 
 @frozen
@@ -154,14 +158,19 @@ class Diff:
         words = ("added", "removed", "changed", "consequence", "same")
         return {kind: {word: one[word] for word in words} for kind, one in sorted(found.items())}
 
-    def only(self, wanted: Callable[[Entry], bool], what: Iterable[str] = ()) -> Diff:
+    def only(self, wanted: Callable[[Entry], bool], what: str | Iterable[str] = ()) -> Diff:
         """The part about some types; what is the same is not counted in it.
 
         Args:
             wanted: whether a type is wanted.
-            what: ``"added"``, ``"removed"``, ``"changed"``; all when empty.
+            what: ``"added"``, ``"removed"``, ``"changed"``, or several of these; all when empty.
+
+        Raises:
+            ValueError: ``what`` is something else.
         """
-        chosen = set(what) or {"added", "removed", "changed"}
+        chosen = set(texts(what)) or set(PARTS)
+        for word in chosen:
+            require_choice("what", word, PARTS)
 
         def some(entries: tuple[Entry, ...], word: str) -> tuple[Entry, ...]:
             return tuple(e for e in entries if wanted(e)) if word in chosen else ()

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs import Factory, field, frozen
 
+from btfschema.arguments import require_choice, texts
 from btfschema.arrays import Mask
-from btfschema.errors import UnknownNameError, UnresolvedError
+from btfschema.errors import SpecError, UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.finding import ids_named
 from btfschema.model.views.making import many_new_objects
@@ -35,6 +36,8 @@ COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", 
 class Conditions:
     """What a listed type must be; all conditions must hold.
 
+    Where several texts are taken, one may be given as it is: ``names="task_*"``.
+
     Attributes:
         kinds: one of these kinds, by name.
         names: a name that one of these patterns fits (``task_*``).
@@ -55,21 +58,21 @@ class Conditions:
         duplicated: another type has the same kind and name.
     """
 
-    kinds: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = field(default=(), converter=texts)
+    names: tuple[str, ...] = field(default=(), converter=texts)
     regex: str | None = None
     min_size: int | None = None
     max_size: int | None = None
     holes: int | None = None
     packable: bool = False
-    contains: tuple[str, ...] = ()
+    contains: tuple[str, ...] = field(default=(), converter=texts)
     deep: bool = False
-    points_to: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    returns: tuple[str, ...] = ()
-    tagged: tuple[str, ...] = ()
-    member: tuple[str, ...] = ()
-    member_type: tuple[str, ...] = ()
+    points_to: tuple[str, ...] = field(default=(), converter=texts)
+    takes: tuple[str, ...] = field(default=(), converter=texts)
+    returns: tuple[str, ...] = field(default=(), converter=texts)
+    tagged: tuple[str, ...] = field(default=(), converter=texts)
+    member: tuple[str, ...] = field(default=(), converter=texts)
+    member_type: tuple[str, ...] = field(default=(), converter=texts)
     unused: bool = False
     duplicated: bool = False
 
@@ -111,9 +114,9 @@ class Row:
         """The type in C's words; of a function, its prototype."""
         return prototype(self._work.catalog, self.id)
 
-    def values(self, columns: Iterable[str]) -> list[Any]:
+    def values(self, columns: str | Iterable[str]) -> list[Any]:
         """The values of some of ``COLUMNS``."""
-        return [getattr(self, column) for column in columns]
+        return [getattr(self, column) for column in texts(columns)]
 
 
 def list_types(btf: Btf, wanted: Conditions | None = None, sort: str = "id") -> list[Row]:
@@ -125,8 +128,11 @@ def list_types(btf: Btf, wanted: Conditions | None = None, sort: str = "id") -> 
         sort: one of ``SORTS``; numbers with the largest first, but ids.
 
     Raises:
+        ValueError: ``sort`` is something else.
+        SpecError: a condition names a kind that there is not.
         UnknownNameError: a condition names a type that there is not.
     """
+    require_choice("sort", sort, SORTS)
     work = _Work(btf)
     mask = work.mask(wanted or Conditions())
     rows = [work.row(row) for row in np.flatnonzero(mask).tolist()]
@@ -239,9 +245,7 @@ class _Work:
         catalog = self.catalog
         mask = np.ones(len(catalog), np.bool_)
         if wanted.kinds:
-            names = {name.upper() for name in wanted.kinds}
-            plans = catalog.table.plan.kinds.values()
-            mask &= catalog.are(frozenset(p.number for p in plans if p.name in names))
+            mask &= catalog.are(self._kinds(wanted.kinds))
         if wanted.min_size is not None:
             mask &= catalog.sizes >= wanted.min_size
         if wanted.max_size is not None:
@@ -259,12 +263,24 @@ class _Work:
             mask &= (counts[inverse] > 1) & catalog.named
         if wanted.member or wanted.member_type:
             mask &= self._with_members(wanted)
-        for texts, fits in ((wanted.names, _globs(wanted.names)), (wanted.regex, _regex(wanted))):
-            if texts:
+        for asked, fits in ((wanted.names, _globs(wanted.names)), (wanted.regex, _regex(wanted))):
+            if asked:
                 mask &= self._named(mask, fits)
         if wanted.holes is not None or wanted.packable:
             mask &= self._with_holes(mask, wanted)
         return mask
+
+    def _kinds(self, names: Iterable[str]) -> frozenset[int]:
+        """The numbers of some kinds, whose names are written in any case.
+
+        Raises:
+            SpecError: there is no kind of such a name.
+        """
+        numbers = {plan.name: plan.number for plan in self.catalog.table.plan.kinds.values()}
+        for name in names:
+            if name.upper() not in numbers:
+                require_choice("kind", name, numbers, SpecError)
+        return frozenset(numbers[name.upper()] for name in names)
 
     def _related(self, wanted: Conditions) -> Iterable[Any]:
         """For each condition about another type, the ids of those that meet it."""

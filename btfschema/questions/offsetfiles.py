@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from btfschema.arguments import require_choice
 from btfschema.questions.offsets import Answer, Question
 from btfschema.render.c.words import c_string
 
@@ -80,7 +81,11 @@ def written(answers: Answers, form: Form, *, pretty: bool = True) -> str:
         answers: what was found.
         form: the file's form.
         pretty: whether JSON is indented.
+
+    Raises:
+        ValueError: there is no such form.
     """
+    require_choice("form", form, Form)
     forms: dict[Form, Callable[[Answers], str]] = {
         "csv": _csv,
         "json": lambda found: _json(found, pretty=pretty),

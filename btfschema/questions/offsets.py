@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from attrs import asdict, evolve, frozen
 
+from btfschema.arguments import several
 from btfschema.co_re.values import load_of
 from btfschema.errors import BtfError, SpecError, UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
@@ -115,7 +116,7 @@ def _alternative(text: str, number: int) -> tuple[What, str, str]:
     )
 
 
-def answer(btf: Btf, question: Question, modules: Sequence[Btf] = ()) -> Answer:
+def answer(btf: Btf, question: Question, modules: Btf | Iterable[Btf] = ()) -> Answer:
     """What a kernel says to a question: the first alternative that it has.
 
     Of several types of one name those count that have the member; where they disagree there is no
@@ -124,11 +125,12 @@ def answer(btf: Btf, question: Question, modules: Sequence[Btf] = ()) -> Answer:
     Args:
         btf: the kernel.
         question: what is asked.
-        modules: split BTF over it, looked through for what the kernel itself does not have.
+        modules: split BTF over it, one or several, looked through for what the kernel itself does
+            not have.
     """
-    note = ""
+    note, wheres = "", [btf, *several(modules, Btf)]
     for text, (what, name, path) in zip(question.texts, question.alternatives, strict=True):
-        for where in (btf, *modules):
+        for where in wheres:
             found = set(_answers(where, what, name, path))
             if len(found) > 1:
                 values = " and ".join(sorted(str(one.value) for one in found))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from btfschema.arguments import require_choice
 from btfschema.arrays import bounds_of
 from btfschema.codec.engines import Image
-from btfschema.codec.header import canonical_header
+from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import EncodeError
 from btfschema.model.container import Btf
 from btfschema.questions.tables import element_tables, fixed_columns
@@ -36,7 +37,7 @@ Array = npt.NDArray[Any]
 def from_tables(
     tables: Mapping[str, Any],
     base: Btf | None = None,
-    byteorder: Literal["little", "big"] = "little",
+    byteorder: ByteOrder = "little",
     kinds: Kinds = KINDS,
 ) -> Btf:
     """Build a container from the tables of its types.
@@ -52,8 +53,10 @@ def from_tables(
         The container. Its strings are those in use, each once.
 
     Raises:
+        ValueError: the byte order is not known.
         EncodeError: a table lacks a column, or a kind is unknown.
     """
+    require_choice("byteorder", byteorder, ByteOrder)
     return _Builder(tables, kinds, base).build(byteorder)
 
 
@@ -83,7 +86,7 @@ class _Builder:
         self.words = np.zeros(int(bounds[-1]), np.uint32)
         self.flags = self._numbers("types", "kind_flag")
 
-    def build(self, byteorder: Literal["little", "big"]) -> Btf:
+    def build(self, byteorder: ByteOrder) -> Btf:
         """The container."""
         info = self.vlens | self.kinds << KIND_SHIFT | self.flags << KIND_FLAG_SHIFT
         self.words[self.starts + NAME_OFF.word] = self.strings.add_many(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from btfschema.arguments import require_choice
 from btfschema.errors import BtfError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
@@ -175,8 +176,10 @@ def neighbourhood(
         where: what the container is called in the title, such as ``vmlinux-6.12``; "" for no title.
 
     Raises:
+        ValueError: ``direction`` is something else.
         TypeIdError: there is no such id.
     """
+    require_choice("direction", direction, Direction)
     nodes: dict[int, str] = {type_id: _name(btf, type_id)}
     edges: dict[tuple[int, int, bool], dict[str, None]] = {}
     refused: set[int] = set()

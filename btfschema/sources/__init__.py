@@ -7,12 +7,13 @@ File types are detected from content, not names. :func:`load` gives a container;
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from btfschema.arguments import require_choice, several
 from btfschema.codec.engines import Engine
 from btfschema.errors import BtfError, Failure, SourceError, attempt
 from btfschema.model.container import Btf
@@ -83,7 +84,7 @@ def load(
             ``long``.
 
     Raises:
-        ValueError: ``pointer_size`` is something else.
+        ValueError: ``decoder`` or ``pointer_size`` is something else.
         OSError: the file can't be read.
         SourceError: it is none of the above, or damaged; or ``base`` was given for a file that
             brings its own.
@@ -158,9 +159,7 @@ def with_pointers_of(btf: Btf, size: int) -> Btf:
     Raises:
         ValueError: these are not 4 or 8.
     """
-    if size not in (4, 8):
-        message = f"pointer size {size} is not known, expected 4 or 8"
-        raise ValueError(message)
+    require_choice("pointer size", size, (4, 8))
     return evolve(btf, address_size=size)
 
 
@@ -183,8 +182,14 @@ def _finished(source: Source, btf: Btf, *, decoder: Engine = "bulk", check: bool
         return evolve(btf, ext=loads_ext(source.ext, btf, decoder=decoder, check=check))
 
 
-def load_many(paths: Sequence[StrPath], base: Btf | StrPath | None = None) -> list[Btf | Failure]:
+def load_many(
+    paths: StrPath | Iterable[StrPath], base: Btf | StrPath | None = None
+) -> list[Btf | Failure]:
     """Read many files at once, each as :func:`load` does, at less cost for each.
+
+    Args:
+        paths: the files, or one.
+        base: what all of them are split over, or a file with that.
 
     Returns:
         For each file its container, or the error that :func:`load` raises.
@@ -193,7 +198,7 @@ def load_many(paths: Sequence[StrPath], base: Btf | StrPath | None = None) -> li
         WrongBaseWarning: a file was probably built over another base than the one given.
     """
     opened = load(base) if isinstance(base, str | os.PathLike) else base
-    sources = [attempt(read_source, path) for path in paths]
+    sources = [attempt(read_source, path) for path in several(paths, str, os.PathLike)]
     found = load_sources(sources, [opened] * len(sources))
     for source, btf in zip(sources, found, strict=True):
         if opened is not None and isinstance(source, Source) and isinstance(btf, Btf):

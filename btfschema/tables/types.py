@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from btfschema.arguments import texts
 from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only, sizes_of
 from btfschema.errors import TypeIdError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
@@ -209,7 +210,7 @@ class TypeTable:
         return chosen.nonzero()[0]
 
     def named(self, names: str | Iterable[str]) -> npt.NDArray[np.bool_]:
-        """Whether each type has one of these names: a mask over the rows.
+        """Whether each type has one of these names, or the one: a mask over the rows.
 
         Raises:
             ValueError: the table is in no container, so that its names are unknown.
@@ -217,7 +218,7 @@ class TypeTable:
         if self.strings is None:
             message = "a type table that is in no container has no strings to look names up in"
             raise ValueError(message)
-        wanted = {names} if isinstance(names, str) else set(names)
+        wanted = set(texts(names))
         offsets = [offset for name in wanted for offset in self.strings.find(name)]
         if "" in wanted:
             offsets.append(0)

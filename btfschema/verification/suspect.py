@@ -7,13 +7,14 @@ built over another base is asked in :mod:`btfschema.model.wrongbase`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from btfschema.arguments import several
 from btfschema.arrays import Mask, ranges
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf
@@ -128,7 +129,7 @@ def _found(btf: Btf, printed_only: bool) -> Iterator[Oddity]:
             yield Oddity(id_, text, ids, printed, examples)
 
 
-def oddities_many(btfs: Sequence[Btf], *, printed: bool = False) -> list[tuple[Oddity, ...]]:
+def oddities_many(btfs: Btf | Iterable[Btf], *, printed: bool = False) -> list[tuple[Oddity, ...]]:
     """What :func:`oddities` says of each of many containers, at a fraction of the time.
 
     Doubts about types are looked for in all modules over one base together, and doubts about the
@@ -136,6 +137,7 @@ def oddities_many(btfs: Sequence[Btf], *, printed: bool = False) -> list[tuple[O
     """
     from btfschema.model.siblings import siblings
 
+    btfs = several(btfs, Btf)
     for group in siblings(btfs):
         for _, _, shown, check in _CHECKS if len(group.numbers) > 1 else ():
             if printed and not shown:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from btfschema.arguments import require_choice, several
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.model.siblings import Siblings, siblings
@@ -74,7 +75,7 @@ def verify(
 
 
 def verify_many(
-    btfs: Sequence[Btf], level: Level = "kernel", kernel: str | Kernel = LATEST
+    btfs: Btf | Iterable[Btf], level: Level = "kernel", kernel: str | Kernel = LATEST
 ) -> list[list[Violation]]:
     """What :func:`verify` finds in each of many containers, at a fraction of the time.
 
@@ -82,14 +83,14 @@ def verify_many(
     whatever stands alone, one by one.
 
     Args:
-        btfs: the containers, with their bases.
+        btfs: the containers, with their bases; or one.
         level: as for :func:`verify`.
         kernel: as for :func:`verify`.
 
     Raises:
         ValueError: the level or the kernel is not known.
     """
-    asked = _asked(level, kernel)
+    asked, btfs = _asked(level, kernel), several(btfs, Btf)
     found: list[list[Violation]] = [[] for _ in btfs]
     for group in siblings(btfs):
         for number in _suspects(group, btfs, asked):
@@ -124,9 +125,7 @@ def _asked(level: Level, kernel: str | Kernel) -> Kernel | None:
     Raises:
         ValueError: the level or the kernel is not known.
     """
-    if level not in ("read", "kernel"):
-        message = f"level {level!r} is not known, expected 'read' or 'kernel'"
-        raise ValueError(message)
+    require_choice("level", level, Level)
     limits = kernel_of(kernel)
     return limits if level == "kernel" else None
 

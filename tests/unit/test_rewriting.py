@@ -203,7 +203,7 @@ class TestTheLossyPass:
         assert made.address_size == 4
 
     def test_what_may_change_is_spelled_right(self) -> None:
-        with pytest.raises(ValueError, match="none of byteorder, layout, ext"):
+        with pytest.raises(ValueError, match="expected 'byteorder', 'layout', 'ext'"):
             assert_pass_contract(DropTags(), functions(), changes=["layouts"])
 
 

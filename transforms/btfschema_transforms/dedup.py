@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.arguments import one_of, require_choice
 from btfschema.framework import Context, Diagnostic, Pass, PassResult
 from btfschema.model import carry_inline
 from btfschema.tables import DROPPED, IdMap
@@ -53,8 +54,10 @@ def dedup(btf: Btf, forwards: Forwards = "resolve") -> DedupResult:
             declares become the one that knows more. ``"keep"``: it is a type like any other.
 
     Raises:
+        ValueError: ``forwards`` is something else.
         PassError: the container holds a kind that the schema does not declare.
     """
+    require_choice("forwards", forwards, Forwards)
     refuse_opaque(btf)
     found = images(btf, forwards)
     nodes = np.arange(len(found.images))
@@ -76,7 +79,7 @@ class Dedup(Pass):
     """Make equal types one; forward declarations become what they declare."""
 
     name: ClassVar[str] = "dedup"
-    forwards: Forwards = "resolve"
+    forwards: Forwards = field(default="resolve", validator=one_of(Forwards))
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Make equal types one."""

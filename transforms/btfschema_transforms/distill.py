@@ -6,16 +6,17 @@ sizes, and whatever has no name of its own becomes part of the split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import accumulate, groupby, pairwise, starmap
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from btfschema import Btf
+from btfschema.arguments import one_of, require_choice, several
 from btfschema.arrays import Index, bounds_of, joined_arrays, parts_of, ranges, sizes_of
 from btfschema.errors import BtfError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
@@ -52,6 +53,7 @@ def distill(btf: Btf, strings: Sharing = "whole") -> tuple[Btf, IdMap]:
         The new split, whose ``base`` is the distilled one, and the map of every id of the input.
 
     Raises:
+        ValueError: ``strings`` is something else.
         RequirementError: the BTF has no base.
         PassError: it refers to a base type that can't be distilled, or holds a kind that the
             schema does not declare.
@@ -59,21 +61,25 @@ def distill(btf: Btf, strings: Sharing = "whole") -> tuple[Btf, IdMap]:
     return distill_many([btf], strings)[0]
 
 
-def distill_many(btfs: Sequence[Btf], strings: Sharing = "whole") -> list[tuple[Btf, IdMap]]:
+def distill_many(btfs: Btf | Iterable[Btf], strings: Sharing = "whole") -> list[tuple[Btf, IdMap]]:
     """Distill many split BTFs at once, at a fraction of the time that each takes alone.
 
     Args:
-        btfs: as for :func:`distill`; neighbours that are split over one base are done together.
+        btfs: each as for :func:`distill`, or one; neighbours that are split over one base are done
+            together.
         strings: as for :func:`distill`.
 
     Returns:
         What :func:`distill` returns, of each.
 
     Raises:
+        ValueError: ``strings`` is something else.
         RequirementError: one has no base.
         PassError: one can't be distilled; to find out which, do them one by one.
         DecodeError: one, read without a check, refers to what does not exist.
     """
+    require_choice("strings", strings, Sharing)
+    btfs = several(btfs, Btf)
     for btf in btfs:
         require_base(btf, "distill")
         refuse_opaque(btf)
@@ -299,7 +305,7 @@ class Distill(Pass):
     needs: ClassVar[Needs] = Needs(base="any")
     provides: ClassVar[BaseState | None] = "distilled"
 
-    strings: Sharing = "whole"
+    strings: Sharing = field(default="whole", validator=one_of(Sharing))
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Distill; the facts count what went where."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from btfschema import Btf, Context, Pass, PassResult
+from btfschema.arguments import texts
 from btfschema_transforms.choosing import rows_named, rows_of_kinds
 
 __all__ = ["Drop"]
@@ -25,8 +26,8 @@ class Drop(Pass):
     """
 
     name: ClassVar[str] = "drop"
-    kinds: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = field(default=(), converter=texts)
+    names: tuple[str, ...] = field(default=(), converter=texts)
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """The container without these types."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from btfschema import Btf, Context, Kind, Pass, PassResult
+from btfschema.arguments import texts
 from btfschema_transforms.choosing import rows_named
 
 __all__ = ["Keep"]
@@ -23,7 +24,7 @@ class Keep(Pass):
     """
 
     name: ClassVar[str] = "keep"
-    names: tuple[str, ...]
+    names: tuple[str, ...] = field(converter=texts)
     tags: bool = True
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from btfschema import Btf
+from btfschema.arguments import several
 from btfschema.framework import base_state
 from btfschema.model import MergeResult
 from btfschema.model import merge as joined
@@ -15,11 +16,13 @@ from btfschema_transforms.relocate import relocate
 __all__ = ["MergeResult", "merge"]
 
 
-def merge(btfs: Sequence[Btf], base: Btf | None = None, *, rebase: bool = False) -> MergeResult:
+def merge(
+    btfs: Btf | Iterable[Btf], base: Btf | None = None, *, rebase: bool = False
+) -> MergeResult:
     """Put the types of many containers into one; see :func:`btfschema.model.merging.merge`.
 
     Args:
-        btfs: the containers: stand-alone ones, and splits over equal bases.
+        btfs: the containers, or one: stand-alone ones, and splits over equal bases.
         base: what the result is split over; by default what the inputs are split over.
         rebase: whether splits over other bases than ``base`` are moved onto it first: those over
             a distilled base are relocated, the others rebased.
@@ -33,7 +36,7 @@ def merge(btfs: Sequence[Btf], base: Btf | None = None, *, rebase: bool = False)
     """
     if not rebase or base is None:
         return joined(btfs, base)
-    moves = [_moved(btf, base) for btf in btfs]
+    moves = [_moved(btf, base) for btf in several(btfs, Btf)]
     result = joined([btf for btf, _ in moves], base)
     maps = zip((ids for _, ids in moves), result.ids, strict=True)
     return MergeResult(result.btf, tuple(first.then(second) for first, second in maps))

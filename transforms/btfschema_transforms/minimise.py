@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.arguments import one_of, several, texts
 from btfschema.co_re import (
     BpfObject,
     Kernel,
@@ -27,16 +28,16 @@ __all__ = ["Minimise", "minimise"]
 
 def minimise(
     btf: Btf,
-    programs: Sequence[BpfObject] = (),
-    keep: Sequence[str] = (),
+    programs: BpfObject | Iterable[BpfObject] = (),
+    keep: str | Iterable[str] = (),
     members: Members = "all",
 ) -> Minimal:
     """Cut a kernel's BTF, or a module's over it, down to what is needed.
 
     Args:
         btf: the kernel's BTF, or split BTF over it; the base is cut down with it.
-        programs: BPF objects whose CO-RE relocations must come out the same.
-        keep: types and members by name, such as ``task_struct``, ``enum pid_type``, ``nft_*`` or
+        programs: BPF objects, or one, whose CO-RE relocations must come out the same.
+        keep: types and members by name, or one: ``task_struct``, ``enum pid_type``, ``nft_*``,
             ``task_struct.thread_pid``.
         members: whether a struct that ``keep`` names keeps all its members or the named ones.
 
@@ -44,10 +45,12 @@ def minimise(
         What is left, and the map of every id of the input.
 
     Raises:
+        ValueError: ``members`` is something else.
         CoreError: a program's relocation can't be resolved on this kernel.
         UnknownNameError: ``keep`` names what is not there.
         PassError: nothing is to be kept.
     """
+    programs, keep = several(programs, BpfObject), texts(keep)
     vmlinux, *above = btf.chain
     kernel = Kernel(vmlinux, {str(number): one for number, one in enumerate(above)})
     marks = Marks()
@@ -73,9 +76,9 @@ class Minimise(Pass):
     name: ClassVar[str] = "minimise"
     provides: ClassVar[BaseState | None] = None
 
-    keep: tuple[str, ...] = ()
-    members: Members = "all"
-    programs: tuple[str, ...] = ()
+    keep: tuple[str, ...] = field(default=(), converter=texts)
+    members: Members = field(default="all", validator=one_of(Members))
+    programs: tuple[str, ...] = field(default=(), converter=texts)
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Minimise; the facts count what is left."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from typing import Any, ClassVar
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from btfschema import Btf
+from btfschema.arguments import one_of, require_choice, several
 from btfschema.arrays import Index, Mask, bounds_of, distinct, parts_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
@@ -53,6 +54,7 @@ def relocate(
         The new split, whose ``base`` is ``target``, and the map of every id of the input.
 
     Raises:
+        ValueError: ``policy`` is something else.
         RequirementError: the split has no base, or the target does not suit it.
         DecodeError: one of them was read without a check, and refers to what does not exist.
         MatchError: types of the distilled base have no match; ``mismatches`` says which and why.
@@ -66,7 +68,7 @@ def relocate(
 
 
 def relocate_many(
-    splits: Sequence[Btf],
+    splits: Btf | Iterable[Btf],
     target: Btf,
     policy: Policy = "strict",
     *,
@@ -75,17 +77,21 @@ def relocate_many(
     """Relocate many splits at once, at a fraction of the time that each takes alone.
 
     Args:
-        splits: as for :func:`relocate`, each over a distilled base of its own.
+        splits: each as for :func:`relocate`, over a distilled base of its own; or one.
         target: as for :func:`relocate`.
         policy: as for :func:`relocate`.
         original: as for :func:`relocate`.
 
     Returns:
         For each split what :func:`relocate` returns, or the error that it raises.
+
+    Raises:
+        ValueError: ``policy`` is something else.
     """
+    require_choice("policy", policy, Policy)
     found: list[Relocated | BtfError] = []
     # Whatever its neighbours are, a result is read with the schema of what it was made from.
-    for _, alike in groupby(splits, _schemas):
+    for _, alike in groupby(several(splits, Btf), _schemas):
         group = list(alike)
         for portion in portions(group, [len(split.types.words) for split in group]):
             found += _relocated(portion, target, policy, original)
@@ -431,7 +437,7 @@ class Relocate(Pass):
     needs: ClassVar[Needs] = Needs(base="distilled", inputs=("target",))
     provides: ClassVar[BaseState | None] = "full"
 
-    policy: Policy = "strict"
+    policy: Policy = field(default="strict", validator=one_of(Policy))
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Relocate onto the input ``target``; the input ``original``, if given, helps to explain.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from btfschema import Btf, Context, Draft, Pass, PassResult
+from btfschema.arguments import texts
 from btfschema.errors import SpecError
 
 __all__ = ["Rename"]
@@ -22,7 +23,7 @@ class Rename(Pass):
     """
 
     name: ClassVar[str] = "rename"
-    names: tuple[str, ...]
+    names: tuple[str, ...] = field(converter=texts)
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """The container with the new names; ids stay."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from attrs import field, frozen
-from attrs.validators import in_, optional
+from attrs.validators import optional
 
 from btfschema import Btf
+from btfschema.arguments import one_of
 from btfschema.errors import SpecError
 from btfschema.framework import Context, Diagnostic, Pass, PassResult
 from btfschema.verification import KERNELS, READERS, sanitise
@@ -31,8 +32,8 @@ class Sanitise(Pass):
     """
 
     name: ClassVar[str] = "sanitise"
-    kernel: str | None = field(default=None, validator=optional(in_(tuple(KERNELS))))
-    reader: str | None = field(default=None, validator=optional(in_(tuple(READERS))))
+    kernel: str | None = field(default=None, validator=optional(one_of(KERNELS)))
+    reader: str | None = field(default=None, validator=optional(one_of(READERS)))
 
     def __attrs_post_init__(self) -> None:
         if (self.kernel is None) == (self.reader is None):

@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from btfschema import Btf
+from btfschema.arguments import one_of, require_choice
 from btfschema.errors import PassError
 from btfschema.framework import Context, Pass, PassResult
 from btfschema.model import carry_inline
@@ -97,8 +98,10 @@ def sort(btf: Btf, ties: Ties = "order") -> tuple[Btf, IdMap]:
         The new container, and where each id went.
 
     Raises:
+        ValueError: ``ties`` is something else.
         PassError: the container holds a kind that the schema does not declare.
     """
+    require_choice("ties", ties, Ties)
     if ties == "content":
         refuse_opaque(btf)
         return permute(btf, content_order(btf))
@@ -117,7 +120,7 @@ class Sort(Pass):
 
     name: ClassVar[str] = "sort"
 
-    ties: Ties = "order"
+    ties: Ties = field(default="order", validator=one_of(Ties))
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """Sort the types."""

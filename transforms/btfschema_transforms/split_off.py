@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from attrs import frozen
+from attrs import field, frozen
 
 from btfschema import Btf
+from btfschema.arguments import texts
 from btfschema.arrays import Index, bounds_of, ranges
 from btfschema.errors import PassError
 from btfschema.framework import BaseState, Context, Pass, PassResult
@@ -102,8 +103,8 @@ class SplitOff(Pass):
 
     name: ClassVar[str] = "split-off"
     provides: ClassVar[BaseState | None] = "full"
-    types: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
+    types: tuple[str, ...] = field(default=(), converter=texts)
+    kinds: tuple[str, ...] = field(default=(), converter=texts)
     users: bool = False
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from attrs import frozen
 
+from btfschema.arguments import require_choice, several
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
@@ -80,7 +81,7 @@ class Header:
 
 def c_header(
     btf: Btf,
-    ids: Iterable[int] | None = None,
+    ids: int | str | Iterable[int | str] | None = None,
     *,
     sort: bool = True,
     like: Like = "none",
@@ -100,7 +101,7 @@ def c_header(
 
     Args:
         btf: the container; of split BTF its bases' types are written too, since C needs them.
-        ids: what to write, in this order, with all that it needs: types, functions, variables.
+        ids: what to write, in this order, with all that it needs: ids or names, or one of these.
             None for all types, and the kernel functions that BPF programs may call.
         sort: all types sorted by kind and name, so that two kernels' headers can be compared;
             otherwise in id order. Ids that are given keep their order.
@@ -112,6 +113,7 @@ def c_header(
             each of its ids; the text then names no ids.
 
     Raises:
+        ValueError: ``like`` is something else.
         TypeIdError: an id does not exist.
         UnresolvedError: with a bpftool's text, something can't be written as C, such as a struct
             that holds itself.
@@ -119,12 +121,13 @@ def c_header(
             become millions of lines; or types without a name hold each other so often that the
             text would be longer than 128 MiB.
     """
+    require_choice("like", like, Like)
     dialect = DIALECTS[like]
     types = TypeColumns.of(btf).listed()
     if told is not None:
         types = types.telling(told)
     chosen: list[int] | None
-    chosen = None if ids is None else [btf[type_id].id for type_id in ids]
+    chosen = None if ids is None else [btf[one].id for one in several(ids, int, str)]
     if not dialect.exact:
         # bpftool infers no sizes from the members of structs.
         types = types.with_pointers_of(libbpf_pointer_size_of(btf))
@@ -177,7 +180,7 @@ def _header(
 
 def format_c(
     btf: Btf,
-    ids: Iterable[int] | None = None,
+    ids: int | str | Iterable[int | str] | None = None,
     *,
     sort: bool = True,
     like: Like = "none",
@@ -190,7 +193,7 @@ def format_c(
 def write_c(
     btf: Btf,
     out: BinaryIO,
-    ids: Iterable[int] | None = None,
+    ids: int | str | Iterable[int | str] | None = None,
     *,
     sort: bool = True,
     like: Like = "none",

@@ -1,0 +1,265 @@
+"""What is said of arguments that are wrong, and that one value counts as several."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from btfschema import (
+    Btf,
+    Builder,
+    Diagnostic,
+    Needs,
+    Pipeline,
+    dumps,
+    load,
+    load_many,
+    loads,
+    loads_many,
+    verify,
+)
+from btfschema.arguments import require_choice, several, texts
+from btfschema.co_re import Marks, mark_named
+from btfschema.errors import EncodeError, UnknownNameError
+from btfschema.model.ext import loads_ext
+from btfschema.questions import (
+    Conditions,
+    answer,
+    diff,
+    from_tables,
+    list_types,
+    parse_questions,
+    tables_of,
+)
+from btfschema.questions.listing import Row
+from btfschema.questions.offsetfiles import Answers, written
+from btfschema.render.c import c_header
+from btfschema.render.graph import neighbourhood
+from btfschema.testing import assert_pass_contract
+from btfschema.verification import oddities, oddities_many, verify_many
+from btfschema.views import Int, Member, Ptr, Struct
+from btfschema_transforms.dedup import Dedup, dedup
+from btfschema_transforms.distill import Distill, distill, distill_many
+from btfschema_transforms.drop import Drop
+from btfschema_transforms.keep import Keep
+from btfschema_transforms.merge import merge
+from btfschema_transforms.minimise import Minimise, minimise
+from btfschema_transforms.relocate import Relocate, relocate, relocate_many
+from btfschema_transforms.rename import Rename
+from btfschema_transforms.sanitise import Sanitise
+from btfschema_transforms.sort import Sort, sort
+from btfschema_transforms.split_off import SplitOff
+
+# A value of no option; the static types refuse it too.
+NONE: Any = "kernal"
+
+
+def small(base: Btf | None = None) -> Btf:
+    """A node that points to another, and an ``int``."""
+    builder = Builder(base)
+    number = builder.add(Int("int" if base is None else "long", 4))
+    pointer = builder.add(Ptr(number + 2))
+    name = "node" if base is None else "holder"
+    builder.add(Struct(name, 16, [Member("value", number), Member("next", pointer, bit_offset=64)]))
+    return builder.build()
+
+
+BASE = small()
+SPLIT = small(BASE)
+RAW = dumps(BASE)
+
+CHOICES: dict[str, tuple[Callable[[], object], str]] = {
+    "relocate": (
+        lambda: relocate(SPLIT, BASE, NONE),
+        "policy 'kernal' is not known, expected 'strict' or 'kernel'",
+    ),
+    "relocate_many": (lambda: relocate_many([], BASE, NONE), "policy 'kernal' is not known"),
+    "Relocate": (lambda: Relocate(policy=NONE), "policy 'kernal' is not known"),
+    "distill": (
+        lambda: distill(SPLIT, strings=NONE),
+        "strings 'kernal' is not known, expected 'whole' or 'suffix'",
+    ),
+    "distill_many": (lambda: distill_many([], NONE), "strings 'kernal' is not known"),
+    "Distill": (lambda: Distill(strings=NONE), "strings 'kernal' is not known"),
+    "dedup": (
+        lambda: dedup(BASE, forwards=NONE),
+        "forwards 'kernal' is not known, expected 'keep' or 'resolve'",
+    ),
+    "Dedup": (lambda: Dedup(NONE), "forwards 'kernal' is not known"),
+    "sort": (
+        lambda: sort(BASE, ties=NONE),
+        "ties 'kernal' is not known, expected 'order' or 'content'",
+    ),
+    "Sort": (lambda: Sort(ties=NONE), "ties 'kernal' is not known"),
+    "minimise": (
+        lambda: minimise(BASE, keep=["node"], members=NONE),
+        "members 'kernal' is not known, expected 'all' or 'named'",
+    ),
+    "Minimise": (lambda: Minimise(members=NONE), "members 'kernal' is not known"),
+    "mark_named": (
+        lambda: mark_named(Marks(), [BASE], ["node"], NONE),
+        "members 'kernal' is not known",
+    ),
+    "Sanitise": (lambda: Sanitise(kernel=NONE), "kernel 'kernal' is not known"),
+    "Sanitise.reader": (lambda: Sanitise(reader=NONE), "reader 'kernal' is not known"),
+    "Builder.profile": (
+        lambda: Builder(profile=NONE),
+        "profile 'kernal' is not known, expected 'classic' or 'wide'",
+    ),
+    "Builder.byteorder": (
+        lambda: Builder(byteorder=NONE),
+        "byteorder 'kernal' is not known, expected 'little' or 'big'",
+    ),
+    "with_byteorder": (lambda: BASE.with_byteorder(NONE), "byteorder 'kernal' is not known"),
+    "from_tables": (
+        lambda: from_tables(tables_of(BASE), byteorder=NONE),
+        "byteorder 'kernal' is not known",
+    ),
+    "loads": (
+        lambda: loads(RAW, decoder=NONE),
+        "engine 'kernal' is not known, expected 'bulk' or 'reference'",
+    ),
+    "dumps": (lambda: dumps(BASE, encoder=NONE), "engine 'kernal' is not known"),
+    "loads_ext": (lambda: loads_ext(b"", BASE, decoder=NONE), "engine 'kernal' is not known"),
+    "Diff.only": (
+        lambda: diff(BASE, BASE).only(bool, what=["add"]),
+        "what 'add' is not known, expected 'added', 'removed' or 'changed'",
+    ),
+    "Conditions.kinds": (
+        lambda: list_types(BASE, Conditions(kinds=("strukt",))),
+        "kind 'strukt' is not known, expected 'INT', 'PTR'",
+    ),
+    "list_types": (
+        lambda: list_types(BASE, None, sort=NONE),
+        "sort 'kernal' is not known, expected 'id', 'size', 'name', 'holes', 'members' or 'users'",
+    ),
+    "c_header": (
+        lambda: c_header(BASE, like=NONE),
+        "like 'kernal' is not known, expected '7.1', '7.5', '7.8' or 'none'",
+    ),
+    "neighbourhood": (
+        lambda: neighbourhood(BASE, 3, direction=NONE),
+        "direction 'kernal' is not known, expected 'out', 'in' or 'both'",
+    ),
+    "written": (
+        lambda: written(Answers([], {}), NONE),
+        "form 'kernal' is not known, expected 'csv', 'json', 'c' or 'python'",
+    ),
+    "verify": (lambda: verify(BASE, NONE), "level 'kernal' is not known"),
+    "Pipeline": (lambda: Pipeline(verify=NONE), "level 'kernal' is not known"),
+    "Needs": (
+        lambda: Needs(base=NONE),
+        "base 'kernal' is not known, expected 'any' or 'distilled'",
+    ),
+    "Diagnostic": (
+        lambda: Diagnostic("", severity=NONE),
+        "severity 'kernal' is not known, expected 'note' or 'warning'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_mistyped_choice_is_refused(name: str) -> None:
+    work, message = CHOICES[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        work()
+
+
+def test_load_refuses_a_mistyped_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "vmlinux"
+    path.write_bytes(RAW)
+    with pytest.raises(ValueError, match="engine 'kernal' is not known"):
+        load(path, decoder=NONE)
+
+
+def test_choices_are_worded() -> None:
+    require_choice("size", 4, (4, 8))
+    with pytest.raises(ValueError, match="size 5 is not known, expected 4 or 8"):
+        require_choice("size", 5, (4, 8))
+    with pytest.raises(ValueError, match=r"size 5 is not known, expected 4$"):
+        require_choice("size", 5, [4])
+
+
+def ids(rows: list[Row]) -> list[int]:
+    return [row.id for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("condition", "one"),
+    [
+        ("kinds", "struct"),
+        ("names", "no*"),
+        ("contains", "int"),
+        ("points_to", "node"),
+        ("takes", "int"),
+        ("returns", "int"),
+        ("tagged", "t*"),
+        ("member", "next"),
+        ("member_type", "int"),
+    ],
+)
+def test_one_text_of_a_condition_is_one(condition: str, one: str) -> None:
+    given: list[dict[str, Any]] = [{condition: one}, {condition: (one,)}, {condition: [one]}]
+    single, several_, listed = (Conditions(**values) for values in given)
+    assert single == several_ == listed
+    assert ids(list_types(BASE, single)) == ids(list_types(BASE, several_))
+
+
+def test_one_value_counts_as_several(tmp_path: Path) -> None:
+    path = tmp_path / "vmlinux"
+    path.write_bytes(RAW)
+    pipeline = Pipeline(Sort())
+    for one in (str(path), path):
+        assert load_many(one) == [BASE]
+        (outcome,) = pipeline.map(one)
+        assert outcome.source == one
+        assert outcome.result is not None
+    assert loads_many(RAW) == loads_many([RAW]) == [BASE]
+    changed = diff(BASE, SPLIT)
+    assert changed.only(bool, what="added") == changed.only(bool, what=["added"])
+    assert list_types(BASE)[0].values("kind") == ["INT"]
+    assert BASE.types.named("int").tolist() == [True, False, False]
+    assert c_header(BASE, "node") == c_header(BASE, [3]) == c_header(BASE, 3)
+
+
+def test_one_container_counts_as_several() -> None:
+    assert verify_many(BASE) == [verify(BASE)]
+    assert oddities_many(BASE) == [oddities(BASE)]
+    distilled = distill(SPLIT)
+    assert distill_many(SPLIT) == [distilled]
+    assert relocate_many(distilled[0], BASE) == [relocate(distilled[0], BASE)]
+    assert merge(SPLIT).btf == merge([SPLIT]).btf
+    assert merge(SPLIT, BASE, rebase=True).btf == merge([SPLIT]).btf
+    (question,) = parse_questions("holder.next")
+    assert answer(BASE, question, SPLIT) == answer(BASE, question, [SPLIT])
+
+
+def test_types_are_copied_by_name() -> None:
+    builder = Builder()
+    assert builder.copy("struct node", BASE) == {1: 1, 2: 2, 3: 3}
+    assert builder.copy(["int", 2, BASE[3]], BASE) == {1: 1, 2: 2, 3: 3}
+    with pytest.raises(EncodeError, match="the container of type 'int' is unknown"):
+        Builder().copy("int")
+    with pytest.raises(UnknownNameError, match="no type 'it'"):
+        Builder().copy("it", BASE)
+
+
+def test_one_text_of_an_option_is_one() -> None:
+    assert Keep("node") == Keep(("node",)) == Keep(["node"])
+    assert Drop(kinds="struct") == Drop(("struct",))
+    assert Drop(names="node") == Drop(names=("node",))
+    assert SplitOff("node", "STRUCT") == SplitOff(("node",), ("STRUCT",))
+    assert Rename("node:knot") == Rename(("node:knot",))
+    assert Minimise("node", programs="a.o") == Minimise(("node",), programs=("a.o",))
+    assert minimise(BASE, keep="node").btf == minimise(BASE, keep=["node"]).btf
+    assert Needs(inputs="target") == Needs(inputs=("target",))
+    assert str(Pipeline.parse("keep{names=node}")) == str(Pipeline(Keep("node")))
+    assert assert_pass_contract(Sort(), BASE, changes="ext").btf == sort(BASE)[0]
+    with pytest.raises(ValueError, match="change 'x' is not known, expected 'byteorder'"):
+        assert_pass_contract(Sort(), BASE, changes="x")
+    assert several(3, int) == several([3], int) == [3]
+    assert texts("ab") == texts(["ab"]) == ("ab",)
