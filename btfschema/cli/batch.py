@@ -36,6 +36,7 @@ __all__ = [
     "Reports",
     "Targets",
     "batch_options",
+    "below",
     "failure",
     "file_arguments",
     "report_option",
@@ -115,6 +116,19 @@ def batch_options(*, outputs: bool) -> Decorator:
     return decorate
 
 
+def below(folder: str, found: Found) -> dict[str, str]:
+    """A place for each file in a directory, under the file's own name.
+
+    Raises:
+        click.UsageError: two files have one name.
+    """
+    counts = Counter(found.relative.values())
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise click.UsageError(f"several files are called {twice[0]}: run them apart")
+    return {file: os.path.join(folder, name) for file, name in found.relative.items()}  # noqa: PTH118
+
+
 @frozen
 class Targets:
     """Where the result of each file goes."""
@@ -149,12 +163,8 @@ class Targets:
         if output is not None and len(found.paths) > 1:
             raise click.UsageError(f"-o takes one FILE, not {len(found.paths)}: use --out-dir DIR")
         if out_dir is not None:
-            counts = Counter(found.relative.values())
-            twice = sorted(name for name, count in counts.items() if count > 1)
-            if twice:
-                raise click.UsageError(f"several files are called {twice[0]}: run them apart")
-            for name in counts:
-                (Path(out_dir) / name).parent.mkdir(parents=True, exist_ok=True)
+            for path in below(out_dir, found).values():
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
         return cls(output, out_dir, found.relative, in_place)
 
     @property

@@ -15,6 +15,7 @@ from btfschema.cli.batch import (
     Reports,
     Targets,
     batch_options,
+    below,
     file_arguments,
     rows_printer,
     run_batch,
@@ -41,8 +42,10 @@ from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
+    from btfschema.cli.tree import Found
     from btfschema.errors import Failure
     from btfschema.framework.files import Shared
+    from btfschema.framework.observers import DumpAfter
     from btfschema.framework.passes import Pass, PassResult
     from btfschema.model.container import Btf
     from btfschema.sources import Source
@@ -344,7 +347,7 @@ def _named_inputs(
     "--dump-after",
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Write each pass's output into DIR as raw BTF.",
+    help="Write each pass's output into DIR as raw BTF; with several FILEs, into DIR/FILE.",
 )
 @batch_options(outputs=True)
 def run(
@@ -372,7 +375,7 @@ def run(
     import sys
 
     from btfschema.framework.files import Each
-    from btfschema.framework.observers import DumpAfter, Observer, Timing
+    from btfschema.framework.observers import Observer, Timing
     from btfschema.framework.pipeline import Pipeline
 
     if ":" in pipeline and "" not in sys.path:
@@ -384,7 +387,8 @@ def run(
     writes = bool(output or out_dir or in_place)
     targets = Targets.of(found, output, out_dir, in_place) if writes else None
     written = stdout_of(as_json=as_json and writes) | (targets.writes if targets else {})
-    dumped = DumpAfter(dump_after).paths(parsed.passes) if dump_after else []
+    dumps = _dumps(dump_after, found) if dump_after is not None else {}
+    dumped = [path for dump in dumps.values() for path in dump.paths(parsed.passes)]
     guard(
         {**written, "--report": [report], "--dump-after": dumped},
         {"FILE": found.paths, "-B": [base_btf], "--input": list(inputs.values())},
@@ -396,7 +400,7 @@ def run(
     def work(file: str) -> dict[str, Any]:
         watch = Timing()
         observers: list[Observer] = [watch] if timing else []
-        observers += [DumpAfter(dump_after)] if dump_after is not None else []
+        observers += [dumps[file]] if dumps else []
         row = Transform(pipeline, targets, base, named, tuple(observers), loaded).one(file)
         if timing:
             echo(str(watch), err=True)
@@ -407,3 +411,16 @@ def run(
 
     reports = Reports(rows=rows_printer(as_json=as_json and writes, pretty=pretty))
     run_batch(found.paths, Each(work), keep_going=keep_going, report=report, reports=reports)
+
+
+def _dumps(folder: str, found: Found) -> dict[str, DumpAfter]:
+    """What writes the passes' outputs of each file: below the directory, a directory for each.
+
+    Raises:
+        click.UsageError: two files have one name.
+    """
+    from btfschema.framework.observers import DumpAfter
+
+    single = len(found.paths) == 1
+    places = dict.fromkeys(found.paths, folder) if single else below(folder, found)
+    return {file: DumpAfter(place) for file, place in places.items()}

@@ -279,6 +279,7 @@ class _Sent:
     btf: bytes
     base: str | bytes | None
     ext: bytes | None
+    inline: bytes | None
     address_size: int | None
     ids: IdMap
     facts: dict[str, Any]
@@ -295,7 +296,9 @@ class _Sent:
 
             ext = dumps_ext(btf.ext)
         facts = {name: _plain(value) for name, value in result.facts.items()}
-        return cls(dumps(btf), base, ext, btf.address_size, result.ids, facts, result.diagnostics)
+        inline = dumps(btf.inline) if btf.inline is not None else None
+        said = result.ids, facts, result.diagnostics
+        return cls(dumps(btf), base, ext, inline, btf.address_size, *said)
 
     def received(self, known: Mapping[str, Btf]) -> PassResult:
         base = known[self.base] if isinstance(self.base, str) else None
@@ -306,6 +309,8 @@ class _Sent:
             from btfschema.model.ext import loads_ext
 
             btf = evolve(btf, ext=loads_ext(self.ext, btf, check=False))
+        if self.inline is not None:
+            btf = evolve(btf, inline=loads(self.inline, btf, check=False))
         return PassResult(btf, self.ids, self.facts, self.diagnostics)
 
 

@@ -228,7 +228,9 @@ class Pipeline(Pass):
             sources: files that :func:`btfschema.load` takes, or one.
             executor: any ``concurrent.futures.Executor``; None works here, in one thread. For
                 other processes the pipeline must be picklable, its verifier and observers too.
-                Other machines must find the files under the same paths.
+                Other machines must find the files under the same paths. Observers in other
+                processes are copies, new ones every few files: what they keep is lost with them.
+                ``Timing`` and ``DumpAfter`` refuse to be sent there.
             progress: called with each outcome.
             base: what the files are split over, or the file with that; each process reads it once.
             inputs: the other containers that passes ask for, or their files.
@@ -239,6 +241,7 @@ class Pipeline(Pass):
         Raises:
             OSError: the base or an input can't be read.
             BtfError: so does this; or a worker process ended.
+            RequirementError: an observer can't be sent to other processes.
         """
         from btfschema.framework.files import map_pipeline
 

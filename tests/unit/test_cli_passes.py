@@ -13,6 +13,8 @@ from shell import btfschema
 
 from btfschema import Builder, dump, dumps, load, views
 from btfschema.framework.registry import passes
+from btfschema_transforms.distill import distill
+from btfschema_transforms.relocate import relocate
 
 Files = dict[str, Path]
 NAMES = ("8021q", "libiscsi", "nf_tables")
@@ -194,11 +196,30 @@ def test_run_takes_the_text_of_a_pipeline(files: Files, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["facts"]["relocate"] == {"policy": "kernel", "matched": 41}
     assert b" ms  2 relocate" in done.stderr
     assert [path.name for path in sorted(between.iterdir())] == [
-        "01-distill.base.btf",
         "01-distill.btf",
-        "02-relocate.base.btf",
+        "01-distill.btf.base",
         "02-relocate.btf",
+        "02-relocate.btf.base",
     ]
+    split = load(between / "01-distill.btf")
+    assert relocate(split, load(files["generic"]), policy="kernel")[0].equivalent(
+        load(between / "02-relocate.btf")
+    )
+
+
+def test_what_passes_make_of_several_files_is_dumped_apart(files: Files, tmp_path: Path) -> None:
+    base, between = files["cloud"], tmp_path / "between"
+    modules = [files["8021q"], files["nf_tables"]]
+    options = ("-B", base, "--dump-after", between)
+    assert btfschema("run", "distill", *modules, *options).returncode == 0
+    for module in modules:
+        dumped = load(between / module.name / "01-distill.btf")
+        assert dumped.equivalent(distill(load(module, base))[0])
+    copy = tmp_path / modules[0].name
+    copy.write_bytes(modules[0].read_bytes())
+    done = btfschema("run", "distill", modules[0], copy, *options)
+    assert done.returncode == 2
+    assert b"several files are called" in done.stderr
 
 
 @pytest.mark.parametrize(

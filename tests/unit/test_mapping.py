@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from file_makers import make_elf
+from samples import tiny
 from slow import and_slow
 
-from btfschema import Btf, BtfError, Pipeline, dumps, load
+from btfschema import Btf, BtfError, Builder, Pipeline, dumps, load, views
 from btfschema.framework.files import AHEAD, CHUNK, Each, Outcome, map_ordered
 
 COUNT = 60
@@ -96,6 +98,18 @@ def test_results_of_other_processes_are_over_the_callers_bases(folder: Path, clo
         assert one.result is not None
         assert one.result.btf.base is cloud
         assert one.result.btf.equivalent(load(path, cloud))
+
+
+def test_what_is_inlined_comes_back_from_other_processes(tmp_path: Path) -> None:
+    btf, over = tiny(), Builder(tiny())
+    over.add(views.Ptr(3))
+    path = tmp_path / "object.o"
+    path.write_bytes(make_elf({".BTF": dumps(btf), ".BTF.inline": dumps(over.build())}))
+    with ProcessPoolExecutor(1) as executor:
+        (one,) = Pipeline.parse("").map([path], executor)
+    assert one.result is not None
+    assert one.result.btf == load(path)
+    assert one.result.btf.inline is not None
 
 
 def test_a_bounded_number_waits() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,8 +13,9 @@ import numpy as np
 import pytest
 from attrs import evolve, frozen
 from example_passes import DropUnused, InDegree, Move, Shrink, small_base, small_split
+from samples import tiny
 
-from btfschema import Btf, Builder, dumps, loads, views
+from btfschema import Btf, Builder, dumps, load, loads, views
 from btfschema.errors import (
     BrokenPassError,
     BtfError,
@@ -23,7 +26,7 @@ from btfschema.errors import (
     VerifyError,
 )
 from btfschema.framework import Context, Diagnostic, Pass, PassResult
-from btfschema.framework.observers import DumpAfter, Timing
+from btfschema.framework.observers import DumpAfter, Stage, Timing
 from btfschema.framework.pipeline import Pipeline
 from btfschema.tables.ids import IdMap
 from btfschema.testing.contract import assert_pass_contract
@@ -249,7 +252,77 @@ class TestObservers:
         onto_another = PassResult(small_split(), IdMap.identity(split.end_id))
         observer = DumpAfter(tmp_path, names=("wrong",))
         Pipeline(InDegree(), Wrong(onto_another), observers=[observer]).run(split)
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["02-wrong.base.btf", "02-wrong.btf"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["02-wrong.btf", "02-wrong.btf.base"]
+        assert load(tmp_path / "02-wrong.btf").equivalent(onto_another.btf)
+
+    def test_what_runs_at_once_is_measured_apart(self) -> None:
+        """As two threads would have it: the one that begins first also ends first."""
+        timing, btf = Timing(), small_split()
+        one, other = (Stage(1, InDegree(), "in-degree") for _ in range(2))
+        timing.before(one, btf)
+        time.sleep(0.02)
+        timing.before(other, btf)
+        for stage in (one, other):
+            timing.after(stage, btf, PassResult.unchanged(btf))
+        (first, long), (second, short) = timing.seconds
+        assert first is one
+        assert second is other
+        assert long >= 0.02 > short
+
+    def test_a_pass_that_fails_is_not_measured(self) -> None:
+        timing = Timing()
+        for passes in (Failing(PassError("no")), DROP):
+            Pipeline(passes, observers=[timing]).run_many([small_split()])
+        assert [stage.name for stage, _ in timing.seconds] == ["drop-unused"]
+
+    def test_many_containers_are_dumped_apart(self, tmp_path: Path) -> None:
+        one, two = small_split(), PassResult.rewritten(small_split(), names={4: "other"}).btf
+        observer = DumpAfter(tmp_path)
+        results = Pipeline(DROP, InDegree(), observers=[observer]).run_many([one, two])
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "01-drop-unused.2.btf",
+            "01-drop-unused.btf",
+            "02-in-degree.2.btf",
+            "02-in-degree.btf",
+        ]
+        for name, btf, result in zip(("", ".2"), (one, two), results, strict=True):
+            assert isinstance(result, PassResult)
+            last = load(tmp_path / f"02-in-degree{name}.btf", btf.base)
+            assert last.equivalent(result.btf)
+
+    def test_containers_in_threads_are_dumped_apart(self, tmp_path: Path) -> None:
+        splits = [small_split() for _ in range(24)]
+        pipeline = Pipeline(InDegree(), DROP, observers=[DumpAfter(tmp_path)])
+        with ThreadPoolExecutor(4) as executor:
+            list(executor.map(pipeline.run, splits))
+        numbers = {"", *(f".{number}" for number in range(2, 25))}
+        assert {path.name for path in tmp_path.iterdir()} == {
+            f"{stage}{number}.btf"
+            for stage in ("01-in-degree", "02-drop-unused")
+            for number in numbers
+        }
+
+    def test_a_base_that_the_pipeline_put_there_stays_beside_all_that_follows(
+        self, tmp_path: Path
+    ) -> None:
+        split = small_split()
+        passes = Wrong(PassResult(small_split(), IdMap.identity(split.end_id))), InDegree()
+        result = Pipeline(*passes, observers=[DumpAfter(tmp_path)]).run(split)
+        assert load(tmp_path / "02-in-degree.btf").equivalent(result.btf)
+        # And it goes when the next run leaves the base alone.
+        Pipeline(InDegree(), InDegree(), observers=[DumpAfter(tmp_path)]).run(split)
+        assert load(tmp_path / "02-in-degree.btf", split.base).equivalent(split)
+
+    @pytest.mark.parametrize("observer", [Timing(), DumpAfter("d")])
+    def test_other_processes_get_none_of_ours(self, observer: Any, tmp_path: Path) -> None:
+        for name in "abc":
+            (tmp_path / name).write_bytes(dumps(tiny()))
+        pipeline = Pipeline(observers=[observer])
+        with ProcessPoolExecutor(1) as executor:
+            outcomes = pipeline.map(sorted(tmp_path.iterdir()), executor)
+            message = f"{type(observer).__name__} can't be sent to other processes"
+            with pytest.raises(RequirementError, match=message):
+                next(outcomes)
 
 
 class TestPassContract:
