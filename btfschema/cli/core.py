@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from btfschema.errors import Failure
 
 __all__ = ["core"]
+
+# Where these are the same, relocations fail for one reason at one place.
+ALIKE = ("target", "object", "program", "section", "fails", "guarded", "reason", "file", "line")
 
 
 def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -229,18 +232,17 @@ class _Told:
         self.cells[row["target"]] = tuple(
             "loads" if loads[path] else "breaks" for path in self.objects
         )
-        for one in row["relocations"]:
+        for one in row["relocations"] if self.as_json else ():
             shown = {key: value for key, value in one.items() if key != "fails"}
-            if self.as_json and self.pretty:
+            if self.pretty:
                 self._array.append(shown)
-            elif self.as_json:
+            else:
                 echo(json_text(shown))
-            if one["fails"]:
-                self.failing.append(one)
-                if not self.as_json and not self.quiet:
-                    echo(_sentence(one))
-            elif one["poison"] and not self.as_json and not self.quiet:
-                echo(_sentence(one))
+        for group in _alike(one for one in row["relocations"] if one["fails"] or one["poison"]):
+            if group[0]["fails"]:
+                self.failing.append(_merged(group))
+            if not self.as_json and not self.quiet:
+                echo(_sentence(group))
 
     def finish(self) -> None:
         """Print what is printed last."""
@@ -261,14 +263,33 @@ class _Told:
             echo(f"{counts.total()} pairs of an object and a kernel: {said}")
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
-    """A relocation that fails, in three lines."""
-    guard = ""
+def _alike(rows: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The relocations of one line that have the same reason: a bit field takes up to six."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        key = tuple(row[part] for part in ALIKE)
+        # Where no line is known, nothing says that two belong together.
+        groups.setdefault((*key, row["index"] if row["file"] is None else None), []).append(row)
+    return list(groups.values())
+
+
+def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Relocations that are alike as one row, with the kinds of all."""
+    kinds = dict.fromkeys(row["kind"] for row in group)
+    paths = dict.fromkeys(row["path"] for row in group)
+    return {**group[0], "kind": ", ".join(kinds), "path": ", ".join(paths)}
+
+
+def _sentence(group: Sequence[Mapping[str, Any]]) -> str:
+    """Relocations that fail alike, in three lines."""
+    row, guard = _merged(group), ""
     if row["poison"]:
         guard = "guarded: never reached on this kernel" if row["guarded"] else "not guarded"
         guard = f" ({guard})"
     where = f"{row['file']}:{row['line']}: {row['source']}" if row["file"] else row["section"]
+    numbers = ", ".join(str(one["index"]) for one in group)
+    word = "relocation" if len(group) == 1 else "relocations"
     return (
-        f"{row['target']}: {row['object']}: {row['program']} relocation {row['index']} "
+        f"{row['target']}: {row['object']}: {row['program']} {word} {numbers} "
         f"({row['kind']} {row['path']}){guard}\n  {row['reason']}\n  {where}"
     )

@@ -76,10 +76,11 @@ def _cell(outcome: str, cell: str, links: Mapping[str, str]) -> dict[str, Any]:
 def _failing(
     rows: Sequence[Mapping[str, Any]], ids: Mapping[tuple[str, str], str]
 ) -> Iterator[dict[str, Any]]:
-    """An entry a relocation, with what each kernel has instead."""
+    """An entry for each relocation, or for those of a line, with what each kernel has instead."""
     grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        key = (row["object"], row["program"], row["section"], row["index"])
+        place = (row["file"], row["line"]) if row["file"] else row["index"]
+        key = (row["object"], row["program"], row["section"], row["path"], place)
         grouped.setdefault(key, []).append(row)
     for number, same in enumerate(sorted(grouped.values(), key=lambda group: -len(group))):
         first = same[0]

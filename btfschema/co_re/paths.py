@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+from btfschema.co_re.names import essential_name
 from btfschema.co_re.spec import About, Spec, about
 from btfschema.co_re.types import Types
 from btfschema.model.views import Array, Func, FuncProto, Int, Ptr, Void
 from btfschema.model.views.data import EnumBase
 
-__all__ = ["access_path", "type_text"]
+__all__ = ["access_path", "kernel_text", "type_text"]
 
 MOST_PARTS = 16
 
@@ -49,6 +52,11 @@ def type_text(types: Types, type_id: int) -> str:
             text = f"{word} {name or '(anonymous)'}".strip()
             return f"{text}{stars}" if stars.startswith("[") else f"{text} {stars}".strip()
     return types.btf.describe(type_id)
+
+
+def kernel_text(types: Types, type_id: int) -> str:
+    """A type of the program as a kernel may have it: no kernel has flavours."""
+    return re.sub(r"\w+", lambda word: essential_name(word[0]), type_text(types, type_id))
 
 
 def _word(types: Types, type_id: int) -> str:

@@ -15,7 +15,7 @@ from attrs import frozen
 from btfschema.co_re.compat import fields_alike
 from btfschema.co_re.kernel import Candidate, Kernel
 from btfschema.co_re.names import essential_name
-from btfschema.co_re.paths import type_text
+from btfschema.co_re.paths import kernel_text, type_text
 from btfschema.co_re.resolve import Resolution
 from btfschema.co_re.spec import About, Spec, Step, about, find_member, match
 from btfschema.co_re.types import Types
@@ -125,7 +125,7 @@ def _size_changed(local: Spec, target: Spec) -> Reason:
 def _no_type(local: Spec, kernel: Kernel) -> Reason:
     view = local.types[local.root_id]
     name = essential_name(str(getattr(view, "name", "")))
-    what = type_text(local.types, local.root_id)
+    what = kernel_text(local.types, local.root_id)
     others = [
         type_text(Types.of(kernel.vmlinux), type_id) for type_id in kernel.vmlinux.find_ids(name)
     ]
@@ -157,11 +157,11 @@ def _structs_with(kernel: Kernel, view: Composite) -> list[str]:
 
 
 def _no_value(local: Spec, candidate: Candidate) -> Reason:
-    name = local.last.name or ""
+    name = essential_name(local.last.name or "")
     enum = candidate.types.behind(candidate.type_id)
     what = type_text(candidate.types, candidate.type_id)
     values = [value.name for value in enum.values] if isinstance(enum, EnumBase) else []
-    like = tuple(_alike(essential_name(name), values))
+    like = tuple(_alike(name, values))
     said = f"; it has {', '.join(like)}" if like else ""
     return Reason("no value", f"{what} has no value {name} here{said}", like)
 
@@ -269,7 +269,7 @@ class _Missing:
         if moved := self.elsewhere(view, pointers=True):
             return Reason("moved", f"{gone}; it has {' and '.join(moved)}", moved)
         if others := tuple(islice(self._of_its_type(view), MOST_NAMES)):
-            what = type_text(self.local.types, self.member_type())
+            what = kernel_text(self.local.types, self.member_type())
             return Reason("gone", f"{gone}; a {what} is at {', '.join(others)}", others)
         return Reason("gone", f"{gone}, nor one that is called alike")
 

@@ -398,6 +398,31 @@ def test_an_object_without_relocations_loads(cloud: Path) -> None:
     assert run.exit_code == 0, run.output
 
 
+def test_what_fails_alike_at_one_line_is_told_once(cloud: Path, tmp_path: Path) -> None:
+    program, page = str(OBJECTS / "bitfield_gone.bpf.o"), tmp_path / "page.html"
+    run = CliRunner().invoke(cli, ["core", program, "-T", f"c={cloud}", "--html", str(page)])
+    assert run.exit_code == 1
+    # clang gives the first of them the function's line.
+    first, second, *_ = run.output.split("c: ")[1:]
+    assert "bitfield_gone relocation 0 (byte_off sk_buff.nobody) (not guarded)" in first
+    head, reason, line = second.splitlines()
+    assert head.endswith(
+        "relocations 1, 2, 3 (byte_sz, lshift_u64, rshift_u64 sk_buff.nobody) (not guarded)"
+    )
+    assert reason == "  struct sk_buff has no member nobody here, nor one that is called alike"
+    assert "ask(0, skb->nobody)" in line
+    # The page has an entry for each line.
+    assert page.read_text().count("<code>sk_buff.nobody</code>") == 2
+
+
+def test_reasons_name_what_a_kernel_may_have_without_flavours(cloud: Path) -> None:
+    program = str(OBJECTS / "bitfield_gone.bpf.o")
+    run = CliRunner().invoke(cli, ["core", program, "-T", f"c={cloud}"])
+    assert "  this kernel does not have struct gone\n" in run.output
+    assert "  enum bpf_map_type has no value BPF_MAP_TYPE_GONE here" in run.output
+    assert "(byte_off gone___m.x)" in run.output
+
+
 def test_usage() -> None:
     program = str(OBJECTS / "fields.bpf.o")
     for arguments, said in (
