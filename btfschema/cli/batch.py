@@ -39,6 +39,7 @@ __all__ = [
     "below",
     "failure",
     "file_arguments",
+    "one_place",
     "report_option",
     "rows_printer",
     "run_batch",
@@ -129,6 +130,28 @@ def below(folder: str, found: Found) -> dict[str, str]:
     return {file: os.path.join(folder, name) for file, name in found.relative.items()}  # noqa: PTH118
 
 
+def one_place(output: str | None, out_dir: str | None, *, in_place: bool | None) -> None:
+    """Check that results go to one place.
+
+    Args:
+        output: of ``-o``.
+        out_dir: of ``--out-dir``.
+        in_place: whether ``--in-place`` is given; None for a command without it.
+
+    Raises:
+        click.UsageError: none of them is given, or several.
+    """
+    chosen = {"-o": output is not None, "--out-dir": out_dir is not None, "--in-place": in_place}
+    given = [option for option, is_given in chosen.items() if is_given]
+    if not given:
+        places = ["-o/--output FILE", "--out-dir DIR", "--in-place"]
+        *others, last = places if in_place is not None else places[:2]
+        raise click.UsageError(f"give {', '.join(others)} or {last}")
+    *others, last = given
+    if others:
+        raise click.UsageError(f"give only one of {', '.join(others)} and {last}")
+
+
 @frozen
 class Targets:
     """Where the result of each file goes."""
@@ -148,7 +171,8 @@ class Targets:
             click.UsageError: not exactly one of them is given, or ``-o`` for several files or
                 without a name, or two files would go to one place.
         """
-        if output is None and out_dir is None and in_place:
+        one_place(output, out_dir, in_place=in_place)
+        if in_place:
             if DASH in found.paths:
                 raise click.UsageError("--in-place can't replace standard input: give -o FILE")
             if package := next(filter(None, map(package_of, found.paths)), None):
@@ -156,8 +180,6 @@ class Targets:
                     f"--in-place can't replace files in {printable(package)}: give --out-dir DIR"
                 )
             return cls(None, None, found.relative, in_place)
-        if (output is None) == (out_dir is None):
-            raise click.UsageError("give -o/--output FILE, --out-dir DIR or --in-place")
         if output == "":
             raise click.UsageError("-o '': give a name, or - for standard output")
         if output is not None and len(found.paths) > 1:

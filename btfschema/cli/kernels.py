@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -41,15 +42,17 @@ class KernelFiles:
 
     Attributes:
         paths: their files, in order.
-        names: what each is called: as given, or below the directory that was searched.
+        names: what each is called: see :func:`named_kernels`.
         modules: by kernel, the files of its modules.
         walked: whether directories were searched.
+        below: the paths of those found in directories, below these.
     """
 
     paths: tuple[str, ...]
     names: Mapping[str, str]
     modules: Mapping[str, tuple[str, ...]] = field(factory=dict)
     walked: bool = False
+    below: Mapping[str, str] = field(factory=dict)
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
@@ -80,20 +83,21 @@ def kernels_of(
     """
     from btfschema.sources.identity import starts_like_kernel
 
-    names: dict[str, str] = {}
     if not targets and not trees:
         targets = running_kernel(f"give {given}, or --all DIR")
-    for name, path in named_kernels(targets):
-        if path in names or name in names.values():
-            raise click.UsageError(f"the kernel {path} is given twice")
-        names[path] = name
+    below: dict[str, str] = {}
     for tree in trees:
-        for folder, below, files in os.walk(tree):
-            below.sort()
+        for folder, folders, files in os.walk(tree):
+            folders.sort()
             for one in sorted(files):
                 path = os.path.join(folder, one)  # noqa: PTH118
                 if (one.endswith(KERNELS) or starts_like_kernel(one)) and not is_special(path):
-                    names.setdefault(path, os.path.relpath(path, tree))
+                    below.setdefault(path, os.path.relpath(path, tree))
+    names: dict[str, str] = {}
+    for name, path in named_kernels(targets, below):
+        if path in names or name in names.values():
+            raise click.UsageError(f"the kernel {path} is given twice")
+        names[path] = name
     if not names:
         raise click.UsageError(f"no kernels below {', '.join(trees)}")
     found: dict[str, tuple[str, ...]] = {}
@@ -103,7 +107,7 @@ def kernels_of(
         if len(owners) > 1:
             raise click.UsageError(f"--modules {text}: say of which kernel, as NAME={folder}")
         found[owners[0]] = (*found.get(owners[0], ()), *_modules(folder, owners[0]))
-    return KernelFiles(tuple(names), names, found, bool(trees))
+    return KernelFiles(tuple(names), names, found, bool(trees), below)
 
 
 def named_kernel(text: str) -> tuple[str, str]:
@@ -112,20 +116,36 @@ def named_kernel(text: str) -> tuple[str, str]:
     return (name, path) if equals and path and not Path(text).exists() else (text, text)
 
 
-def named_kernels(texts: Sequence[str]) -> list[tuple[str, str]]:
+def named_kernels(
+    texts: Sequence[str], below: Mapping[str, str] = MappingProxyType({})
+) -> list[tuple[str, str]]:
     """Name and file of each ``[NAME=]FILE``; without a name, the release that the file says.
 
     A file that says none, or the same as another one, is called by its path.
+
+    Args:
+        texts: as given.
+        below: files found in directories, and their paths below these, by which they are called if
+            just one has that path.
     """
     from btfschema.sources.kernels import release_of
 
-    pairs = [named_kernel(text) for text in texts]
-    releases = [release_of(path) if name == path else None for name, path in pairs]
-    taken = Counter([*releases, *(name for name, _ in pairs)])
-    return [
-        (release if release is not None and taken[release] == 1 else name, path)
-        for release, (name, path) in zip(releases, pairs, strict=True)
+    named = [named_kernel(text) for text in texts]
+    given = {path for _, path in named}
+    found = [(name, path) for path, name in below.items() if path not in given]
+    unnamed = [name == path for name, path in named] + [True] * len(found)
+    pairs = [*named, *found]
+    releases = [
+        release_of(path) if without else None
+        for (_, path), without in zip(pairs, unnamed, strict=True)
     ]
+    taken = Counter([*releases, *(name for name, _ in pairs)])
+    called = []
+    for release, (name, path), without in zip(releases, pairs, unnamed, strict=True):
+        choices = (release, name) if without else (name,)
+        fitting = (one for one in choices if one is not None and taken[one] == 1)
+        called.append((next(fitting, path if without else name), path))
+    return called
 
 
 def _modules(folder: str, kernel: str) -> tuple[str, ...]:

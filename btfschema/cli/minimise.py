@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli.batch import Reports, rows_printer, run_batch, stdout_of
+from btfschema.cli.batch import Reports, one_place, rows_printer, run_batch, stdout_of
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import json_options, kernel_work_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
@@ -90,8 +90,7 @@ def minimise(
     """  # noqa: D301 - click needs the backspace character itself
     if not programs and not keep:
         raise click.UsageError("say what to keep: --for OBJECT, or --keep NAME")
-    if (output is None) == (out_dir is None):
-        raise click.UsageError("give either -o/--output FILE or --out-dir DIR")
+    one_place(output, out_dir, in_place=None)
     vmlinux, modules = files[:1], files[1:]
     kernels = kernels_of(vmlinux, trees, given="VMLINUX")
     if modules:
@@ -165,7 +164,7 @@ class Minimise:
         """Where a kernel's result goes."""
         if self.output is not None:
             return self.output
-        name = self.kernels.names[file] if self.kernels.walked else Path(file).name
+        name = self.kernels.below.get(file, Path(file).name)
         suffix = "" if name.endswith(".btf") else ".btf"
         return str(Path(self.out_dir or "") / f"{name}{suffix}")
 

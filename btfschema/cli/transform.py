@@ -384,7 +384,7 @@ def run(
     parsed = Pipeline.parse(pipeline, extra=loaded_passes(loaded))
     found = gather(files)
     base_btf = found.over(base_btf)
-    writes = bool(output or out_dir or in_place)
+    writes = output is not None or out_dir is not None or in_place
     targets = Targets.of(found, output, out_dir, in_place) if writes else None
     written = stdout_of(as_json=as_json and writes) | (targets.writes if targets else {})
     dumps = _dumps(dump_after, found) if dump_after is not None else {}

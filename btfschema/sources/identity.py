@@ -33,8 +33,10 @@ BOOT_NAMES = KERNEL_NAMES + r"|fitImage|boot(?=\.img)"
 BOOT_NAME = re.compile(BOOT_NAMES)
 KERNEL = re.compile(rf"^(?:{KERNEL_NAMES})-")
 ARCHIVE = re.compile(r"\.(?:btf|debug)(?:\.tar)?(?:\.(?:gz|xz|zst))?$")
+# Kernels and their modules. Debian puts what a package is behind the release, Ubuntu before it.
 PACKAGE = re.compile(
-    r"(?:linux-image(?:-unsigned)?-([^_]+)_.*\.deb|kernel(?:-core|-default)?-([^/]+)\.rpm)"
+    r"linux-(?:image|modules(?:-extra)?)(?:-unsigned)?-([^_]+?)(?:-unsigned)?(?:-dbg(?:sym)?)?_.*\.d?deb"
+    r"|kernel(?:-core|-default|-modules(?:-core|-extra)?)?-([^/]+)\.rpm"
 )
 VERMAGIC = b"vermagic="
 LONGEST = 64

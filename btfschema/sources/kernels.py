@@ -121,25 +121,28 @@ def release_of(path: StrPath) -> str | None:
     """The release that a kernel's file says, as far as it does without being unpacked.
 
     Args:
-        path: an x86 boot image, vmlinux or a module; of a package, and of ``RELEASE.btf`` as
-            BTFHub's archive has it, the name counts; anything else says nothing.
+        path: an x86 boot image, vmlinux or a module. Of other files with BTF, such as packages,
+            and ``RELEASE.btf`` as BTFHub's archive has it, the name counts.
 
     Returns:
         The release as ``uname -r`` gives it; None when the file does not say it or can't be read.
     """
+    said = None
     try:
         if not os.path.isfile(path):  # noqa: PTH113
             return None
         with open(path, "rb") as file:  # noqa: PTH123
             head = file.read(HEAD_SIZE)
             if is_bzimage(head):
-                return bzimage_release(head, file)
-            if head.startswith(ELF_MAGIC):
+                said = bzimage_release(head, file)
+            elif head.startswith(ELF_MAGIC):
                 size = file.seek(0, os.SEEK_END)
-                return read_identity(file, size, os.fspath(path))[0]
+                said = read_identity(file, size, os.fspath(path))[0]
+            elif not (codec_of(head) or head.startswith(PACKAGES) or head[:2] in MAGICS):
+                return None
     except (OSError, SourceError):
         return None
-    return named_release(os.fsdecode(path)) if codec_of(head) or head.startswith(PACKAGES) else None
+    return said or named_release(os.fsdecode(path))
 
 
 def find_kernels(*places: StrPath) -> list[KernelFile]:

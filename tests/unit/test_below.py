@@ -107,10 +107,7 @@ def test_btfhub_is_a_tree_for_all_commands(hub: Path, tmp_path: Path) -> None:
     paths = tmp_path / "paths.txt"
     paths.write_text("s.b\n")
     table = out("offsets", paths, "--all", hub, "--quiet", code=1)
-    assert [line.split(",")[0] for line in table.splitlines()[1:]] == [
-        "debian/10/x86_64/5.10.0-2.btf.tar.xz",
-        "debian/10/x86_64/5.4.0-1.btf.tar.xz",
-    ]
+    assert [line.split(",")[0] for line in table.splitlines()[1:]] == ["5.10.0-2", "5.4.0-1"]
     assert "5.4.0_1" not in out("diff", "--all", hub, hub)
 
 

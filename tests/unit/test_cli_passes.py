@@ -268,6 +268,30 @@ def test_passes_are_listed_with_options_and_origin() -> None:
     assert {row["name"] for row in rows} == set(passes())
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "give -o/--output FILE, --out-dir DIR or --in-place"),
+        (["-o", "x", "--out-dir", "y"], "give only one of -o and --out-dir"),
+        (["-o", "x", "--in-place"], "give only one of -o and --in-place"),
+        (["--out-dir", "x", "--in-place"], "give only one of --out-dir and --in-place"),
+        (["-o", ""], "-o '': give a name, or - for standard output"),
+    ],
+)
+@pytest.mark.parametrize("command", [["distill"], ["run", "distill"]])
+def test_results_go_to_one_place(
+    files: Files, command: list[str], options: list[str], words: str
+) -> None:
+    if command[0] == "run" and not options:
+        # It prints facts instead.
+        return
+    before = files["8021q"].read_bytes()
+    done = btfschema(*command, files["8021q"], "-B", files["cloud"], *options)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().endswith(f"Error: {words}\n")
+    assert files["8021q"].read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["check", "relocate"])
 def test_where_the_policies_differ_is_said(tmp_path: Path, command: str) -> None:
     """Of two equal types, strict takes either; kernels refuse the name."""

@@ -428,7 +428,7 @@ def test_usage() -> None:
     for arguments, said in (
         (["core", program, "-T", "a", "-T", "a"], "given twice"),
         (["minimise", "vmlinux", "-o", "x"], "say what to keep"),
-        (["minimise", "vmlinux", "--for", program], "give either -o/--output FILE or --out-dir"),
+        (["minimise", "vmlinux", "--for", program], "give -o/--output FILE or --out-dir DIR"),
         (["minimise", "a", "b", "--for", program, "-o", "x"], "use --out-dir"),
     ):
         run = CliRunner().invoke(cli, arguments)

@@ -112,7 +112,12 @@ def test_files_that_say_nothing_are_not_refused(tmp_path: Path) -> None:
     ("name", "release"),
     [
         ("linux-image-6.12.117+deb12-amd64_6.12.117-1_amd64.deb", RELEASE),
+        ("linux-image-6.12.117+deb12-amd64-unsigned_6.12.117-1_amd64.deb", RELEASE),
+        ("linux-image-6.12.117+deb12-amd64-dbg_6.12.117-1_amd64.deb", RELEASE),
+        ("linux-image-unsigned-6.8.0-31-generic_6.8.0-31.31_amd64.deb", "6.8.0-31-generic"),
+        ("linux-modules-extra-6.8.0-31-generic_6.8.0-31.31_amd64.deb", "6.8.0-31-generic"),
         ("kernel-core-6.11.4-301.fc41.x86_64.rpm", "6.11.4-301.fc41.x86_64"),
+        ("kernel-modules-core-6.11.4-301.fc41.x86_64.rpm", "6.11.4-301.fc41.x86_64"),
         ("linux-headers-6.12_amd64.deb", None),
         ("5.4.0-1-amd64.btf.tar.xz", "5.4.0-1-amd64"),
         ("vmlinux.btf.tar.xz", None),
@@ -155,6 +160,16 @@ def test_targets_are_called_by_their_release(
     assert names("mine=vmlinuz", "raw.btf") == ["mine", "raw.btf"]
     assert names("vmlinuz", "again") == ["vmlinuz", "again"]
     assert names(f"{RELEASE}=raw.btf", "vmlinuz") == [RELEASE, "vmlinuz"]
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "6.1.0.btf").write_bytes(BTF)
+    assert names("a/6.1.0.btf", "raw.btf") == ["6.1.0", "raw.btf"]
+    # In directories too; kernels of one release by their paths below these, if those differ.
+    (tmp_path / "a" / "vmlinuz").write_bytes(bzimage(gzip.compress(VMLINUX)))
+    assert names("--all", "a") == ["6.1.0", RELEASE]
+    below = ["a/6.1.0.btf", "a/vmlinuz", "b/6.1.0.btf"]
+    assert names("--all", ".") == ["raw.btf", "vmlinuz", *below]
+    assert names("--all", "a", "--all", "b") == ["a/6.1.0.btf", RELEASE, "b/6.1.0.btf"]
 
 
 @given(st.binary(), st.sampled_from(["little", "big"]))
