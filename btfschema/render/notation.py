@@ -153,21 +153,21 @@ class Cells:
         kinds = self.owner.types.kinds[self.rows]
         return Choice([plan.name for plan in present], which.take(kinds))
 
-    @property
+    @cached_property
     def vlens(self) -> npt.NDArray[Any]:
         """The vlen of each record."""
-        return self.owner.types.vlens[self.rows]
+        return self.owner.types.vlens.take(self.rows)
 
-    @property
+    @cached_property
     def kind_flags(self) -> npt.NDArray[Any]:
         """The kind_flag of each record, as 0 or 1."""
-        return self.owner.types.kind_flags[self.rows].astype(np.int64)
+        return self.owner.types.kind_flags.take(self.rows).astype(np.int64)
 
     def word(self, name: str) -> npt.NDArray[Any]:
         """A declared word of each, signed as declared, or a bit field of one: ``word.bits``."""
         name, _, bit = name.partition(".")
         field = self._by_name[name]
-        words = self.owner.types.words[self.starts + field.word]
+        words = self.owner.types.words.take(self.starts + field.word)
         if field.bits is not None and bit:
             return _part(words, field.bits, bit)
         return words.view(field.dtype)

@@ -101,7 +101,8 @@ class Texts(NamedTuple):
     def write(self, out: Eights, places: Index) -> None:
         """Put the texts into their places, and move these behind them."""
         for number, (rows, values) in enumerate(self.words):
-            out[(places if rows is None else places.take(rows)) + number] = values
+            here = places if rows is None else places.take(rows)
+            out[here + number if number else here] = values
         for row, rest in self.rests.items():
             first = int(places[row]) + len(self.words)
             out[first : first + len(rest)] = rest
@@ -138,8 +139,13 @@ class Lists:
 def total(texts: Iterable[Texts | Lists], count: int) -> Index:
     """How many words each of so many records has in these texts together."""
     sizes = np.zeros(count, np.int64)
+    same = 0
     for text in texts:
-        sizes += text.sizes
+        if isinstance(text.sizes, int):
+            same += text.sizes
+        else:
+            sizes += text.sizes
+    sizes += same
     return sizes
 
 
@@ -284,7 +290,7 @@ def strings(data: bytes, starts: Index) -> Texts:
         words.append((rows if words else None, found))
         more = (ends == 0).nonzero()[0]
         rows, starts = rows.take(more), starts.take(more) + WORD
-        sizes[rows] += 1
+        sizes[rows] = len(words) + 1
     rests = {}
     for row, start in zip(rows.tolist(), starts.tolist(), strict=True):
         rests[row] = np.frombuffer(padded(data[start : data.find(NUL, start)]), EIGHT)
