@@ -236,6 +236,13 @@ class Context:
         return (analysis() if isinstance(analysis, type) else analysis).of(btf)
 
 
+def name_container(error: Exception, btfs: Sequence[Btf], number: int) -> None:
+    """Make an error that is no container's say which of several was worked on."""
+    if len(btfs) > 1:
+        where = f"container {number + 1} of {len(btfs)}, {btfs[number]!r}"
+        error.add_note(f"(while working on {where})")
+
+
 @frozen
 class Pass(ABC):
     """Base of all passes.
@@ -276,14 +283,21 @@ class Pass(ABC):
         A pass that is quicker on many at once overrides this; it gives what :meth:`run` gives.
 
         Returns:
-            For each container its result, or the error that :meth:`run` raises.
+            For each container its result, or the BtfError that :meth:`run` raises.
+
+        Raises:
+            Exception: :meth:`run` raised something else, which is a fault of the pass and not of a
+                container. A note says with which container.
         """
         found: list[PassResult | BtfError] = []
-        for btf in btfs:
+        for number, btf in enumerate(btfs):
             try:
                 found.append(self.run(btf, ctx))
             except BtfError as error:
                 found.append(error)
+            except Exception as error:
+                name_container(error, btfs, number)
+                raise
         return found
 
 

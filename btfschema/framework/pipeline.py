@@ -23,10 +23,11 @@ from btfschema.errors import (
 from btfschema.framework.grammar import parse_stages, point_at
 from btfschema.framework.observers import Observer, Stage
 from btfschema.framework.options import build_pass
-from btfschema.framework.passes import BaseState, Context, Pass, PassResult, base_state
+from btfschema.framework.passes import Context, Pass, PassResult, name_container
 from btfschema.framework.registry import load_pass
 from btfschema.model.container import Btf
 from btfschema.model.integrity import check_references
+from btfschema.model.standing import BaseState, base_state
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -175,11 +176,15 @@ class Pipeline(Pass):
         Observers see one container at a time, so that with any the containers are done one by one.
 
         Returns:
-            For each container what :meth:`run` returns, or the error that it raises.
+            For each container what :meth:`run` returns, or the BtfError that it raises.
+
+        Raises:
+            Exception: a pass, the verifier or an observer raised something else, which is no fault
+                of a container. A note says with which one, unless the pass works on all at once.
         """
         ctx = Context() if ctx is None else ctx
         if self.observers and len(btfs) > 1:
-            return [one for btf in btfs for one in self.run_many([btf], ctx)]
+            return [self._alone(btfs, number, ctx) for number in range(len(btfs))]
         text = str(self)
         stages = [Stage(number, pass_, text) for number, pass_ in enumerate(self.passes, 1)]
         totals = self._admitted(stages, btfs, ctx)
@@ -194,12 +199,20 @@ class Pipeline(Pass):
                 totals[number] = _continued(total, outcome, stage.name, key)
         return totals
 
+    def _alone(self, btfs: Sequence[Btf], number: int, ctx: Context) -> PassResult | BtfError:
+        """One of the containers, by itself."""
+        try:
+            return self.run_many([btfs[number]], ctx)[0]
+        except Exception as error:
+            name_container(error, btfs, number)
+            raise
+
     def _admitted(
         self, stages: Sequence[Stage], btfs: Sequence[Btf], ctx: Context
     ) -> list[PassResult | BtfError]:
         """The inputs as they are, but for those that the passes can't work on."""
         found: list[PassResult | BtfError] = []
-        for btf, damage in zip(btfs, _damages(btfs), strict=True):
+        for number, (btf, damage) in enumerate(zip(btfs, _damages(btfs), strict=True)):
             try:
                 check_needs(stages, btf, ctx)
                 if damage is not None:
@@ -208,6 +221,9 @@ class Pipeline(Pass):
                 found.append(PassResult.unchanged(btf))
             except BtfError as error:
                 found.append(error)
+            except Exception as error:
+                name_container(error, btfs, number)
+                raise
         return found
 
     def map(
@@ -242,6 +258,8 @@ class Pipeline(Pass):
             OSError: the base or an input can't be read.
             BtfError: so does this; or a worker process ended.
             RequirementError: an observer can't be sent to other processes.
+            Exception: a pass, the verifier or an observer raised something else, which is no fault
+                of a file. The outcomes of the files before come first, and a note names the file.
         """
         from btfschema.framework.files import map_pipeline
 
@@ -277,6 +295,10 @@ class Pipeline(Pass):
                 found.append(result)
             except BtfError as error:
                 found.append(_blamed(error, stage))
+            except Exception as error:
+                name_container(error, btfs, number)
+                error.add_note(_where(stage))
+                raise
         return found
 
     def _verify(self, btf: Btf, stage: Stage | None) -> None:

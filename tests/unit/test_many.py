@@ -45,7 +45,7 @@ from btfschema.errors import (
     VerifyError,
 )
 from btfschema.framework import Diagnostic, Pass, PassResult
-from btfschema.framework.observers import Stage
+from btfschema.framework.observers import Stage, Timing
 from btfschema.model.ext import dumps_ext
 from btfschema.tables.ids import IdMap
 from btfschema.tables.joined import TOGETHER
@@ -415,6 +415,50 @@ class TestPipelines:
             ("before", "fails", 2),
             *((when, name, 3) for name in ("in-degree", "fails") for when in ("before", "after")),
         ]
+
+    @pytest.mark.parametrize("where", ["pass", "pipeline", "observed", "verifier", "input"])
+    def test_a_fault_of_a_pass_names_the_container(self, where: str) -> None:
+        """It is no failure of a container, and is raised."""
+
+        def faulty(btf: Btf) -> list[str]:
+            if len(btf) == 2:
+                raise KeyError("two")
+            return []
+
+        @frozen
+        class Faulty(Pass):
+            name: ClassVar[str] = "faulty"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                return PassResult.unchanged(btf, facts={"faulty": faulty(btf)})
+
+        @frozen
+        class Grown(Pass):
+            name: ClassVar[str] = "grown"
+
+            def run(self, btf: Btf, ctx: Context) -> PassResult:
+                return PassResult(built(*btf, views.Ptr(0)), IdMap.identity(btf.end_id))
+
+        passes: dict[str, Pass] = {
+            "pass": Faulty(),
+            "pipeline": Pipeline(Faulty()),
+            "observed": Pipeline(Faulty(), observers=[Timing()]),
+            "verifier": Pipeline(Grown(), verify=faulty),
+            "input": Pipeline(verify=faulty),
+        }
+        sizes = (4, 1, 3) if where == "verifier" else (4, 2, 3)
+        btfs = [of_size(count) for count in sizes]
+        with pytest.raises(KeyError) as caught:
+            passes[where].run_many(btfs, Context())
+        note, *more = caught.value.__notes__
+        if where == "observed":
+            note, more = more[0], [note]
+        assert note == f"(while working on container 2 of 3, {btfs[1]!r})"
+        stages = {"pipeline": "faulty", "observed": "faulty", "verifier": "grown"}
+        assert more == [f'in stage 1 ({name}) of "{name}"' for name in [stages.get(where)] if name]
+        with pytest.raises(KeyError) as caught:
+            passes[where].run(btfs[1], Context())
+        assert not any("container" in note for note in getattr(caught.value, "__notes__", ()))
 
     def test_only_what_is_still_sound_goes_to_the_next_pass(self) -> None:
         asked: list[int] = []
