@@ -11,6 +11,7 @@ from btfschema._doors import door
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from btfschema._version import __version__ as __version__
     from btfschema.errors import BtfError
     from btfschema.framework.passes import Analysis, Context, Diagnostic, Needs, Pass, PassResult
     from btfschema.framework.pipeline import Pipeline
@@ -57,6 +58,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "btfschema._version",
     "BtfError": "btfschema.errors",
     "Analysis": "btfschema.framework.passes",
     "Context": "btfschema.framework.passes",

@@ -1,4 +1,7 @@
-"""Packages that import what they show when it is first used, so that importing them is cheap."""
+"""Packages that import what they show when it is first used, so that importing them is cheap.
+
+They show nothing else; nor do public modules, in which imports would stand among what they offer.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from importlib import import_module
 # Type checkers know the name; the module typing takes longer than all else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-__all__ = ["door"]
+__all__ = ["door", "shown"]
 
 
 def door(
@@ -35,3 +38,12 @@ def door(
         return sorted(homes)
 
     return get, names
+
+
+def shown(names: Iterable[str]) -> Callable[[], list[str]]:
+    """``__dir__`` of a module that shows its public names and not what it imports.
+
+    Args:
+        names: the module's ``__all__``.
+    """
+    return lambda: sorted(names)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, get_args
 
+from btfschema._doors import shown
+
 if TYPE_CHECKING:
     from attrs import Attribute
 
 __all__ = ["one_of", "require_choice", "several", "texts"]
+
+__dir__ = shown(__all__)
 
 
 def require_choice(

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from btfschema._doors import shown
+
 __all__ = [
     "Index",
     "Mask",
@@ -26,6 +28,8 @@ __all__ = [
     "spread",
     "woven",
 ]
+
+__dir__ = shown(__all__)
 
 Index = npt.NDArray[np.int64]
 """An array of rows, ids or places."""

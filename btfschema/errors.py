@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from btfschema._doors import shown
+
 __all__ = [
     "AmbiguousNameError",
     "BrokenPassError",
@@ -36,6 +38,8 @@ __all__ = [
     "WrongKeyError",
     "attempt",
 ]
+
+__dir__ = shown(__all__)
 
 Result = TypeVar("Result")
 

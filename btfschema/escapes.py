@@ -19,7 +19,11 @@ import re
 from functools import cache
 from typing import Any
 
+from btfschema._doors import shown
+
 __all__ = ["on_terminal", "original", "plain", "printable"]
+
+__dir__ = shown(__all__)
 
 # Code points that stand for bytes that are not UTF-8, and what surrogateescape adds to the byte.
 BYTES, SURROGATE = range(0xDC80, 0xDD00), 0xDC00

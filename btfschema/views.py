@@ -1,5 +1,6 @@
 """The public door to the views: one attrs class for each kind, and those of their elements."""
 
+from btfschema._doors import shown
 from btfschema.model.views import (
     VIEWS,
     AnyView,
@@ -86,3 +87,5 @@ __all__ = [
     "Void",
     "Volatile",
 ]
+
+__dir__ = shown(__all__)

@@ -27,7 +27,7 @@ from btfschema.tables.types import TypeTable
 __all__ = ["Minimal", "minimal"]
 
 
-@frozen(eq=False)
+@frozen
 class Minimal:
     """A container cut down.
 

@@ -109,6 +109,10 @@ class Builder:
     def __len__(self) -> int:
         return len(self._starts)
 
+    def __repr__(self) -> str:
+        over = f" over {self._first_id - 1}" if self.base is not None else ""
+        return f"<Builder of {len(self)} types{over}, {self._byteorder}-endian>"
+
     @property
     def next_id(self) -> int:
         """The id that the next view will have."""

@@ -58,6 +58,11 @@ class Draft:
         self._words: dict[int, list[int]] = {}
         self._targets: dict[int, int] = {}
 
+    def __repr__(self) -> str:
+        added, gone = self._end_id - self.btf.end_id, len(self._targets)
+        changed = len(self._views.keys() | self._targets.keys()) - added
+        return f"<Draft of {self.btf!r}: {changed} changed, {gone} gone, {added} added>"
+
     def __bool__(self) -> bool:
         return bool(self._views or self._targets)
 

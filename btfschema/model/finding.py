@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import fields
 
+from btfschema.arrays import Index
 from btfschema.errors import AmbiguousNameError, UnknownNameError, WrongKeyError
 from btfschema.tables.names import lengths_of
 from btfschema.tables.strings import LONGEST_NAME
@@ -31,6 +32,7 @@ __all__ = [
     "contains",
     "enumerator",
     "ids_named",
+    "is_among",
     "kinds_of",
     "one_named",
     "unknown",
@@ -244,6 +246,23 @@ def contains(btf: Btf, key: object) -> bool:
     rows = btf.rows_named(getattr(key, "name", ""))
     rows = rows[btf.types.kinds[rows] == key.kind]
     return any(btf[row + btf.first_id] == key for row in rows.tolist())
+
+
+def is_among(btf: Btf, key: object, ids: Index) -> bool:
+    """Whether a type is one of these: an id, a name as ``btf[name]`` takes it, or a view.
+
+    Raises:
+        WrongKeyError: the key is none of these.
+    """
+    from btfschema.model.views import TypeView
+
+    if isinstance(key, str):
+        return bool(np.isin(ids_named(btf, key), ids).any())
+    if not isinstance(key, TypeView):
+        return bool((ids == type_id_of(key, "view", IN)).any())
+    if any(key.btf is each for each in btf.chain):
+        return bool((ids == key.id).any())
+    return any(btf.view(one) == key for one in ids.tolist())
 
 
 def type_id_of(key: Any, third: str = "slice", expected: str = AT) -> int:

@@ -19,7 +19,7 @@ from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
 __all__ = ["MergeResult", "merge"]
 
 
-@frozen(eq=False)
+@frozen
 class MergeResult:
     """Many containers as one.
 

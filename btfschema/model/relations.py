@@ -16,6 +16,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arrays import Index, ranges
+from btfschema.model import finding
 from btfschema.schema.parts import parts_of_plan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import TypeTable
@@ -57,10 +58,13 @@ class TypeList(Sequence["AnyView"]):
     def __iter__(self) -> Iterator[AnyView]:
         return iter(self._btf.views(self.ids))
 
-    def __contains__(self, view: object) -> bool:
-        """Whether this type, or its id, is among them."""
-        wanted = getattr(view, "id", view)
-        return bool((self.ids == wanted).any())
+    def __contains__(self, key: object) -> bool:
+        """Whether a type is among them: a view, an id, or a name as ``btf[name]`` takes it.
+
+        Raises:
+            WrongKeyError: the key is none of these.
+        """
+        return finding.is_among(self._btf, key, self.ids)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TypeList) and np.array_equal(self.ids, other.ids)

@@ -75,6 +75,9 @@ class Catalog:
         self.first_id = btf.first_id
         self.parts: Parts = parts_of_plan(self.table.plan)
 
+    def __repr__(self) -> str:
+        return f"<Catalog of {self.btf!r}>"
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -66,7 +66,7 @@ class Entry:
         return f"{self.kind.lower()} {self.name}"
 
 
-@define(eq=False)
+@define(repr=False)
 class Change:
     """A named type that both have, and that differs.
 
@@ -83,6 +83,13 @@ class Change:
     differences: list[Difference]
     causes: list[Key] = field(factory=list)
     consequences: list[Key] = field(factory=list)
+
+    def __repr__(self) -> str:
+        found, led_to = len(self.differences), len(self.consequences)
+        return f"<Change of {self.new.title}: {found} differences, {led_to} consequences>"
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     @property
     def key(self) -> Key:
@@ -108,7 +115,7 @@ class Change:
         }
 
 
-@frozen(slots=False)
+@frozen(repr=False, slots=False)
 class Diff:
     """What changed.
 
@@ -127,6 +134,15 @@ class Diff:
     removed: tuple[Entry, ...]
     changes: Mapping[Key, Change]
     same: Mapping[str, int] = field(default=Factory(dict))
+
+    def __repr__(self) -> str:
+        parts = {
+            "added": self.added,
+            "removed": self.removed,
+            "changed": self.causes,
+            "consequences": self.consequences,
+        }
+        return f"<Diff: {', '.join(f'{len(part):,} {word}' for word, part in parts.items())}>"
 
     @cached_property
     def causes(self) -> list[Change]:

@@ -234,6 +234,11 @@ class Kinds(Mapping[int, KindSpec]):
     def __len__(self) -> int:
         return len(self._specs)
 
+    def __repr__(self) -> str:
+        names = [spec.name for spec in self._specs.values()]
+        listed = names if len(names) < 5 else [*names[:3], "...", names[-1]]
+        return f"<Kinds {', '.join(listed)}>"
+
     def __hash__(self) -> int:
         return id(self)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from btfschema._doors import shown
 from btfschema.arguments import require_choice, several
 from btfschema.codec.engines import Engine
 from btfschema.errors import BtfError, Failure, SourceError, attempt
@@ -45,6 +46,8 @@ __all__ = [
     "load_sources",
     "read_source",
 ]
+
+__dir__ = shown(__all__)
 
 SYSFS = "/sys/kernel/btf"
 VMLINUX = "vmlinux"

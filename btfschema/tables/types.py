@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from btfschema.arguments import texts
 from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only, sizes_of
-from btfschema.errors import TypeIdError
+from btfschema.errors import TypeIdError, WrongKeyError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
 from btfschema.schema.plan import (
@@ -202,7 +202,18 @@ class TypeTable:
         return tuple(self.plan.kinds[int(n)] for n in numbers)
 
     def rows_of(self, *kinds: int) -> Index:
-        """The rows that have one of these kinds."""
+        """The rows that have one of these kinds, given by number.
+
+        Raises:
+            WrongKeyError: one of them is not a number.
+        """
+        for kind in kinds:
+            if not isinstance(kind, (int, np.integer)):
+                raise WrongKeyError(
+                    f"{kind!r} is not the number of a kind",
+                    got=kind,
+                    expected="a Kind",
+                )
         if len(kinds) == 1:
             chosen: Mask = self.kinds == kinds[0]
         else:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from btfschema import (
+    KINDS,
     Btf,
     Builder,
     Diagnostic,
+    Draft,
     Needs,
     Pipeline,
     dumps,
@@ -29,6 +31,7 @@ from btfschema.model.ext import loads_ext
 from btfschema.questions import (
     Conditions,
     answer,
+    catalog_of,
     diff,
     from_tables,
     list_types,
@@ -39,12 +42,14 @@ from btfschema.questions.listing import Row
 from btfschema.questions.offsetfiles import Answers, written
 from btfschema.render.c import c_header
 from btfschema.render.graph import neighbourhood
+from btfschema.schema import Kinds
 from btfschema.testing import assert_pass_contract
 from btfschema.verification import oddities, oddities_many, verify_many
 from btfschema.views import Int, Member, Ptr, Struct
 from btfschema_transforms.dedup import Dedup, dedup
 from btfschema_transforms.distill import Distill, distill, distill_many
 from btfschema_transforms.drop import Drop
+from btfschema_transforms.duplicates import duplicates
 from btfschema_transforms.keep import Keep
 from btfschema_transforms.merge import merge
 from btfschema_transforms.minimise import Minimise, minimise
@@ -263,3 +268,22 @@ def test_one_text_of_an_option_is_one() -> None:
         assert_pass_contract(Sort(), BASE, changes="x")
     assert several(3, int) == several([3], int) == [3]
     assert texts("ab") == texts(["ab"]) == ("ab",)
+
+
+def test_results_of_equal_work_are_equal() -> None:
+    assert dedup(BASE) == dedup(BASE)
+    assert merge([SPLIT]) == merge([SPLIT])
+    assert minimise(BASE, keep="node") == minimise(BASE, keep="node")
+    assert duplicates(BASE) == duplicates(BASE)
+
+
+def test_everything_is_shown_in_a_line() -> None:
+    draft = Draft(BASE)
+    draft[1] = Int("int", 8)
+    draft.drop(draft.add(Int("char", 1)))
+    assert repr(draft) == f"<Draft of {BASE!r}: 1 changed, 1 gone, 1 added>"
+    assert repr(Builder(SPLIT)) == "<Builder of 0 types over 6, little-endian>"
+    assert repr(KINDS) == "<Kinds INT, PTR, ARRAY, ..., LOCSEC>"
+    assert repr(Kinds(KINDS[1], KINDS[2])) == "<Kinds INT, PTR>"
+    assert repr(catalog_of(BASE)) == f"<Catalog of {BASE!r}>"
+    assert re.fullmatch(r"Header\(text=<[\d,]+ characters>, .*\)", repr(c_header(BASE)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -67,6 +68,17 @@ def test_a_struct_that_grew_since_another_did_is_its_consequence() -> None:
     assert found.counts()["STRUCT"] == {
         "added": 0, "removed": 0, "changed": 1, "consequence": 2, "same": 1,
     }  # fmt: skip
+
+
+def test_equal_differences_are_equal_and_shown_in_a_line() -> None:
+    old = build(struct("inner", 4, ("a", 1, 0)), struct("outer", 8, ("in", 2, 0), ("b", 1, 4)))
+    new = build(struct("inner", 8, ("a", 1, 0)), struct("outer", 12, ("in", 2, 0), ("b", 1, 8)))
+    found = diff(old, new)
+    assert found == diff(old, new) == pickle.loads(pickle.dumps(found))
+    assert found != diff(new, old)
+    assert len({*found.causes, *diff(old, new).causes}) == 1
+    assert repr(found) == "<Diff: 0 added, 0 removed, 1 changed, 1 consequences>"
+    assert repr(found.consequences) == "[<Change of struct outer: 2 differences, 0 consequences>]"
 
 
 def test_another_name_at_the_same_place_is_a_renaming() -> None:

@@ -148,7 +148,7 @@ class TestText:
 def test_dir_shows_the_public_names_once() -> None:
     import btfschema.views
 
-    assert sorted(dir(btfschema)) == sorted(btfschema.__all__)
+    assert sorted(dir(btfschema)) == sorted([*btfschema.__all__, "__version__"])
 
 
 def test_a_file_and_its_bytes_are_equal(tmp_path: Path) -> None:

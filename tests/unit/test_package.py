@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -30,10 +31,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         btfschema.nonsense  # noqa: B018
 
 
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert btfschema.__version__ == version("btfschema")
+    assert "__version__" in dir(btfschema)
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, btfschema; print(*{'numpy', 'construct', 'attr', 'click'} & set(sys.modules))"
-    )
+    heavy = "{'numpy', 'construct', 'attr', 'click', 'importlib.metadata'}"
+    code = f"import sys, btfschema; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

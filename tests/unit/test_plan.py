@@ -12,7 +12,7 @@ from samples import KERNEL_VIEWS, LOC_VIEWS, every_kind
 
 from btfschema import KINDS, Builder, Kind, KindSpec, dumps, loads, views
 from btfschema.codec.engines import Engine
-from btfschema.errors import UnresolvedError
+from btfschema.errors import UnresolvedError, WrongKeyError
 from btfschema.model.views.base import Refers
 from btfschema.schema import BTF_MEMBER, record
 from btfschema.schema.plan import ROLES_WIDTH, fields_of, layout_of, plan_of
@@ -271,3 +271,9 @@ def test_words_behind_the_common_ones_are_read_by_name() -> None:
     assert types.fixed(Kind.ARRAY, rows, "nelems").tolist() == counts
     with pytest.raises(KeyError, match="size"):
         types.fixed(Kind.ARRAY, rows, "size")
+
+
+@pytest.mark.parametrize("kinds", [("STRUCT",), (Kind.INT, "STRUCT"), (None,)])
+def test_kinds_are_numbers(kinds: tuple[Any, ...]) -> None:
+    with pytest.raises(WrongKeyError, match="is not the number of a kind"):
+        loads(dumps(every_kind())).types.rows_of(*kinds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from samples import tiny
@@ -134,6 +136,22 @@ def test_lists_of_types_are_sequences() -> None:
     assert isinstance(some[:1], TypeList)
     assert btf.users("int")
     assert not Builder().build().relations.closure([]).size
+
+
+def test_lists_of_types_hold_names_views_and_ids() -> None:
+    btf, other = tiny(), tiny()
+    some = btf.users("int").contains
+    for key in ("s", "struct s", 3, btf[3], other[3]):
+        assert key in some
+    builder = Builder()
+    for name in ("a", "b", "c"):
+        builder.add(views.Int(name, 4))
+    for key in ("int", "union s", "no such name", 2, btf[1], builder.build()[3]):
+        assert key not in some
+    wrongs: list[Any] = [None, 3.0, b"s"]
+    for wrong in wrongs:
+        with pytest.raises(WrongKeyError, match="is not a type id, name or view"):
+            _ = wrong in some
 
 
 def test_tags_and_variables() -> None:

@@ -19,7 +19,7 @@ from btfschema_transforms.sameness.rebuilding import rebuilt
 __all__ = ["Dedup", "DedupResult", "dedup"]
 
 
-@frozen(eq=False)
+@frozen
 class DedupResult:
     """What ``dedup`` made of a container.
 

@@ -67,7 +67,7 @@ def _ids(ids: tuple[int, ...]) -> str:
     return shown + (f" and {more} more" if more > 0 else "")
 
 
-@frozen(eq=False)
+@frozen
 class DuplicateReport:
     """All names that several types have.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from attrs import frozen
+from attrs import field, frozen
 
+from btfschema._doors import shown
 from btfschema.arguments import require_choice, several
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
@@ -22,6 +23,8 @@ from btfschema.render.c.repair import repaired
 from btfschema.render.c.sort import sorted_ids
 
 __all__ = ["Header", "Like", "c_header", "format_c", "write_c"]
+
+__dir__ = shown(__all__)
 
 HEAD = """\
 #ifndef __VMLINUX_H__
@@ -74,7 +77,7 @@ class Header:
         is_empty: whether types were asked for, and none of them is declared.
     """
 
-    text: str
+    text: str = field(repr=lambda text: f"<{len(text):,} characters>")
     left_out: tuple[str, ...] = ()
     is_empty: bool = False
 
