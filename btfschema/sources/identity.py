@@ -24,17 +24,17 @@ __all__ = [
     "starts_like_kernel",
 ]
 
+# Patterns are compiled when they are needed: raw BTF needs none.
 # As uname -r gives it: UTS_RELEASE has at most 64 characters.
-RELEASE = re.compile(rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}")
-BANNER = re.compile(rb"Linux version (" + RELEASE.pattern + rb") \(")
+RELEASE = rb"[0-9]+\.[0-9]+[0-9A-Za-z._+~-]{0,58}"
+BANNER = rb"Linux version (" + RELEASE + rb") \("
 # How the names of kernels' files begin, and of boot images of all sorts.
 KERNEL_NAMES = r"vmlinu[xz]|(?:bz|[uz])?Image"
 BOOT_NAMES = KERNEL_NAMES + r"|fitImage|boot(?=\.img)"
-BOOT_NAME = re.compile(BOOT_NAMES)
-KERNEL = re.compile(rf"^(?:{KERNEL_NAMES})-")
-ARCHIVE = re.compile(r"\.(?:btf|debug)(?:\.tar)?(?:\.(?:gz|xz|zst))?$")
+KERNEL = rf"^(?:{KERNEL_NAMES})-"
+ARCHIVE = r"\.(?:btf|debug)(?:\.tar)?(?:\.(?:gz|xz|zst))?$"
 # Kernels and their modules. Debian puts what a package is behind the release, Ubuntu before it.
-PACKAGE = re.compile(
+PACKAGE = (
     r"linux-(?:image|modules(?:-extra)?)(?:-unsigned)?-([^_]+?)(?:-unsigned)?(?:-dbg(?:sym)?)?_.*\.d?deb"
     r"|kernel(?:-core|-default|-modules(?:-core|-extra)?)?-([^/]+)\.rpm"
 )
@@ -47,7 +47,7 @@ LONGEST_ID = 64
 
 def _release(data: bytes) -> str | None:
     """The release that some bytes begin with."""
-    match = RELEASE.match(data)
+    match = re.match(RELEASE, data)
     return match[0].decode("ascii") if match else None
 
 
@@ -78,22 +78,22 @@ def module_release(modinfo: bytes) -> str | None:
 
 def banner_release(data: bytes | memoryview) -> str | None:
     """The release of a kernel, from ``linux_banner`` anywhere in these bytes."""
-    match = BANNER.search(data)
+    match = re.search(BANNER, data)
     return match[1].decode("ascii") if match else None
 
 
 def starts_like_kernel(name: str) -> bool:
     """Whether a file's name begins as those of kernels and of boot images do."""
-    return BOOT_NAME.match(name) is not None
+    return re.match(BOOT_NAMES, name) is not None
 
 
 def named_release(name: str) -> str | None:
     """The release that a file is called by, as ``6.12.0.btf`` in BTFHub's archive, or a package."""
     title = name.rpartition("/")[2]
-    package = PACKAGE.fullmatch(title)
-    title = package[1] or package[2] if package else KERNEL.sub("", title)
-    title = ARCHIVE.sub("", title)
-    match = RELEASE.fullmatch(title.encode("utf-8", "replace"))
+    package = re.fullmatch(PACKAGE, title)
+    title = package[1] or package[2] if package else re.sub(KERNEL, "", title)
+    title = re.sub(ARCHIVE, "", title)
+    match = re.fullmatch(RELEASE, title.encode("utf-8", "replace"))
     return match[0].decode("ascii") if match else None
 
 

@@ -56,7 +56,7 @@ IMAGE_MAGIC_AT, IMAGE_MAGICS = 56, (b"ARM\x64", b"RSC\x05")
 ZIMAGE_MAGIC_AT = 36
 ZIMAGE_MAGICS = tuple(0x016F2818.to_bytes(4, order) for order in ORDERS)
 # Starts of compressed data in it. So many are tried, and what is smaller is not a kernel.
-STARTS = re.compile(b"|".join(re.escape(codec.magic) for codec in CODECS))
+STARTS = b"|".join(re.escape(codec.magic) for codec in CODECS)
 ZIMAGE_TRIES, LEAST_KERNEL = 16, 64
 # What boot images of Android and U-Boot begin with: see btfschema.sources.bootimages.
 ANDROID_MAGIC, VENDOR_MAGIC = b"ANDROID!", b"VNDRBOOT"
@@ -193,7 +193,7 @@ def unpacked_zimage(data: bytes, name: str, limit: int) -> tuple[Codec, io.Bytes
         SourceError: nothing does; or the first that does is more than the limit.
     """
     tried = 0
-    for match in STARTS.finditer(data):
+    for match in re.finditer(STARTS, data):
         codec = codec_of(match[0])
         tried += 1
         if codec is None or tried > ZIMAGE_TRIES:
