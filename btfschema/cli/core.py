@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["core"]
 
 # Where these are the same, relocations fail for one reason at one place.
-ALIKE = ("target", "object", "program", "section", "fails", "guarded", "reason", "file", "line")
+ALIKE = ("target", "object", "program", "section", "spared", "reason", "file", "line")
+# Why what fails does no harm.
+NOTES = {
+    "guarded": "guarded: never reached on this kernel",
+    "not loaded": "not loaded: the section's name begins with ?",
+    "weak": "weak: the program loads without it",
+}
 
 
 def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -56,7 +62,7 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
     multiple=True,
     help="The kernel's modules: all those below DIR count as loaded.",
 )
-@json_options("an object for each relocation, with -p an array of them")
+@json_options("an object for each relocation and name, with -p an array of them")
 @click.option(
     "--html",
     metavar="FILE",
@@ -85,7 +91,10 @@ def core(
     Every CO-RE relocation of each OBJECT is resolved as libbpf does when it loads the object. A
     relocation that fails makes its instruction invalid, and the kernel refuses it with "invalid
     func unknown#195896080", unless a check such as bpf_core_field_exists keeps it from being
-    reached. The exit code is 1 when an object does not load on one of the kernels.
+    reached. What libbpf looks up by name must be in the kernel's BTF too: the functions, LSM hooks,
+    tracepoints and iterators that programs attach to, kernel functions and variables that are not
+    weak, and struct_ops. "loads" says that all this is found; what else the verifier may refuse is
+    not checked. The exit code is 1 when an object does not load on one of the kernels.
 
     \b
     Examples:
@@ -190,8 +199,7 @@ class Core:
                 found = check_object(program, kernel)
                 loads[program.path] = found.loads
                 rows += [
-                    {"object": program.path, "target": name, **one.as_dict(), "fails": one.fails}
-                    for one in found.findings
+                    {"object": program.path, "target": name, **one.as_dict()} for one in found.all
                 ]
         row: dict[str, Any] = {"target": name, "loads": loads, "relocations": rows}
         if self.out_dir is not None:
@@ -233,12 +241,11 @@ class _Told:
             "loads" if loads[path] else "breaks" for path in self.objects
         )
         for one in row["relocations"] if self.as_json else ():
-            shown = {key: value for key, value in one.items() if key != "fails"}
             if self.pretty:
-                self._array.append(shown)
+                self._array.append(one)
             else:
-                echo(json_text(shown))
-        for group in _alike(one for one in row["relocations"] if one["fails"] or one["poison"]):
+                echo(json_text(one))
+        for group in _alike(one for one in row["relocations"] if one["reason"] is not None):
             if group[0]["fails"]:
                 self.failing.append(_merged(group))
             if not self.as_json and not self.quiet:
@@ -269,7 +276,9 @@ def _alike(rows: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     for row in rows:
         key = tuple(row[part] for part in ALIKE)
         # Where no line is known, nothing says that two belong together.
-        groups.setdefault((*key, row["index"] if row["file"] is None else None), []).append(row)
+        groups.setdefault((*key, None if row["file"] else (row["index"], row["path"])), []).append(
+            row
+        )
     return list(groups.values())
 
 
@@ -281,15 +290,15 @@ def _merged(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _sentence(group: Sequence[Mapping[str, Any]]) -> str:
-    """Relocations that fail alike, in three lines."""
-    row, guard = _merged(group), ""
-    if row["poison"]:
-        guard = "guarded: never reached on this kernel" if row["guarded"] else "not guarded"
-        guard = f" ({guard})"
+    """Relocations that fail alike, or a name that is not found, in three lines."""
+    row = _merged(group)
+    note = NOTES[row["spared"]] if row["spared"] else "not guarded" if row["poison"] else ""
     where = f"{row['file']}:{row['line']}: {row['source']}" if row["file"] else row["section"]
-    numbers = ", ".join(str(one["index"]) for one in group)
-    word = "relocation" if len(group) == 1 else "relocations"
+    what = f"{row['kind']} {row['path']}"
+    if row["index"] is not None:
+        numbers = ", ".join(str(one["index"]) for one in group)
+        what = f"relocation{'s' if len(group) > 1 else ''} {numbers} ({what})"
     return (
-        f"{row['target']}: {row['object']}: {row['program']} {word} {numbers} "
-        f"({row['kind']} {row['path']}){guard}\n  {row['reason']}\n  {where}"
+        f"{row['target']}: {row['object']}: {row['program']} {what}{note and f' ({note})'}\n"
+        f"  {row['reason']}\n  {where}"
     )

@@ -79,7 +79,7 @@ def _failing(
     """An entry for each relocation, or for those of a line, with what each kernel has instead."""
     grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        place = (row["file"], row["line"]) if row["file"] else row["index"]
+        place = (row["file"], row["line"]) if row["file"] else (row["index"],)
         key = (row["object"], row["program"], row["section"], row["path"], place)
         grouped.setdefault(key, []).append(row)
     for number, same in enumerate(sorted(grouped.values(), key=lambda group: -len(group))):

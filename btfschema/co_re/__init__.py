@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from btfschema.co_re.cutting import Minimal, minimal
     from btfschema.co_re.keep import Members, mark_named
     from btfschema.co_re.kernel import Candidate, Kernel
+    from btfschema.co_re.lookups import Lookup
     from btfschema.co_re.needs import Marks, mark_resolution
     from btfschema.co_re.program import BpfObject, Relocation, read_object
     from btfschema.co_re.reasons import Reason
@@ -24,6 +25,7 @@ __all__ = [
     "Candidate",
     "Finding",
     "Kernel",
+    "Lookup",
     "Marks",
     "Members",
     "Minimal",
@@ -45,6 +47,7 @@ _HOMES = {
     "Candidate": "btfschema.co_re.kernel",
     "Finding": "btfschema.co_re.report",
     "Kernel": "btfschema.co_re.kernel",
+    "Lookup": "btfschema.co_re.lookups",
     "Marks": "btfschema.co_re.needs",
     "Members": "btfschema.co_re.keep",
     "Minimal": "btfschema.co_re.cutting",

@@ -85,6 +85,23 @@ class Kernel:
                 found += self._of(module, btf, local, wanted)
         return found
 
+    def named(self, name: str, kind: int, module: str | None = None) -> Candidate | None:
+        """The type of this name, without regard to flavours, and this kind.
+
+        As libbpf does, takes the kernel's own if there is one, else that of the first module.
+
+        Args:
+            name: the name.
+            kind: the kind's number.
+            module: how the name of its module begins, or ``"vmlinux"``; any unless given.
+        """
+        for title, btf in ((VMLINUX, self.vmlinux), *self.modules.items()):
+            if module is None or title.startswith(module):
+                for type_id in btf.find_ids(name, kind):
+                    if type_id >= btf.first_id:
+                        return Candidate(type_id, title, Types.of(btf))
+        return None
+
     def _of(self, module: str, btf: Btf, local: TypeView, name: str) -> Iterator[Candidate]:
         types = Types.of(btf)
         for type_id in _Names.of(btf).ids(name):

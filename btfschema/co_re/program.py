@@ -7,17 +7,24 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
 from btfschema.co_re.insns import INSN_SIZE, Insn, decode
 from btfschema.errors import SourceError
 from btfschema.model.container import Btf
+from btfschema.model.objectfile import Symbol
 from btfschema.model.views import Func
 from btfschema.model.views.ext import CoreRelo, ExtSection, FuncInfo, LineInfo
 from btfschema.sources import STDIN, Source, StrPath, load_source, read_source
 
-__all__ = ["BpfObject", "Relocation", "read_object"]
+__all__ = ["OPTIONAL", "BpfObject", "Place", "Relocation", "read_object"]
+
+# What the names of sections begin with whose programs or maps libbpf leaves alone.
+OPTIONAL = "?"
+# Where read-only data is, which programs see as constants once they are loaded.
+CONSTANTS = ".rodata"
 
 
 @frozen(eq=False)
@@ -42,9 +49,14 @@ class Relocation:
     first_insn: int = 0
     line: LineInfo | None = None
 
+    @property
+    def autoload(self) -> bool:
+        """Whether libbpf loads its program unless it is told to (``SEC("?kprobe/...")`` is not)."""
+        return not self.section.startswith(OPTIONAL)
 
-def _read_only(code: Mapping[str, tuple[Insn, ...]]) -> Mapping[str, tuple[Insn, ...]]:
-    return MappingProxyType(dict(code))
+
+def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(mapping))
 
 
 @frozen(eq=False, slots=False)
@@ -54,12 +66,20 @@ class BpfObject:
     Attributes:
         path: the file.
         btf: its types, with its ``.BTF.ext``.
-        code: the instructions of each section that has relocations; none for BTF alone.
+        code: the instructions of each program section; none where the object is in a compressed
+            file.
+        links: the symbols that ELF's relocations put into these instructions.
+        constants: the sections of read-only data.
     """
 
     path: str
     btf: Btf
     code: Mapping[str, tuple[Insn, ...]] = field(factory=dict, converter=_read_only, repr=False)
+    links: Mapping[str, Mapping[int, Symbol]] = field(
+        factory=dict, converter=_read_only, repr=False
+    )
+    constants: Mapping[str, bytes] = field(factory=dict, converter=_read_only, repr=False)
+    _known: dict[str, tuple[_Places, _Places]] = field(factory=dict, init=False, repr=False)
 
     @cached_property
     def relocations(self) -> tuple[Relocation, ...]:
@@ -71,28 +91,53 @@ class BpfObject:
         starts = [one.insn_off // INSN_SIZE for one in _records(self.btf, "func_info", section)]
         return sorted(starts) or [0]
 
+    @cached_property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The symbols, in the file's order."""
+        return self.btf.object_file.symbols if self.btf.object_file is not None else ()
+
+    def place(self, section: str, insn: int) -> Place:
+        """The function and the source line that an instruction belongs to."""
+        functions, lines = self._places(section)
+        function, line = functions.at(insn * INSN_SIZE), lines.at(insn * INSN_SIZE)
+        name, first = section, 0
+        if isinstance(function, FuncInfo):
+            view = self.btf[function.type_id]
+            name = view.name if isinstance(view, Func) else section
+            first = function.insn_off // INSN_SIZE
+        return Place(name, first, line if isinstance(line, LineInfo) else None)
+
+    def _places(self, section: str) -> tuple[_Places, _Places]:
+        if section not in self._known:
+            parts = ("func_info", "line_info")
+            functions, lines = (_Places(_records(self.btf, part, section)) for part in parts)
+            self._known[section] = functions, lines
+        return self._known[section]
+
     def _relocations(self) -> Iterator[Relocation]:
         if self.btf.ext is None:
             return
         for section in self.btf.ext.core_relo:
-            functions = _Places(_records(self.btf, "func_info", section.name))
-            lines = _Places(_records(self.btf, "line_info", section.name))
             for index, relo in enumerate(section.records):
-                function, line = functions.at(relo.insn_off), lines.at(relo.insn_off)
-                name, first = section.name, 0
-                if isinstance(function, FuncInfo):
-                    view = self.btf[function.type_id]
-                    name = view.name if isinstance(view, Func) else section.name
-                    first = function.insn_off // INSN_SIZE
+                insn = relo.insn_off // INSN_SIZE
+                place = self.place(section.name, insn)
                 yield Relocation(
-                    relo,
-                    section.name,
-                    name,
-                    index,
-                    relo.insn_off // INSN_SIZE,
-                    first,
-                    line if isinstance(line, LineInfo) else None,
+                    relo, section.name, place.program, index, insn, place.first_insn, place.line
                 )
+
+
+class Place(NamedTuple):
+    """What an instruction belongs to.
+
+    Attributes:
+        program: the function; the section where no ``func_info`` names one.
+        first_insn: its first instruction.
+        line: the source line, or None.
+    """
+
+    program: str
+    first_insn: int
+    line: LineInfo | None
 
 
 Record = FuncInfo | LineInfo
@@ -139,11 +184,9 @@ def read_object(path: StrPath) -> BpfObject:
             got="split BTF",
             expected="stand-alone BTF",
         )
-    code: dict[str, tuple[Insn, ...]] = {}
-    if source.format == "elf" and not source.layers and source.path != STDIN and btf.ext:
-        wanted = {section.name for section in btf.ext.core_relo}
-        code = dict(_code(Path(source.path).read_bytes(), source.path, wanted, btf))
-    return BpfObject(source.path, btf, code)
+    if source.format != "elf" or source.layers or source.path == STDIN or btf.ext is None:
+        return BpfObject(source.path, btf)
+    return _with_code(Path(source.path).read_bytes(), source.path, btf)
 
 
 def _no_object(source: Source) -> SourceError:
@@ -154,18 +197,31 @@ def _no_object(source: Source) -> SourceError:
     )
 
 
-def _code(
-    data: bytes, name: str, wanted: set[str], btf: Btf
-) -> Iterator[tuple[str, tuple[Insn, ...]]]:
-    """The instructions of some sections; of several with one name those of the first."""
-    from btfschema.sources.elfheaders import read_headers
+def _with_code(data: bytes, name: str, btf: Btf) -> BpfObject:
+    """An object with its sections; of several with one name the first counts."""
+    from btfschema.sources.elfheaders import SHF_EXECINSTR, SHT_REL, links_of, read_headers
 
     elf = read_headers(data, name)
-    names = elf.content(elf.names)
-    left = set(wanted)
-    for section in elf.sections:
-        title = names[section.sh_name :].partition(b"\0")[0]
-        text = title.decode("utf-8", "surrogateescape")
-        if text in left and section.in_file:
-            left.discard(text)
-            yield text, tuple(decode(elf.content(section), btf.byteorder))
+    names, sections = elf.content(elf.names), list(elf.sections)
+    titles = [_title(names, section.sh_name) for section in sections]
+    code: dict[str, tuple[Insn, ...]] = {}
+    links: dict[str, dict[int, Symbol]] = {}
+    constants: dict[str, bytes] = {}
+    symbols = btf.object_file.symbols if btf.object_file is not None else ()
+    for title, section in zip(titles, sections, strict=True):
+        content = elf.content(section)
+        if section.sh_flags & SHF_EXECINSTR and content and title not in code:
+            code[title] = tuple(decode(content, btf.byteorder))
+        elif title == CONSTANTS or title.startswith(f"{CONSTANTS}."):
+            constants.setdefault(title, content)
+        elif section.sh_type == SHT_REL and section.sh_info < len(titles):
+            links[titles[section.sh_info]] = {
+                at // INSN_SIZE: symbols[number]
+                for at, number in links_of(content, btf.byteorder).items()
+                if number < len(symbols)
+            }
+    return BpfObject(name, btf, code, links, constants)
+
+
+def _title(names: bytes, at: int) -> str:
+    return names[at:].partition(b"\0")[0].decode("utf-8", "surrogateescape")

@@ -36,6 +36,8 @@ Cause = Literal[
     "bit field now",
     "other size",
     "no value",
+    "no target",
+    "no symbol",
     "refused",
 ]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from attrs import frozen
 
 from btfschema.co_re.insns import POISON, Insn, patched
 from btfschema.co_re.kernel import Kernel
+from btfschema.co_re.lookups import Lookup, look_up
 from btfschema.co_re.needs import Marks, mark_resolution
 from btfschema.co_re.paths import access_path
 from btfschema.co_re.program import BpfObject, Relocation
@@ -42,9 +43,16 @@ class Finding:
     reason: Reason | None = None
 
     @property
+    def spared(self) -> Literal["guarded", "not loaded"] | None:
+        """Why it does no harm if it fails: it is never reached, or its program is not loaded."""
+        if not self.relocation.autoload:
+            return "not loaded"
+        return "guarded" if self.error is None and self.guarded else None
+
+    @property
     def fails(self) -> bool:
         """Whether the object does not load because of this."""
-        return self.error is not None or (self.poison and not self.guarded)
+        return (self.error is not None or self.poison) and self.spared is None
 
     @property
     def value(self) -> int | None:
@@ -77,6 +85,8 @@ class Finding:
             "cause": self.reason.cause if self.reason is not None else None,
             "instead": list(self.reason.instead) if self.reason is not None else [],
             "guarded": self.guarded,
+            "spared": self.spared if self.reason is not None else None,
+            "fails": self.fails,
             "file": line.file_name if line is not None else None,
             "line": line.line_num if line is not None else None,
             "source": line.line.strip() if line is not None else None,
@@ -87,8 +97,8 @@ class Finding:
         one, line = self.relocation, self.relocation.line
         where = f"{line.file_name}:{line.line_num}: {line.line.strip()}" if line else one.section
         guard = ""
-        if self.poison:
-            guard = " (guarded: never reached here)" if self.guarded else " (not guarded)"
+        if self.reason is not None:
+            guard = f" ({self.spared or 'not guarded'})"
         said = self.reason.text if self.reason is not None else f"{self.value}"
         head = f"{one.program} #{one.index} {kind_name(one.relo.kind)} {self.path}"
         return f"{head}: {said}{guard}\n    {where}"
@@ -96,38 +106,48 @@ class Finding:
 
 @frozen(eq=False)
 class Report:
-    """All relocations of an object on a kernel.
+    """All that an object needs of a kernel.
 
     Attributes:
-        findings: in the order in which libbpf takes them.
+        findings: its relocations, in the order in which libbpf takes them; those of programs that
+            it does not load come last.
+        lookups: what is looked up by name.
     """
 
     findings: tuple[Finding, ...]
+    lookups: tuple[Lookup, ...] = ()
 
     @property
-    def failing(self) -> tuple[Finding, ...]:
-        """Those that keep the object from loading."""
-        return tuple(finding for finding in self.findings if finding.fails)
+    def all(self) -> tuple[Finding | Lookup, ...]:
+        """Relocations and lookups."""
+        return self.findings + self.lookups
+
+    @property
+    def failing(self) -> tuple[Finding | Lookup, ...]:
+        """What keeps the object from loading."""
+        return tuple(one for one in self.all if one.fails)
 
     @property
     def loads(self) -> bool:
-        """Whether the object's relocations let it load: no error, no poison that is reached."""
+        """Whether libbpf finds all that the object needs: no error, no poison that is reached."""
         return not self.failing
 
 
 def check_object(program: BpfObject, kernel: Kernel) -> Report:
-    """Resolve all relocations of an object on a kernel, and say what becomes of each.
+    """Resolve all relocations and names of an object on a kernel, and say what becomes of each.
 
     Raises:
         RequirementError: the object is for a machine of the other byte order.
     """
     resolver = Resolver.of(program.btf, kernel)
-    found = [(one, resolver.resolve(one.relo)) for one in program.relocations]
+    # libbpf passes over programs that it does not load, and so must the answers for the others.
+    relocations = sorted(program.relocations, key=lambda one: not one.autoload)
+    found = [(one, resolver.resolve(one.relo)) for one in relocations]
     code = {section: list(insns) for section, insns in program.code.items()}
     outcomes = [_written(code, one, resolution) for one, resolution in found]
     live = {section: reached(insns, program.functions(section)) for section, insns in code.items()}
     rows = zip(found, outcomes, strict=True)
-    return Report(tuple(_findings(rows, live, kernel)))
+    return Report(tuple(_findings(rows, live, kernel)), look_up(program, kernel))
 
 
 def mark_object(marks: Marks, program: BpfObject, kernel: Kernel) -> None:
@@ -140,6 +160,8 @@ def mark_object(marks: Marks, program: BpfObject, kernel: Kernel) -> None:
     resolver = Resolver.of(program.btf, kernel)
     for one in program.relocations:
         resolution = resolver.resolve(one.relo)
+        if resolution.error is not None and not one.autoload:
+            continue
         if resolution.error is not None:
             where = f"{program.path}: {one.program} relocation {one.index}"
             raise CoreError(f"{where}: {resolution.error}") from resolution.error

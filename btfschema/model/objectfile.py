@@ -24,6 +24,7 @@ class Symbol:
         value: where it starts in the section, in bytes.
         is_global: whether other files see it, weak ones included.
         is_hidden: whether it is visible in no other component (``STV_HIDDEN``, ``STV_INTERNAL``).
+        is_weak: whether a program can do without it (``STB_WEAK``).
     """
 
     name: str
@@ -32,6 +33,7 @@ class Symbol:
     value: int
     is_global: bool
     is_hidden: bool = False
+    is_weak: bool = False
 
     @property
     def is_extern(self) -> bool:

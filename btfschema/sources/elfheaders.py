@@ -28,10 +28,13 @@ __all__ = [
     "EHDR",
     "MODULE_SIGNATURE",
     "SHDR",
+    "SHF_EXECINSTR",
+    "SHT_REL",
     "UNUSED",
     "ElfHeaders",
     "Extent",
     "Section",
+    "links_of",
     "read_headers",
     "rows_of",
 ]
@@ -75,6 +78,9 @@ def _section_header(address: UInt) -> Any:
     )
 
 
+# Elf64_Rel, the one form of relocations that libbpf takes: the symbol's number is above the type.
+REL: Any = Struct("r_offset" / U64, "r_info" / U64)
+SYMBOL_SHIFT = 32
 EHDR: dict[ElfClass, Any] = {32: _header(U32), 64: _header(U64)}
 SHDR: dict[ElfClass, Any] = {32: _section_header(U32), 64: _section_header(U64)}
 # Of Elf32_Phdr and Elf64_Phdr just what says which bytes of the file a segment maps.
@@ -112,7 +118,7 @@ MODULE_SIGNATURE: Any = Struct(
 )
 SHT_NULL, SHT_PROGBITS, SHT_STRTAB, SHT_RELA, SHT_NOBITS, SHT_REL = 0, 1, 3, 4, 8, 9
 SHT_CREL = 0x40000014
-SHF_ALLOC, SHF_COMPRESSED = 0x2, 0x800
+SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 0x2, 0x4, 0x800
 # From this count of sections on, the first section header says how many there are.
 SHN_LORESERVE = 0xFF00
 PN_XNUM = 0xFFFF
@@ -166,11 +172,22 @@ def rows_of(
         elf_class: 32 or 64.
         byteorder: of all words.
     """
-    order = "<" if byteorder == "little" else ">"
-    struct = SHDR[elf_class]
-    dtype = np.dtype([(one.name, f"{order}u{one.sizeof()}") for one in struct.subcons])
-    found = np.ndarray((count,), dtype, data, at, (entry,))
+    found = np.ndarray((count,), _dtype(SHDR[elf_class], byteorder), data, at, (entry,))
     return found.astype(np.dtype([(name, np.uint64) for name in FIELDS]))
+
+
+def links_of(content: bytes, byteorder: ByteOrder) -> dict[int, int]:
+    """The symbols' numbers that a BPF object's section of relocations names, by the byte."""
+    dtype = _dtype(REL, byteorder)
+    rows = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
+    symbols = rows["r_info"] >> np.uint64(SYMBOL_SHIFT)
+    return dict(zip(rows["r_offset"].tolist(), symbols.tolist(), strict=True))
+
+
+def _dtype(struct: Any, byteorder: ByteOrder) -> np.dtype[Any]:
+    """A declared struct of numbers as numpy has it."""
+    order = "<" if byteorder == "little" else ">"
+    return np.dtype([(one.name, f"{order}u{one.sizeof()}") for one in struct.subcons])
 
 
 @frozen

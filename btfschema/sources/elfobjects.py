@@ -84,6 +84,7 @@ def _symbols(elf: ElfReader, table: Any, titles: list[str]) -> list[Symbol]:
                 symbol.st_value,
                 symbol.st_info.bind in ("STB_GLOBAL", "STB_WEAK"),
                 symbol.st_other.visibility in HIDDEN,
+                symbol.st_info.bind == "STB_WEAK",
             )
         )
     return found

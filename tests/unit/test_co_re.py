@@ -352,7 +352,8 @@ def test_a_run_of_core_goes_on_where_it_stopped(cloud: Path, tmp_path: Path) -> 
     command = ["core", program, "--all", str(cloud.parent), "--out-dir", str(out), "--quiet"]
     first = CliRunner().invoke(cli, command)
     rows = [json.loads(line) for line in (out / "cloud.btf.jsonl").read_text().splitlines()]
-    assert [row["poison"] for row in rows] == [True, False]
+    assert [row["poison"] for row in rows] == [True, False, False]
+    assert [row["fails"] for row in rows] == [True, False, False]
     before = (out / "cloud.btf.jsonl").stat().st_mtime_ns
     second = CliRunner().invoke(cli, command)
     assert (first.exit_code, second.exit_code) == (1, 1)
@@ -421,6 +422,109 @@ def test_reasons_name_what_a_kernel_may_have_without_flavours(cloud: Path) -> No
     assert "  this kernel does not have struct gone\n" in run.output
     assert "  enum bpf_map_type has no value BPF_MAP_TYPE_GONE here" in run.output
     assert "(byte_off gone___m.x)" in run.output
+
+
+def test_programs_that_are_not_loaded_do_no_harm(cloud: Path) -> None:
+    report = check_object(own_object("not_loaded"), kernel("cloud"))
+    assert report.loads
+    found = [(one.relocation.program, one.poison, one.spared) for one in report.findings]
+    assert found == [("loaded", False, None), ("not_loaded", True, "not loaded")]
+    run = CliRunner().invoke(cli, ["core", str(OBJECTS / "not_loaded.bpf.o"), "-T", str(cloud)])
+    assert run.exit_code == 0
+    assert "(not loaded: the section's name begins with ?)" in run.output
+
+
+def lookups(program: str, target: Kernel) -> dict[str, tuple[bool, str | None, str]]:
+    """Of each name whether it keeps the object from loading, why it does not, and the reason."""
+    return {
+        f"{one.place.program} {one.name}": (
+            one.fails,
+            one.spared,
+            one.reason.text if one.reason is not None else "",
+        )
+        for one in check_object(own_object(program), target).lookups
+    }
+
+
+# tests/kernel/test_core_names.py asks libbpf itself.
+def test_attach_targets_that_are_not_there() -> None:
+    target = kernel("cloud")
+    found = lookups("attach_points", target)
+    fine = {name for name, (fails, spared, _) in found.items() if not fails and not spared}
+    assert fine == {
+        "here fentry/vfs_read",
+        "hook lsm/file_open",
+        "tracepoint tp_btf/sched_switch",
+        "iterator iter/task",
+        "in_module fentry/nft_chain_validate",
+        "in_this_module fentry/nf_tables:nft_chain_validate",
+        "in_kernel fentry/vmlinux:vfs_read",
+    }
+    assert [name for name, one in found.items() if one[1]] == ["not_loaded fentry/no_such_function"]
+    assert found["gone fentry/no_such_function"][2] == (
+        "this kernel's BTF has no function no_such_function to attach to, nor has that of its "
+        "4 modules"
+    )
+    assert found["gone_hook lsm.s/no_such_hook"][2].startswith(
+        "this kernel's BTF has no LSM hook no_such_hook (bpf_lsm_no_such_hook) to attach to"
+    )
+    assert found["in_other_module fexit/xfs:nft_chain_validate"][2] == (
+        "xfs's BTF has no function nft_chain_validate to attach to"
+    )
+    alone = lookups("attach_points", Kernel(target.vmlinux))
+    assert alone["in_module fentry/nft_chain_validate"][2] == (
+        "this kernel's BTF has no function nft_chain_validate to attach to; a module may have it, "
+        "and no modules were given"
+    )
+    assert alone["in_this_module fentry/nf_tables:nft_chain_validate"][2] == (
+        "function nft_chain_validate is to be in module nf_tables, and no modules were given"
+    )
+
+
+def test_kernel_functions_and_variables_that_are_not_there() -> None:
+    found = lookups("kernel_symbols", kernel("cloud"))
+    failing = {name.split()[1]: one[2] for name, one in found.items() if one[0]}
+    assert set(failing) == {"bpf_task_release", "no_such_kfunc", "no_such_variable"}
+    assert failing["bpf_task_release"] == (
+        "bpf_task_release has other parameters or another result here"
+    )
+    assert failing["no_such_kfunc"].startswith("this kernel's BTF has no function no_such_kfunc,")
+    weak = {name.split()[1] for name, one in found.items() if one[1] == "weak" and one[2]}
+    assert weak == {"no_such_weak_kfunc", "no_such_weak_variable"}
+    # Its address is in /proc/kallsyms.
+    assert not any("bpf_prog_active" in name for name in found)
+
+
+def test_structs_to_implement_that_are_not_there() -> None:
+    found = lookups("struct_ops", kernel("cloud"))
+    assert [name for name, one in found.items() if one[0]] == ["gone no_such_ops"]
+    assert found["here tcp_congestion_ops"] == (False, None, "")
+    assert found["not_made no_such_ops"][1] == "not loaded"
+
+
+def test_the_command_says_which_names_are_not_there(cloud: Path, tmp_path: Path) -> None:
+    program, page = str(OBJECTS / "kernel_symbols.bpf.o"), tmp_path / "page.html"
+    run = CliRunner().invoke(cli, ["core", program, "-T", f"c={cloud}", "--html", str(page)])
+    assert run.exit_code == 1
+    assert (
+        f"c: {program}: kernel_symbols kfunc no_such_kfunc\n"
+        "  this kernel's BTF has no function no_such_kfunc; a module may have it, and no modules "
+        "were given\n"
+        "  ./kernel_symbols.c:21: out[2] = no_such_kfunc(ctx);\n"
+    ) in run.output
+    assert "ksym no_such_weak_variable (weak: the program loads without it)\n" in run.output
+    assert "no_such_kfunc" in page.read_text()
+    assert "no_such_weak" not in page.read_text()
+    run = CliRunner().invoke(cli, ["core", program, "-T", f"c={cloud}", "--json"])
+    rows = {row["path"]: row for row in map(json.loads, run.stdout.splitlines())}
+    row = rows["no_such_kfunc"]
+    assert (row["kind"], row["fails"], row["cause"], row["line"]) == (
+        "kfunc",
+        True,
+        "no symbol",
+        21,
+    )
+    assert rows["bpf_task_acquire___one"]["module"] == "vmlinux"
 
 
 def test_usage() -> None:

@@ -1,0 +1,21 @@
+/* What programs attach to: there, not there, in a module, not loaded, and said by the loader. */
+#include "../programs/core.h"
+#define PROGRAM(section, name) SEC(section) int name(void *ctx) { return 0; }
+PROGRAM("fentry/vfs_read", here)
+PROGRAM("fentry/no_such_function", gone)
+PROGRAM("fexit.s/no_such_function", gone_exit)
+PROGRAM("fmod_ret/no_such_function", gone_return)
+PROGRAM("?fentry/no_such_function", not_loaded)
+PROGRAM("fentry", said_later)
+PROGRAM("freplace/no_such_program", replaces)
+PROGRAM("kprobe/no_such_function", probe)
+PROGRAM("lsm/file_open", hook)
+PROGRAM("lsm.s/no_such_hook", gone_hook)
+PROGRAM("tp_btf/sched_switch", tracepoint)
+PROGRAM("tp_btf/no_such_tracepoint", gone_tracepoint)
+PROGRAM("iter/task", iterator)
+PROGRAM("iter.s/no_such_iterator", gone_iterator)
+PROGRAM("fentry/nft_chain_validate", in_module)
+PROGRAM("fentry/nf_tables:nft_chain_validate", in_this_module)
+PROGRAM("fexit/xfs:nft_chain_validate", in_other_module)
+PROGRAM("fentry/vmlinux:vfs_read", in_kernel)
