@@ -44,6 +44,18 @@ __dir__ = shown(__all__)
 Result = TypeVar("Result")
 
 
+def either_way(*, python: str, shell: str) -> str:
+    """What to do about an error, in a message that both Python and the command line show."""
+    return f"in Python, {python}; on the command line, {shell}"
+
+
+def for_shell(message: str) -> str:
+    """A message, which says only what to do on the command line: see :func:`either_way`."""
+    before, in_python, rest = message.partition("in Python, ")
+    _, on_command_line, shell = rest.partition("; on the command line, ")
+    return f"{before}{for_shell(shell)}" if in_python and on_command_line else message
+
+
 class WrongBaseWarning(UserWarning):
     """Split BTF was probably built over another base than the one that it is read over."""
 

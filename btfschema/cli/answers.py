@@ -34,7 +34,7 @@ __all__ = [
 # Patterns are compiled when something is said, which is seldom.
 FLAGS = r"--json|--pretty|--format=json|-[jp]{1,2}"
 # What an error advises, at the end of its text.
-ADVICE = r"(?is)[;:.]\s+((?:did you mean|pass|give|use|add|name|redirect|pip install)\b.*)\Z"
+ADVICE = r"(?is)[;:.]\s+((?:did you mean|pass|give|use|add|name|run|redirect|pip install)\b.*)\Z"
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -66,7 +66,12 @@ def complaint(text: str, file: str | None = None, kind: str = "error") -> str:
         file: the file that it is about, or None.
         kind: ``"error"``, or ``"warning"`` for what does not keep a command from its work.
     """
-    text, file = as_given(text, words=True), named_as_given(file) if file is not None else None
+    from btfschema.errors import for_shell
+
+    text, file = (
+        as_given(for_shell(text), words=True),
+        named_as_given(file) if file is not None else None,
+    )
     if asked_for_json():
         return json_text(as_object(text, (), kind, file))
     where = f"{printable(file)}: " if file is not None else ""
@@ -80,7 +85,10 @@ def complain(text: str, file: str | None = None, kind: str = "error") -> None:
 
 def complain_of(error: Exception, files: Iterable[str]) -> None:
     """Say on stderr what an error says; in JSON, its file is a part of its own."""
-    text = as_given(worded(error) if isinstance(error, OSError) else str(error), words=True)
+    from btfschema.errors import for_shell
+
+    text = worded(error) if isinstance(error, OSError) else for_shell(str(error))
+    text = as_given(text, words=True)
     files = list(map(named_as_given, files))
     asked = asked_for_json()
     echo(json_text(as_object(text, files)) if asked else f"btfschema: {text}", err=True)
@@ -130,7 +138,7 @@ def say_why(error: Exception, words: Sequence[str]) -> int | None:
         error: what ended it.
         words: the command line.
     """
-    from btfschema.errors import BtfError, RegistryError, SpecError
+    from btfschema.errors import BtfError, RegistryError, SpecError, for_shell
 
     code, as_json = 1, asks_for_json(words)
     if isinstance(error, click.ClickException):
@@ -143,7 +151,7 @@ def say_why(error: Exception, words: Sequence[str]) -> int | None:
             return code
         text = error.format_message()
     elif isinstance(error, BtfError):
-        text = str(error)
+        text = for_shell(str(error))
         code = 2 if isinstance(error, SpecError | RegistryError) else 1
     elif isinstance(error, OSError):
         text = worded(error)

@@ -433,7 +433,11 @@ def _stops_held() -> Iterator[None]:
 
 def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:
     """What to report of a file that failed; ``message`` does not repeat its name."""
-    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    from btfschema.errors import for_shell
+
+    text = for_shell(str(error))
+    if isinstance(error, OSError):
+        text = error.strerror or text
     if isinstance(error, OSError) and error.filename not in (None, file):
         text = f"{printable(os.fsdecode(error.filename))}: {text}"
     row: dict[str, Any] = {"outcome": "error", "message": text.removeprefix(f"{printable(file)}: ")}

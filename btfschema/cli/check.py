@@ -15,7 +15,14 @@ from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, failure, report_option, rows_printer, run_batch, stdout_of
 from btfschema.cli.completion import complete_kernels
 from btfschema.cli.given import named_as_given
-from btfschema.cli.inputs import load_all_over, noted, original_option, running_kernel
+from btfschema.cli.inputs import (
+    load_all_over,
+    no_distilled_base,
+    noted,
+    original_option_of,
+    running_kernel,
+    standing_alone,
+)
 from btfschema.cli.kernels import named_kernels, refusal_of
 from btfschema.cli.matrix import Matrix
 from btfschema.cli.options import json_options
@@ -50,7 +57,9 @@ __all__ = ["check"]
     "own BTF must be sound by the rules of the newest version that verify --kernel lists. May be "
     "given several times.",
 )
-@original_option
+@original_option_of(
+    "Files without a distilled base need it, and it lets a failure say which members changed."
+)
 @policy_option
 @click.option(
     "--html",
@@ -311,7 +320,7 @@ def _pipeline(text: str) -> Pipeline:
 
 def _opened(files: Sequence[str], original: Btf | None, name: str | None) -> list[Opened | Failure]:
     """Files over their distilled bases, or over the base they were built for."""
-    from btfschema.errors import SourceError, attempt
+    from btfschema.errors import attempt
     from btfschema.sources import read_source
 
     read = [attempt(read_source, file) for file in files]
@@ -324,15 +333,13 @@ def _opened(files: Sequence[str], original: Btf | None, name: str | None) -> lis
     found = load_all_over(sources, bases, name)
     for number, (file, one) in enumerate(zip(files, found, strict=True)):
         if isinstance(one, tuple) and one[0].base is None:
-            message = "stands alone, so there is nothing to relocate"
-            found[number] = SourceError(f"{printable(file)}: {message}")
+            found[number] = standing_alone(file)
     return found
 
 
 def _with_base(source: Source, original: Btf | None) -> tuple[Source, Btf | None]:
     """A file and the base to read it over; None where it brings one, or stands alone."""
     from btfschema.codec.header import read_header
-    from btfschema.errors import MissingBaseError
     from btfschema.sources import base_beside
 
     if source.base is not None or base_beside(source) is not None:
@@ -340,8 +347,5 @@ def _with_base(source: Source, original: Btf | None) -> tuple[Source, Btf | None
     _, at, length = read_header(source.btf).sections[1]
     alone = length and not source.btf[at]
     if original is None and not alone:
-        raise MissingBaseError(
-            f"{source.path}: has no distilled base (.BTF.base, or {source.path}.base beside it): "
-            "pass the BTF that it was built over with -B"
-        )
+        raise no_distilled_base(source.path, "give the BTF that it was built over with -B")
     return source, None if alone else original

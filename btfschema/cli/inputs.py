@@ -11,9 +11,10 @@ import click
 
 from btfschema.cli.answers import complain
 from btfschema.cli.options import Decorator
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
-    from btfschema.errors import Failure
+    from btfschema.errors import Failure, MissingBaseError, SourceError
     from btfschema.model.container import Btf
     from btfschema.sources import Source
 
@@ -27,14 +28,16 @@ __all__ = [
     "load_all_over",
     "load_files",
     "load_over",
+    "no_distilled_base",
     "noted",
     "odd",
     "open_input",
-    "original_option",
+    "original_option_of",
     "pointer_option",
     "probably_another",
     "running_kernel",
     "saying",
+    "standing_alone",
     "warn",
     "warn_of_kfuncs",
     "with_pointers_asked_for",
@@ -64,16 +67,42 @@ def base_option_of(split: str) -> Decorator:
 
 base_option = base_option_of("FILE")
 
-original_option: Decorator = click.option(
-    "-B",
-    "--base-btf",
-    "--original-base",
-    "original_base",
-    metavar="FILE",
-    type=click.Path(),
-    help="The BTF that the files were built over, usually their kernel's vmlinux. Files without a "
-    "distilled base need it, and it lets a failure say which members changed.",
-)
+
+def original_option_of(use: str) -> Decorator:
+    """``-B/--base-btf`` of commands that relocate files, which bring their distilled bases.
+
+    Args:
+        use: what it is good for, for the help.
+    """
+    return click.option(
+        "-B",
+        "--base-btf",
+        "--original-base",
+        "original_base",
+        metavar="FILE",
+        type=click.Path(),
+        help=f"The BTF that the files were built over, usually their kernel's vmlinux. {use}",
+    )
+
+
+def no_distilled_base(path: str, advice: str) -> MissingBaseError:
+    """The error about a file that should bring its distilled base and does not.
+
+    Args:
+        path: the file.
+        advice: what to do.
+    """
+    from btfschema.errors import MissingBaseError
+
+    where = f"(.BTF.base, or {printable(path)}.base beside it)"
+    return MissingBaseError(f"{printable(path)}: has no distilled base {where}: {advice}")
+
+
+def standing_alone(path: str) -> SourceError:
+    """The error about a file that stands alone where one is relocated."""
+    from btfschema.errors import SourceError
+
+    return SourceError(f"{printable(path)}: stands alone, so there is nothing to relocate")
 
 
 POINTER_SIZE = "btfschema.pointer_size"

@@ -29,9 +29,11 @@ from btfschema.cli.inputs import (
     base_option,
     load_all_over,
     load_over,
+    no_distilled_base,
     noted,
-    original_option,
+    original_option_of,
     saying,
+    standing_alone,
 )
 from btfschema.cli.kernels import refusal_of
 from btfschema.cli.outputs import DASH, echo, guard
@@ -42,6 +44,7 @@ from btfschema.cli.workers import workers_of
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
+    from btfschema.cli.inputs import Opened
     from btfschema.cli.tree import Found
     from btfschema.errors import Failure
     from btfschema.framework.files import Shared
@@ -103,6 +106,8 @@ class Transform:
         inputs = {name: one.open() for name, one in self.inputs.items()}
         sources = [attempt(read_source, file) for file in files]
         opened = load_all_over(sources, [base] * len(files), base_name)
+        if self.policy is not None:
+            opened = [_relocatable(*pair) for pair in zip(files, opened, strict=True)]
         btfs = [one[0] if isinstance(one, tuple) else one for one in opened]
         results = run_loaded(pipeline, btfs, Context(inputs))
         asides = {}
@@ -147,6 +152,17 @@ class Transform:
             row["output"] = self.targets.of_file(source.path)
             notes += write_btf_file(source, row["output"], result.btf)
         return {**row, "notes": notes}
+
+
+def _relocatable(file: str, opened: Opened | Failure) -> Opened | Failure:
+    """What was read of a file that ``relocate`` is to move; else why it can't be moved."""
+    from btfschema.errors import MissingBaseError
+
+    if isinstance(opened, MissingBaseError):
+        return no_distilled_base(file, "run distill first, over the BTF that it was built over")
+    if isinstance(opened, tuple) and opened[0].base is None:
+        return standing_alone(file)
+    return opened
 
 
 def loaded_passes(files: Sequence[str]) -> list[type[Pass]]:
@@ -258,7 +274,9 @@ def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
 @click.command()
 @tree_options
 @target_option
-@original_option
+@original_option_of(
+    "It lets a failure say which members changed. FILE needs a distilled base all the same."
+)
 @policy_option
 @batch_options(outputs=True)
 def relocate(target: str, policy: str, original_base: str | None, **batch: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import string
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,11 +91,14 @@ def _bytes_of(data: str | None) -> Data:
         click.UsageError: standard input has other things than hex digits.
     """
     if data is None:
-        text = sys.stdin.read()
+        text = sys.stdin.read().replace("0x", "")
         try:
-            return bytes.fromhex(text.replace("0x", ""))
-        except ValueError as error:
-            message = f"standard input is not hex: {error}; give the data with --data"
+            return bytes.fromhex(text)
+        except ValueError:
+            digits = string.hexdigits + string.whitespace
+            odd = next((one for one in text if one not in digits), None)
+            why = "a byte has two digits" if odd is None else f"{odd!r} is not a hex digit"
+            message = f"standard input is not hex: {why}; give the data with --data"
             raise click.UsageError(message) from None
     if data == "-":
         return sys.stdin.buffer.read()

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from attrs.validators import optional
 
 from btfschema.arguments import one_of, texts
-from btfschema.errors import BtfError, RequirementError
+from btfschema.errors import BtfError, RequirementError, either_way
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
 from btfschema.model.container import Btf
@@ -199,6 +199,13 @@ class PassResult:
         return cls(*replaced(btf, views), facts or {}, diagnostics)
 
 
+def giving(name: str) -> str:
+    """How to give passes an input, for error messages."""
+    return either_way(
+        python=f'pass Context(inputs={{"{name}": btf}})', shell=f"give --input {name}=FILE"
+    )
+
+
 @frozen
 class Context:
     """What a pass may use besides its input and its options.
@@ -219,8 +226,7 @@ class Context:
         if name not in self.inputs:
             given = ", ".join(f'"{known}"' for known in sorted(self.inputs)) or "none"
             raise RequirementError(
-                f'no input "{name}" was given (given: {given}): pass '
-                f'Context(inputs={{"{name}": btf}}), or --input {name}=FILE on the command line',
+                f'no input "{name}" was given (given: {given}): {giving(name)}',
                 got=sorted(self.inputs),
                 expected=name,
             )

@@ -19,11 +19,12 @@ from btfschema.errors import (
     RequirementError,
     SpecError,
     VerifyError,
+    either_way,
 )
 from btfschema.framework.grammar import parse_stages, point_at
 from btfschema.framework.observers import Observer, Stage
 from btfschema.framework.options import build_pass
-from btfschema.framework.passes import Context, Pass, PassResult, name_container
+from btfschema.framework.passes import Context, Pass, PassResult, giving, name_container
 from btfschema.framework.registry import load_pass
 from btfschema.model.container import Btf
 from btfschema.model.integrity import check_references
@@ -44,7 +45,7 @@ VerifyLevel = Literal["read", "kernel"]
 
 NO_BASE = (
     "a base, and the input stands alone",
-    "read it with loads(data, base=...), -B FILE on the command line",
+    either_way(python="pass base to load or loads", shell="give -B FILE"),
 )
 NO_DISTILLED_BASE = (
     "a distilled base, and the input is over {state}",
@@ -338,11 +339,7 @@ def check_needs(stages: Iterable[Stage], btf: Btf, ctx: Context) -> None:
             missing = NO_DISTILLED_BASE
         for name in needs.inputs:
             if missing is None and name not in ctx.inputs:
-                missing = (
-                    f'the input "{name}", which was not given',
-                    f'give it with Context(inputs={{"{name}": btf}}), '
-                    f"--input {name}=FILE on the command line",
-                )
+                missing = (f'the input "{name}", which was not given', giving(name))
         if missing is not None:
             lacks, remedy = (part.replace("{state}", STATES[state]) for part in missing)
             error = RequirementError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btfschema.arrays import sizes_of
-from btfschema.errors import DecodeError, MissingBaseError
+from btfschema.errors import DecodeError, MissingBaseError, either_way
 from btfschema.model.memo import notes
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.plan import ROLE_CODES, U32_MAX
@@ -44,8 +44,11 @@ def _check_together(btfs: Sequence[Btf]) -> None:
         first = btf.strings.data[:1]
         if btf.base is None and first not in (b"", b"\0"):
             raise MissingBaseError(
-                "this is split BTF (its strings do not start with an empty one): pass the BTF that "
-                "it was built over, usually vmlinux, as base (-B/--base-btf on the command line)",
+                "this is split BTF (its strings do not start with an empty one): "
+                + either_way(
+                    python="pass the BTF that it was built over, usually vmlinux, as base",
+                    shell="give the BTF that it was built over, usually vmlinux, with -B",
+                ),
                 offset=btf.image.header.sections[1][1],
                 got=first,
                 expected="NUL",

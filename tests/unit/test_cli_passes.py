@@ -292,6 +292,54 @@ def test_results_go_to_one_place(
     assert files["8021q"].read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "relocate {8021q} -T {generic} -B {cloud} -o {out}",
+            "has no distilled base (.BTF.base, or {8021q}.base beside it): "
+            "run distill first, over the BTF that it was built over",
+        ),
+        (
+            "check {8021q} -T {generic}",
+            "has no distilled base (.BTF.base, or {8021q}.base beside it): "
+            "give the BTF that it was built over with -B",
+        ),
+        ("relocate {cloud} -T {generic} -o {out}", "stands alone, so there is nothing to relocate"),
+        ("check {cloud} -T {generic}", "stands alone, so there is nothing to relocate"),
+        (
+            "distill {cloud} -o {out}",
+            'stage 1 (distill) of "distill" needs a base, and the input stands alone: give -B FILE',
+        ),
+        (
+            "run rebase {8021q} -B {cloud} -o {out}",
+            'stage 1 (rebase) of "rebase" needs the input "target", which was not given: '
+            "give --input target=FILE",
+        ),
+        (
+            "dump {8021q}",
+            "this is split BTF (its strings do not start with an empty one): "
+            "give the BTF that it was built over, usually vmlinux, with -B",
+        ),
+    ],
+)
+@pytest.mark.parametrize("report", [False, True])
+def test_advice_is_for_the_command_line(
+    files: Files, tmp_path: Path, line: str, words: str, report: bool
+) -> None:
+    places = {**files, "out": tmp_path / "out"}
+    args, words = line.format(**places).split(), words.format(**places)
+    if report and args[0] == "dump":
+        return
+    where = tmp_path / "report"
+    done = btfschema(*args, *(["--report", str(where)] if report else []))
+    file = args[2] if args[0] == "run" else args[1]
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == f"btfschema: {file}: {words}\n"
+    if report:
+        assert json.loads(where.read_text())["message"] == words
+
+
 @pytest.mark.parametrize("command", ["check", "relocate"])
 def test_where_the_policies_differ_is_said(tmp_path: Path, command: str) -> None:
     """Of two equal types, strict takes either; kernels refuse the name."""

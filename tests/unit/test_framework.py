@@ -215,8 +215,8 @@ class TestContext:
         with pytest.raises(RequirementError) as caught:
             Context(inputs={"original": small_base()}).input("target")
         assert str(caught.value) == (
-            'no input "target" was given (given: "original"): pass '
-            'Context(inputs={"target": btf}), or --input target=FILE on the command line'
+            'no input "target" was given (given: "original"): in Python, pass '
+            'Context(inputs={"target": btf}); on the command line, give --input target=FILE'
         )
 
     def test_can_not_be_changed_by_a_pass(self) -> None:

@@ -112,7 +112,7 @@ class TestRequirements:
             Pipeline(InDegree(), Shrink()).run(small_base())
         assert str(caught.value) == (
             'stage 2 (shrink) of "in-degree,shrink" needs a base, and the input stands alone: '
-            "read it with loads(data, base=...), -B FILE on the command line"
+            "in Python, pass base to load or loads; on the command line, give -B FILE"
         )
         assert (caught.value.pass_name, caught.value.stage) == ("shrink", 2)
         assert caught.value.pipeline == "in-degree,shrink"
@@ -135,8 +135,9 @@ class TestRequirements:
         with pytest.raises(RequirementError) as caught:
             Pipeline(Shrink(), Move()).run(small_split())
         assert str(caught.value) == (
-            'stage 2 (move) of "shrink,move" needs the input "target", which was not given: give '
-            'it with Context(inputs={"target": btf}), --input target=FILE on the command line'
+            'stage 2 (move) of "shrink,move" needs the input "target", which was not given: in '
+            'Python, pass Context(inputs={"target": btf}); on the command line, give --input '
+            "target=FILE"
         )
         assert caught.value.expected == 'the input "target"'
 

@@ -763,8 +763,10 @@ class TestCommand:
 
     def test_hex_from_standard_input(self, file: Path) -> None:
         assert self.run("u16", file, "--compact", data=b"0x01 00\n") == (0, "(u16)1\n", "")
-        code, _, error = self.run("u16", file, data=b"what")
-        assert (code, "standard input is not hex" in error) == (2, True)
+        for data, why in ((b"what", "'w' is not a hex digit"), (b"010", "a byte has two digits")):
+            code, _, error = self.run("u16", file, data=data)
+            words = f"standard input is not hex: {why}; give the data with --data\n"
+            assert (code, error.endswith(words)) == (2, True)
 
     def test_bytes_from_standard_input(self, file: Path) -> None:
         assert self.run("u16", file, "--data", "-", data=b"\2\0")[:2] == (0, "(u16)2\n")
