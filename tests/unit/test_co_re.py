@@ -481,6 +481,13 @@ def test_attach_targets_that_are_not_there() -> None:
     )
 
 
+def test_btf_without_functions_says_nothing_about_names() -> None:
+    target = kernel("cloud")
+    small = minimised(target, own_object("inode_times_guarded"))
+    assert check_object(own_object("inode_times_guarded"), small).loads
+    assert not lookups("attach_points", small)
+
+
 def test_kernel_functions_and_variables_that_are_not_there() -> None:
     found = lookups("kernel_symbols", kernel("cloud"))
     failing = {name.split()[1]: one[2] for name, one in found.items() if one[0]}
