@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli.answers import complain_of
+from btfschema.cli.answers import complain, complain_of
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
 from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option_of, load_over, odd, warn
 from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, one_line, write_output
+from btfschema.errors import BtfError, attempt
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
-    from btfschema.errors import BtfError
+    from btfschema.cli.diff_wanted import Wanted
     from btfschema.model.container import Btf
-    from btfschema.questions.comparison import Diff, Entry
+    from btfschema.questions.comparison import Diff
 
 __all__ = ["diff"]
 
@@ -111,7 +111,8 @@ def diff(
     changed size is counted under that one. Signs: + added, - removed, ~ changed type or value,
     = renamed in the same place, > moved.
 
-    The exit code is diff's: 0 for no differences, 1 for some, 2 for trouble.
+    The exit code is diff's: 0 for no differences, 1 for some, 2 for trouble. A name (--name, --api)
+    that neither A nor B has is trouble.
 
     \b
     Examples:
@@ -120,35 +121,67 @@ def diff(
       btfschema diff vmlinux-6.12 vmlinux-6.18 --for prog.bpf.o
       btfschema diff --all old/modules new/modules -B old/vmlinux --new-base new/vmlinux
     """  # noqa: D301 - click needs the backspace character itself
-    from btfschema.errors import BtfError
+    from btfschema.cli.diff_wanted import Wanted
 
     bases = base_btf, new_base or base_btf
     inputs = _inputs(old, new, bases, objects, api)
     guard({"--html": [html]}, inputs)
-    differ = False
+    differ, failed = False, list[str]()
     page = DiffPage(_called(old), _called(new)) if html is not None else None
     try:
-        narrow = _narrowing(names, kinds, api, only, objects)
-        pairs, alone = {"": (old, new)}, list[str]()
-        if trees:
-            pairs, alone, bases = _files((old, new), bases)
-        over: Sequence[Any] = [_base(one) for one in bases] if trees else bases
-        for title, both in pairs.items():
-            found = narrow(_compare(both, (None, None) if both == bases else over))
-            differ = differ or bool(found)
+        wanted = Wanted.of(names, kinds, api)
+        narrow = _narrowing(wanted, only, objects)
+        pairs, alone, bases = _pairs((old, new), bases, trees=trees)
+        for title, both, compared in _compared(pairs, bases, failed, trees=trees):
+            differ |= bool(found := narrow(compared))
             if page is not None:
                 page.add(title, found)
             if html != DASH:
                 _show(found, title, both, full=full, brief=brief, as_json=as_json, pretty=pretty)
         if page is not None:
-            write_output(html, page.made(alone, foot(inputs)).encode())
+            write_output(html, page.made([*alone, *failed], foot(inputs)).encode())
     except (BtfError, OSError) as error:
         _told(error, [old, new, *filter(None, (base_btf, new_base))])
         raise click.exceptions.Exit(2) from None
-    for line in alone if not as_json and html != DASH else ():
-        echo(line)
-    if differ or alone:
-        raise click.exceptions.Exit(1)
+    if not as_json and html != DASH:
+        echo("".join(f"{line}\n" for line in alone), nl=False)
+    # What could not be compared may have it.
+    trouble = failed or _complained(wanted.missing())
+    raise click.exceptions.Exit(2 if trouble else 1 if differ or alone else 0)
+
+
+def _complained(lines: Sequence[str]) -> bool:
+    """Say these errors; returns whether there are some."""
+    for line in lines:
+        complain(line)
+    return bool(lines)
+
+
+def _compared(
+    pairs: dict[str, tuple[str, str]],
+    bases: tuple[str | None, str | None],
+    failed: list[str],
+    *,
+    trees: bool,
+) -> Iterator[tuple[str, tuple[str, str], Diff]]:
+    """What the files of each pair differ in.
+
+    Of many pairs, one that can't be compared does not stop the others: the error is said, and
+    ``failed`` has a line about it.
+
+    Raises:
+        BtfError, OSError: a base can't be read, or the only pair can't be compared.
+    """
+    over: Sequence[Any] = [_base(one) for one in bases] if trees else bases
+    for title, both in pairs.items():
+        found = attempt(_compare, both, (None, None) if both == bases else over)
+        if not isinstance(found, Exception):
+            yield title, both, found
+        elif trees:
+            _told(found, [*both, *filter(None, bases)])
+            failed.append(f"Not compared: {title}")
+        else:
+            raise found
 
 
 def _inputs(
@@ -233,19 +266,22 @@ def _show(
     echo("\n".join(map(one_line, lines(found, full=full))))
 
 
-def _files(
-    folders: tuple[str, str], named: tuple[str | None, str | None]
+def _pairs(
+    folders: tuple[str, str], named: tuple[str | None, str | None], *, trees: bool
 ) -> tuple[dict[str, tuple[str, str]], list[str], tuple[str | None, str | None]]:
-    """The files of the same module in two directories.
+    """The files to compare: the two that are named, or those of one module in two directories.
 
     Args:
-        folders: the directories.
+        folders: the directories, or files.
         named: the bases that were named.
+        trees: whether directories are named.
 
     Returns:
         The pairs by name, lines about what is in one directory only, and the bases, which a
         directory like /sys/kernel/btf brings along and which are one of its pairs.
     """
+    if not trees:
+        return {"": folders}, [], named
     from btfschema.cli.below import stem
     from btfschema.cli.tree import gather
 
@@ -265,51 +301,23 @@ def _files(
 
 
 def _narrowing(
-    names: Sequence[str],
-    kinds: Sequence[str],
-    api: str | None,
-    only: Sequence[str],
-    objects: Sequence[str],
+    wanted: Wanted, only: Sequence[str], objects: Sequence[str]
 ) -> Callable[[Diff], Diff]:
     """What leaves the part of a difference that is asked for."""
     from btfschema.co_re import read_object
     from btfschema.questions.programs import for_programs
 
-    wanted = _filter(names, kinds, api)
     programs = [read_object(path) for path in objects]
     for program in programs:
         if not program.relocations:
             warn(program.path, ["no CO-RE relocations, so it uses nothing"])
 
     def narrow(found: Diff) -> Diff:
+        wanted.see(found.old, found.new)
         if programs:
             found = for_programs(found, programs)
-        if names or kinds or api is not None or only:
+        if wanted or only:
             found = found.only(wanted, only)
         return found
 
     return narrow
-
-
-def _filter(names: Sequence[str], kinds: Sequence[str], api: str | None) -> Callable[[Entry], bool]:
-    """Whether a type is asked for."""
-    wanted = {kind.upper() for kind in kinds}
-    if "ENUM" in wanted:
-        wanted.add("ENUM64")
-    listed: set[str] | None = None
-    if api is not None:
-        listed = set()
-        for line in Path(api).read_text("utf-8", "surrogateescape").splitlines():
-            words = line.partition("#")[0].split()
-            if words:
-                # "struct file" or "vfs_read"
-                listed.add(words[-1])
-
-    def matches(entry: Entry) -> bool:
-        return (
-            (not wanted or entry.kind in wanted)
-            and (not names or any(fnmatchcase(entry.name, name) for name in names))
-            and (listed is None or entry.name in listed)
-        )
-
-    return matches

@@ -127,9 +127,9 @@ def ids_named(btf: Btf, name: str) -> list[int]:
         # C spells some names with spaces.
         return whole
     kind_name, _, plain = name.rpartition(" ")
-    kinds = [kind_number(btf, kind_name)] if kind_name else []
+    kinds = [kind_number(btf.kinds, kind_name)] if kind_name else []
     if kind_name.lower() == "enum":
-        kinds.append(kind_number(btf, "enum64"))
+        kinds.append(kind_number(btf.kinds, "enum64"))
     every = _matching(btf, plain) if GLOB.search(plain) else btf.find_ids(plain)
     ids = [i for i in every if not kinds or btf[i].kind in kinds]
     # A struct may be declared only.

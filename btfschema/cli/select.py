@@ -10,8 +10,13 @@ import click
 import numpy as np
 
 from btfschema.model.container import Btf
+from btfschema.schema.kinds import Kinds
+from btfschema.schema.plan import KIND_MASK
 
 __all__ = ["kind_number", "select_ids"]
+
+# Of the number of a kind, leading zeros included; int() takes no more than some thousands.
+DIGITS = 9
 
 
 def select_ids(
@@ -23,7 +28,7 @@ def select_ids(
         click.UsageError: a kind is unknown.
         TypeIdError: an id does not exist.
     """
-    numbers = [kind_number(btf, kind) for kind in kinds]
+    numbers = [kind_number(btf.kinds, kind) for kind in kinds]
     if ids:
         views = [(type_id, btf[type_id]) for type_id in ids]
         return [
@@ -52,18 +57,21 @@ def _named(btf: Btf, globs: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np
     return mask
 
 
-def kind_number(btf: Btf, text: str) -> int:
-    """The kind of this name or number.
+def kind_number(kinds: Kinds, text: str) -> int:
+    """The kind of this name or number; ``KIND_40`` is 40, as lists call what has no other name.
 
     Raises:
         click.UsageError: there is none.
     """
-    known = {spec.name: number for number, spec in btf.kinds.items()}
+    known = {spec.name: number for number, spec in kinds.items()}
     number = known.get(text.upper())
-    if number is None and text.isdecimal():
-        return int(text)
-    if number is None:
+    digits = text.upper().removeprefix("KIND_")
+    if number is None and digits.isdecimal() and len(digits) <= DIGITS:
+        number = int(digits)
+    if number is None or number > KIND_MASK:
         close = get_close_matches(text.upper(), known, 1)
         hint = f" Did you mean {close[0]}?" if close else ""
+        if "," in text:
+            hint = " Give --kind several times for several kinds."
         raise click.UsageError(f"unknown kind {text!r}.{hint} Kinds: {', '.join(known)}.")
     return number

@@ -189,8 +189,7 @@ def list_(
     several = bool(trees) or len(files) > 1 or any(Path(file).is_dir() for file in files)
     chosen = _columns(columns, several=several)
     _check_regex(conditions["regex"])
-    if prototypes:
-        conditions["kinds"] = conditions["kinds"] or ("func",)
+    conditions["kinds"] = _kinds(conditions["kinds"] or (["func"] if prototypes else []))
     shown = ["c"] if prototypes else ["name"] if only_names else chosen
     wanted = Conditions(**conditions)
     if several:
@@ -229,6 +228,18 @@ def _columns(text: str | None, *, several: bool) -> list[str]:
         if column not in known:
             raise click.UsageError(f"--columns: {column!r} is not one of {', '.join(known)}")
     return [FILE, *chosen] if several and text is None else chosen
+
+
+def _kinds(texts: Sequence[str]) -> tuple[str, ...]:
+    """The names of the kinds that are asked for.
+
+    Raises:
+        click.UsageError: there is none of a name.
+    """
+    from btfschema.cli.select import kind_number
+    from btfschema.schema import KINDS
+
+    return tuple(KINDS.name(kind_number(KINDS, one)) for one in texts)
 
 
 def _check_regex(text: str | None) -> None:

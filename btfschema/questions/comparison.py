@@ -239,9 +239,8 @@ class _Side:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         parts = catalog.parts
-        left_out = parts.tags | parts.type_tags
         self.signatures = signatures_of(catalog)
-        rows = np.flatnonzero(catalog.named & ~catalog.are(left_out))
+        rows = np.flatnonzero(catalog.named & catalog.are(parts.called))
         # A declaration counts only where there is no definition.
         declared = catalog.are(parts.declarations)[rows]
         defined = rows[~declared]

@@ -179,6 +179,11 @@ class Parts:
         return self._made_of(BTF_DECL_TAG)
 
     @cached_property
+    def called(self) -> Kindset:
+        """What may be looked up by its name: all but tags, whose name is a text."""
+        return frozenset(self.plan.kinds) - self.tags - self.type_tags
+
+    @cached_property
     def chained(self) -> Kindset:
         """What has the size of something else, or a multiple of it."""
         return self.modifiers | self.arrays

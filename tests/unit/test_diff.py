@@ -281,12 +281,95 @@ class TestCommand:
 
     def test_filters(self, files: tuple[str, str], tmp_path: Path) -> None:
         assert "struct s" not in self.run(*files, "--only", "added").output
-        assert self.run(*files, "--name", "nothing*").exit_code == 0
+        assert self.run(files[0], files[0], "--name", "s*").exit_code == 0
         assert self.run(*files, "--kind", "enum").exit_code == 0
         (tmp_path / "api").write_text("# ours\nstruct t # kept\n")
         output = self.run(*files, "--api", str(tmp_path / "api")).output
         assert "Removed: 1" in output
         assert "Changed" not in output
+
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            ("strut", "Did you mean STRUCT?"),
+            ("struct,union", "several times"),
+            ("ptr", "by name"),
+            ("decl_tag", "by name"),
+            ("999", "unknown kind"),
+        ],
+    )
+    def test_a_kind_that_nothing_can_be_of_is_wrong_usage(
+        self, files: tuple[str, str], kind: str, words: str
+    ) -> None:
+        done = self.run(*files, "--kind", kind)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert words in done.stderr
+
+    def test_kinds_have_numbers_too(self, files: tuple[str, str]) -> None:
+        assert self.run(*files, "--kind", "4").output == self.run(*files, "--kind", "struct").output
+
+    @pytest.mark.parametrize("name", ["nosuch", "nosuch*", "sss"])
+    def test_a_name_in_neither_is_trouble(self, files: tuple[str, str], name: str) -> None:
+        done = self.run(*files, "--name", name, "--name", "s")
+        assert done.exit_code == 2
+        assert "struct s" in done.stdout
+        assert f"--name: neither A nor B has a type '{name}'" in done.stderr
+        done = self.run(*files, "--name", "s", "--kind", "func")
+        assert done.exit_code == 2
+        assert "'s' of kind FUNC; there is STRUCT \"s\" [2]" in done.stderr
+
+    def test_lines_of_a_list_that_nothing_has_are_trouble(
+        self, files: tuple[str, str], tmp_path: Path
+    ) -> None:
+        api = tmp_path / "api"
+        api.write_text("s\n\nstruct t\nu # new\nfunc s\nstrct s\n")
+        done = self.run(*files, "--api", str(api))
+        assert done.exit_code == 2
+        assert "struct s" in done.stdout
+        assert done.stderr.splitlines() == [
+            f"btfschema: {api}:5: neither A nor B has a type 'func s'; there is STRUCT \"s\" [2]",
+            f"btfschema: {api}:6: neither A nor B has a type 'strct s'",
+        ]
+        api.write_text("# nothing yet\n")
+        assert self.run(files[0], files[0], "--api", str(api)).exit_code == 2
+
+    def test_a_list_means_types_of_the_kind_that_it_says(self, tmp_path: Path) -> None:
+        old, new, api = (str(tmp_path / name) for name in ("old", "new", "api"))
+        types = [views.FuncProto(1, []), views.Fwd("declared"), views.Enum("e", 4)]
+        words = views.Int("long unsigned int", 8)
+        before = build(struct("f", 4), *types, words, views.Func("f", 3))
+        after = build(struct("f", 4), *types, words, views.Func("f", 8), views.FuncProto(0, []))
+        dump(before, old)
+        dump(after, new)
+        Path(api).write_text("struct f\nstruct declared\nenum e\nlong unsigned int\n")
+        assert self.run(old, new, "--api", api).exit_code == 0
+        Path(api).write_text("func f\n")
+        assert self.run(old, new, "--api", api).exit_code == 1
+
+    def test_a_name_in_one_pair_of_trees_is_enough(
+        self, files: tuple[str, str], tmp_path: Path
+    ) -> None:
+        for side in ("old", "new"):
+            dump(build(struct("extra", 4)), tmp_path / side / "extra.btf")
+        trees = str(tmp_path / "old"), str(tmp_path / "new")
+        assert self.run("--all", *trees, "--name", "extra").exit_code == 0
+        assert self.run("--all", *trees, "--name", "nosuch").exit_code == 2
+
+    def test_a_pair_that_cannot_be_read_does_not_stop_the_others(
+        self, files: tuple[str, str], tmp_path: Path
+    ) -> None:
+        for name in ("a", "z"):
+            dump(build(), tmp_path / "old" / f"{name}.btf")
+            (tmp_path / "new" / f"{name}.btf").write_bytes(b"no BTF")
+        page = tmp_path / "page.html"
+        trees = str(tmp_path / "old"), str(tmp_path / "new")
+        done = self.run("--all", *trees, "--html", str(page))
+        assert done.exit_code == 2
+        assert "== m\n" in done.stdout
+        assert [f"{name}.btf: " in done.stderr for name in "az"] == [True, True]
+        assert "Not compared: z" in page.read_text()
+        done = self.run("--all", *trees, "-j")
+        assert len(done.stdout.splitlines()) == 1
 
     def test_trees(self, files: tuple[str, str], tmp_path: Path) -> None:
         dump(build(), tmp_path / "new" / "extra.btf")

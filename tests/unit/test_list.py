@@ -218,6 +218,12 @@ class TestCommand:
             "9", "STRUCT", "outer", "32",
         ]  # fmt: skip
 
-    @pytest.mark.parametrize("args", [("--columns", "nothing"), ("--regex", "(")])
+    def test_kinds_have_numbers_too(self, file: str) -> None:
+        assert self.run(file, "--kind", "4") == self.run(file, "--kind", "struct")
+
+    @pytest.mark.parametrize(
+        "args",
+        [("--columns", "nothing"), ("--regex", "("), ("--kind", "strut"), ("--kind", "int,ptr")],
+    )
     def test_wrong_usage(self, file: str, args: tuple[str, str]) -> None:
         assert CliRunner().invoke(cli, ["list", file, *args]).exit_code == 2
