@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,7 +11,7 @@ from btfschema._doors import shown
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["one_of", "require_choice", "several", "texts"]
+__all__ = ["as_bytes", "one_of", "require_choice", "require_type", "several", "texts"]
 
 __dir__ = shown(__all__)
 
@@ -35,6 +36,35 @@ def require_choice(
         listed = f"{', '.join(others)} or {last}" if others else last
         message = f"{what} {value!r} is not known, expected {listed}"
         raise error(message)
+
+
+def require_type(what: str, value: object, wanted: Any, expected: str) -> None:
+    """Refuse a value of a wrong type where it would come up far from here, or as something else.
+
+    Args:
+        what: what the message calls the argument.
+        value: what was given.
+        wanted: the types that it may be of, as ``isinstance`` takes them.
+        expected: what would have been right, in words.
+
+    Raises:
+        TypeError: it is of none of them.
+    """
+    if not isinstance(value, wanted):
+        message = f"{what} is of type {type(value).__name__}, expected {expected}"
+        raise TypeError(message)
+
+
+def as_bytes(data: Any) -> bytes:
+    """What holds bytes, as bytes.
+
+    Raises:
+        TypeError: it holds none, or is the path of a file.
+    """
+    if isinstance(data, str | os.PathLike):
+        message = f"{os.fspath(data)!r} is a path, expected the bytes of BTF: load() reads files"
+        raise TypeError(message)
+    return bytes(data)
 
 
 def one_of(choices: Any) -> Callable[[Any, Attribute[Any], Any], None]:

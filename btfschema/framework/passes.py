@@ -19,7 +19,7 @@ from btfschema.arguments import one_of, texts
 from btfschema.errors import BtfError, RequirementError, either_way
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.memo import remembered
 from btfschema.model.rewriting import rewritten
 from btfschema.model.selection import select
@@ -212,9 +212,16 @@ class Context:
 
     Attributes:
         inputs: other containers, by the names under which passes ask for them.
+
+    Raises:
+        TypeError: an input is something else, such as a path.
     """
 
     inputs: Mapping[str, Btf] = field(factory=dict, converter=_read_only)
+
+    def __attrs_post_init__(self) -> None:
+        for name, btf in self.inputs.items():
+            require_btf(f"the input {name!r}", btf)
 
     def input(self, name: str) -> Btf:
         """The container that was given under this name.

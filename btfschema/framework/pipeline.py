@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
-from btfschema.arguments import require_choice
+from btfschema.arguments import require_choice, require_type
 from btfschema.errors import (
     BrokenPassError,
     BtfError,
@@ -26,7 +26,7 @@ from btfschema.framework.observers import Observer, Stage
 from btfschema.framework.options import build_pass
 from btfschema.framework.passes import Context, Pass, PassResult, giving, name_container
 from btfschema.framework.registry import load_pass
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.integrity import check_references
 from btfschema.model.standing import BaseState, base_state
 
@@ -75,9 +75,6 @@ class Pipeline(Pass):
         verify: called with the input and with every pass's output; returns violations. A level of
             :func:`btfschema.verify` stands for that with its defaults.
         observers: told before and after each pass.
-
-    Raises:
-        ValueError: ``verify`` is a level that is not known.
 
     Example:
         >>> Pipeline.parse("")
@@ -163,8 +160,10 @@ class Pipeline(Pass):
             BrokenPassError: a pass changed its input or its id map is wrong.
             VerifyError: the input or a pass's output has violations.
             BtfError: what a pass raised, with ``pass_name``, ``stage`` and ``pipeline``.
+            TypeError: ``btf`` or ``ctx`` is something else.
         """
-        (result,) = self.run_many([btf], Context() if ctx is None else ctx)
+        require_btf("the input", btf)
+        (result,) = self.run_many([btf], ctx)
         if isinstance(result, BtfError):
             raise result
         return result
@@ -184,6 +183,7 @@ class Pipeline(Pass):
                 of a container. A note says with which one, unless the pass works on all at once.
         """
         ctx = Context() if ctx is None else ctx
+        require_type("ctx", ctx, Context, "a Context: Context(inputs={name: btf})")
         if self.observers and len(btfs) > 1:
             return [self._alone(btfs, number, ctx) for number in range(len(btfs))]
         text = str(self)

@@ -12,7 +12,7 @@ from btfschema.arguments import require_choice
 from btfschema.codec.engines import Image, schema_layout
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import EncodeError
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.views import TypeView
 from btfschema.schema.kinds import CLASSIC_INFO, KINDS, Kinds
 from btfschema.schema.plan import INFO_BITS, NAME_OFF, U32_MAX, Field, KindPlan, plan_of
@@ -76,6 +76,8 @@ class Builder:
         kinds: Kinds | None = None,
         like: Btf | None = None,
     ) -> None:
+        require_btf("like", like, optional=True)
+        require_btf("the base", base, optional=True)
         if like is not None:
             base = like.base if base is None else base
             byteorder = byteorder or like.byteorder
@@ -242,6 +244,9 @@ class Builder:
         raw = view._to_raw(plan)
         where = f"type {self.next_id} ({plan.name} {raw.name!r})"
         vlen = len(raw.columns[0]) if plan.stride else raw.vlen
+        # A FUNC says in vlen what its linkage is.
+        if not plan.stride and hasattr(view, "linkage"):
+            self._require_number("linkage", vlen, where)
         info = {"vlen": vlen, "kind": plan.number, "kind_flag": int(raw.kind_flag)}
         words = [self._string(NAME_OFF, raw.name, where), self._join(self._info, info, where), 0]
         words[plan.third.word] = self._word(plan.third, raw.third, where)

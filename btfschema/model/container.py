@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import field, frozen
 
+from btfschema.arguments import require_type
 from btfschema.arrays import Index
 from btfschema.codec.engines import Image
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import DecodeError, TypeIdError
 from btfschema.escapes import printable
+from btfschema.model.finding import id_of
 from btfschema.model.lookups import Lookups
 from btfschema.model.sizes import pointer_size_of, size_of
 from btfschema.schema.kinds import Kinds
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from btfschema.values.memory import Data
     from btfschema.values.value import Value
 
-__all__ = ["Btf"]
+__all__ = ["Btf", "require_btf"]
 
 # The least types among which names are looked for by halving.
 HALVED = 256
@@ -200,23 +202,33 @@ class Btf(Lookups):
 
         return view_of(self, type_id)
 
-    def references(self, type_id: int) -> list[int]:
+    def references(self, type_id: TypeView | int | str) -> list[int]:
         """The ids that a type refers to, in the schema's order.
 
+        Args:
+            type_id: the type, as a view, an id or a name.
+
         Raises:
-            TypeIdError: there is no such id.
+            LookupError: there is no such type.
         """
+        if type(type_id) is not int:
+            type_id = id_of(self, type_id)
         if type_id == 0:
             return []
         owner = self.owner(type_id)
         return owner.types.references(type_id - owner.first_id)
 
-    def owner(self, type_id: int) -> Btf:
-        """The container of the chain that holds this id.
+    def owner(self, type_id: TypeView | int | str) -> Btf:
+        """The container of the chain that holds this type.
+
+        Args:
+            type_id: the type, as a view, an id or a name.
 
         Raises:
-            TypeIdError: there is no such id.
+            LookupError: there is no such type.
         """
+        if type(type_id) is not int:
+            type_id = id_of(self, type_id)
         btf: Btf | None = self
         while btf is not None:
             if btf.first_id <= type_id < btf.end_id:
@@ -281,7 +293,7 @@ class Btf(Lookups):
             UnresolvedError: the type has no size (void, a function, a forward declaration), or its
                 references run in a circle.
         """
-        return size_of(self, self[type_id].id if isinstance(type_id, str) else type_id)
+        return size_of(self, type_id)
 
     def read(
         self, type_: AnyType, data: Data, offset: int = 0, *, count: int | None = None
@@ -357,6 +369,21 @@ class Btf(Lookups):
             and one.strings.data == two.strings.data
             for one, two in zip(ours, theirs, strict=True)
         )
+
+
+def require_btf(what: str, value: object, *, optional: bool = False) -> None:
+    """Refuse what is not a container, such as the path of one.
+
+    Args:
+        what: what the message calls it.
+        value: what was given.
+        optional: whether None may be given.
+
+    Raises:
+        TypeError: it is not a container.
+    """
+    wanted = Btf | None if optional else Btf
+    require_type(what, value, wanted, "a Btf: load(path) reads one from a file")
 
 
 def _same_ext(one: BtfExt | None, other: BtfExt | None) -> bool:

@@ -31,6 +31,7 @@ __all__ = [
     "Names",
     "contains",
     "enumerator",
+    "id_of",
     "ids_named",
     "is_among",
     "kinds_of",
@@ -246,6 +247,28 @@ def contains(btf: Btf, key: object) -> bool:
     rows = btf.rows_named(getattr(key, "name", ""))
     rows = rows[btf.types.kinds[rows] == key.kind]
     return any(btf[row + btf.first_id] == key for row in rows.tolist())
+
+
+def id_of(btf: Btf, where: TypeView | int | str) -> int:
+    """The id of a type that is given in some way; one that is given as its id may not exist.
+
+    Raises:
+        LookupError: there is no such name.
+        WrongKeyError: it is a view of another container, or neither an id nor a name nor a view.
+    """
+    if isinstance(where, str):
+        return one_named(btf, where).id
+    from btfschema.model.views import TypeView
+
+    if not isinstance(where, TypeView):
+        return type_id_of(where, "view", "what btf[...] takes, or a view from there")
+    if not any(where.btf is each for each in btf.chain):
+        raise WrongKeyError(
+            f"{where!r} is a type of another container, or of none",
+            got=where,
+            expected="a view that was read from this container or its bases",
+        )
+    return where.id
 
 
 def is_among(btf: Btf, key: object, ids: Index) -> bool:

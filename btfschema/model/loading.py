@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import evolve
 
-from btfschema.arguments import several
+from btfschema.arguments import as_bytes, several
 from btfschema.codec.engines import Engine, decode_many, encode
 from btfschema.errors import DecodeError, WrongBaseWarning
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.integrity import check_references
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
@@ -41,6 +42,7 @@ def loads(
     Raises:
         DecodeError: the data is not BTF or is damaged.
         MissingBaseError: it is split BTF and ``base`` is None.
+        TypeError: ``data`` or ``base`` is the path of a file, say.
 
     Warns:
         WrongBaseWarning: it was probably built over another base than the one given.
@@ -71,6 +73,8 @@ def loads_many(
     Raises:
         DecodeError: one of them is not BTF or is damaged; to find out which, read them one by one.
         MissingBaseError: one of them is split BTF and has no base.
+        TypeError: a blob or a base is the path of a file, say.
+        ValueError: there are more or fewer bases than blobs.
 
     Warns:
         WrongBaseWarning: one of them was probably built over another base than the one given.
@@ -104,9 +108,15 @@ def decoded(
     check: bool = True,
 ) -> list[Btf]:
     """What :func:`loads_many` returns, without a word about bases that may be wrong."""
-    bases = [base] * len(blobs) if isinstance(base, Btf | None) else list(base)
+    for_all = isinstance(base, Btf | None)
+    bases: list[Any] = [base] * len(blobs) if for_all else several(base, str, os.PathLike)
+    for one in bases:
+        require_btf("the base", one, optional=True)
+    if len(bases) != len(blobs):
+        message = f"{len(bases)} bases were given for {len(blobs)} blobs"
+        raise ValueError(message)
     found: list[Btf] = []
-    pairs = list(zip(map(bytes, blobs), bases, strict=True))
+    pairs = list(zip(map(as_bytes, blobs), bases, strict=True))
     for portion in portions(pairs, [len(blob) // 4 for blob, _ in pairs]):
         found += _read(portion, decoder, kinds, check)
     return found
@@ -142,6 +152,7 @@ def dumps(btf: Btf, *, encoder: Engine = "bulk") -> bytes:
     What was read and not changed comes back byte for byte; anything else is laid out as header,
     types, layout, strings.
     """
+    require_btf("what is dumped", btf)
     return encode(btf.image, engine=encoder)
 
 

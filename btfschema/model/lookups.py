@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeVar, cast, overload
 
-from btfschema.errors import WrongKeyError
 from btfschema.model import finding
 from btfschema.model.finding import KindLike
 from btfschema.schema.kinds import Kind
@@ -289,18 +288,10 @@ class Lookups:
         return Relations(cast("Btf", self).all_types)
 
     def _id_of(self, where: TypeView | int | str) -> int:
-        """The id of a type that is given in some way."""
-        from btfschema.model.views import TypeView
-
-        if not isinstance(where, TypeView):
-            return self[where].id
-        if not any(where.btf is each for each in cast("Btf", self).chain):
-            raise WrongKeyError(
-                f"{where!r} is a type of another container, or of none",
-                got=where,
-                expected="a view that was read from this container or its bases",
-            )
-        return where.id
+        """The id of a type that is given in some way; there is such a type."""
+        btf = cast("Btf", self)
+        type_id = finding.id_of(btf, where)
+        return btf.view(type_id).id
 
     @cached_property
     def all_kinds(self) -> dict[int, KindPlan]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from btfschema.errors import UnresolvedError
+from btfschema.model.finding import id_of
 from btfschema.model.following import through_modifiers
 from btfschema.schema.parts import parts_of_plan
 from btfschema.tables.types import TypeTable
@@ -120,13 +121,13 @@ def _pointer_counts(types: TypeTable) -> npt.NDArray[np.int64]:
     return found
 
 
-def size_of(btf: Btf, type_id: int | TypeView) -> int:
+def size_of(btf: Btf, type_id: TypeView | int | str) -> int:
     """What :meth:`btfschema.Btf.sizeof` says."""
     from btfschema.model.views import TypeView
 
     if isinstance(type_id, TypeView):
         return type_id.btf.sizeof(type_id.id) if type_id.btf is not None else _own_size(type_id)
-    start = current = type_id
+    start = current = id_of(btf, type_id)
     count, seen, reason = 1, set(), ""
     while current:
         if current in seen:

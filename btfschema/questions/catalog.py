@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from btfschema.arrays import Index, Mask
 from btfschema.model.bitfields import own_narrow_integers
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.memo import remembered
 from btfschema.questions.spelling import Declarator, Speller, joined
 from btfschema.schema.kinds import MEMBER_BITFIELD
@@ -341,6 +341,7 @@ def _joined(arrays: list[Array]) -> Index:
 
 def catalog_of(btf: Btf) -> Catalog:
     """The catalog of a container, worked out once for each."""
+    require_btf("what is asked", btf)
     catalog: Catalog | None = None
     for part in btf.chain:
         catalog = remembered(part, Catalog, partial(Catalog, base=catalog))

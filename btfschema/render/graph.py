@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
 
@@ -14,8 +14,12 @@ from btfschema.arguments import require_choice
 from btfschema.errors import BtfError
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
+from btfschema.model.finding import id_of
 from btfschema.schema.kinds import Kind, Kinds
 from btfschema.schema.parts import Parts, parts_of_plan
+
+if TYPE_CHECKING:
+    from btfschema.model.views import TypeView
 
 __all__ = ["Direction", "Edge", "Graph", "GraphvizError", "neighbourhood"]
 
@@ -152,7 +156,7 @@ Direction = Literal["out", "in", "both"]
 
 def neighbourhood(
     btf: Btf,
-    type_id: int,
+    type_id: TypeView | int | str,
     depth: int = 1,
     limit: int = 300,
     *,
@@ -168,7 +172,7 @@ def neighbourhood(
 
     Args:
         btf: the container.
-        type_id: where to start.
+        type_id: where to start: a view, an id or a name.
         depth: steps from there.
         limit: how many types to take at most, the nearest first.
         by_value: take only parts, not what a pointer or a function refers to.
@@ -177,9 +181,10 @@ def neighbourhood(
 
     Raises:
         ValueError: ``direction`` is something else.
-        TypeIdError: there is no such id.
+        LookupError: there is no such type.
     """
     require_choice("direction", direction, Direction)
+    type_id = id_of(btf, type_id)
     nodes: dict[int, str] = {type_id: _name(btf, type_id)}
     edges: dict[tuple[int, int, bool], dict[str, None]] = {}
     refused: set[int] = set()

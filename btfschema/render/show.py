@@ -14,7 +14,7 @@ from btfschema.render.c.dialect import DIALECTS
 from btfschema.render.c.layout import Layout
 from btfschema.render.c.names import Names
 from btfschema.render.c.trampoline import Step, run
-from btfschema.render.structs import CACHE_LINE, MemberPlace, StructLayout, struct_layout
+from btfschema.render.structs import CACHE_LINE, MemberPlace, StructLayout, layout_of
 from btfschema.render.text import format_type
 from btfschema.schema.kinds import Kind
 
@@ -62,7 +62,7 @@ class Outline(Declarations):
     def define_struct(self, type_id: int, level: int = 0) -> Step:
         """Write a struct without its members."""
         self.inner.append(type_id)
-        attributes = _attributes(struct_layout(self._types, type_id))
+        attributes = _attributes(layout_of(self._types, type_id))
         self.pieces.append(self.tag(type_id) + " {" + BODY + "}" + attributes)
         yield from ()
 
@@ -254,7 +254,7 @@ class Viewer:
 
     def _show_struct(self, type_id: int, before: str, after: str, expand: bool) -> None:
         outline = Outline(self._types, self._layout, expand=expand)
-        layout = struct_layout(self._types, type_id)
+        layout = layout_of(self._types, type_id)
         self._lines.append(f"{before}{outline.tag(type_id)} {{")
         run(self._show_members(outline, layout, 0, 1))
         # What was said of the last member ends with an empty line already.
@@ -287,7 +287,7 @@ class Viewer:
                 lines.append(indent(level) + head)
                 by_value = int(types.ends[place.type_id]) == inner
                 at = offset if by_value and start >= 0 else -1
-                yield self._show_members(outline, struct_layout(types, inner), at, level + 1)
+                yield self._show_members(outline, layout_of(types, inner), at, level + 1)
             self._add_member(f"{indent(level)}{text};", place, offset)
             self._add_gaps(place, level, layout.kind)
         if layout.kind == Kind.UNION:
@@ -323,7 +323,7 @@ class Viewer:
         end = int(types.ends[place.type_id])
         if types.kinds[end] != Kind.STRUCT or types.full_sizes[place.type_id] != types.sizes[end]:
             return 0
-        return struct_layout(types, end).padding
+        return layout_of(types, end).padding
 
     def _cache_line(self, offset: int, level: int) -> None:
         """Note that a cache line begins at or before this byte, unless noted."""
@@ -412,7 +412,7 @@ class Viewer:
         }
 
     def _struct_data(self, type_id: int, expand: bool) -> Step:
-        types, layout = self._types, struct_layout(self._types, type_id)
+        types, layout = self._types, layout_of(self._types, type_id)
         self._enter(layout)
         members = []
         for place in layout.members:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from attrs import Factory, define, evolve, field, frozen
 
 from btfschema.errors import UnresolvedError
 from btfschema.model.container import Btf
+from btfschema.model.finding import id_of
 from btfschema.model.memo import remembered
 from btfschema.render.c.columns import COMPOSITE, TypeColumns
 from btfschema.render.c.layout import round_up
 from btfschema.render.forced import Forced
 from btfschema.schema.kinds import Kind
+
+if TYPE_CHECKING:
+    from btfschema.model.views import TypeView
 
 __all__ = [
     "CACHE_LINE",
@@ -165,18 +170,22 @@ class StructLayout:
         return self.size % CACHE_LINE
 
 
-def struct_layout(btf: Btf | TypeColumns, type_id: int) -> StructLayout:
+def struct_layout(btf: Btf, type_id: TypeView | int | str) -> StructLayout:
     """Where the members of a struct or union are.
 
     Args:
         btf: the container.
-        type_id: a struct or union, or what names one.
+        type_id: a struct or union, or what names one: a view, an id or a name.
 
     Raises:
-        TypeIdError: there is no such id.
+        LookupError: there is no such type.
         UnresolvedError: it is neither.
     """
-    types = btf if isinstance(btf, TypeColumns) else TypeColumns.of(btf)
+    return layout_of(TypeColumns.of(btf), id_of(btf, type_id))
+
+
+def layout_of(types: TypeColumns, type_id: int) -> StructLayout:
+    """What :func:`struct_layout` says, of types that are columns already."""
     struct = types.end_ids[types.require(type_id)]
     if types.kinds[struct] not in COMPOSITE:
         raise UnresolvedError(
@@ -231,7 +240,7 @@ def struct_layouts(btf: Btf) -> Iterator[StructLayout]:
     types = TypeColumns.of(btf).listed()
     for type_id in range(btf.first_id, btf.end_id):
         if types.kinds[type_id] in COMPOSITE:
-            yield struct_layout(types, type_id)
+            yield layout_of(types, type_id)
 
 
 def _alignments(types: TypeColumns) -> Forced:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from btfschema.escapes import printable
 from btfschema.model.container import Btf
+from btfschema.model.finding import id_of
 from btfschema.render.dump import Dump, Fields, Items, Style
 from btfschema.render.notation import CONTROLS, Escape
+
+if TYPE_CHECKING:
+    from btfschema.model.views import TypeView
 
 __all__ = ["TEXT", "format_type", "write_raw"]
 
@@ -56,11 +60,15 @@ def write_raw(btf: Btf, out: BinaryIO, ids: Iterable[int] | None = None) -> None
     Dump(btf, TEXT).write(out, ids)
 
 
-def format_type(btf: Btf, type_id: int) -> str:
+def format_type(btf: Btf, type_id: TypeView | int | str) -> str:
     """One type as text, without the end of its last line.
 
+    Args:
+        btf: the container.
+        type_id: the type, as a view, an id or a name.
+
     Raises:
-        TypeIdError: the id does not exist.
+        LookupError: there is no such type.
     """
-    (record,) = Dump(btf, TEXT).records([type_id])
+    (record,) = Dump(btf, TEXT).records([id_of(btf, type_id)])
     return record

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from btfschema.arguments import require_choice, several
-from btfschema.model.container import Btf
+from btfschema.arguments import as_bytes, require_choice, several
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.memo import remembered
 from btfschema.model.siblings import Siblings, siblings
 from btfschema.schema.kinds import KINDS, Kinds
@@ -56,8 +56,10 @@ def verify(
 
     Raises:
         ValueError: the level or the kernel is not known, or a container came with a base.
+        TypeError: ``btf`` or ``base`` is the path of a file, say.
     """
     asked = _asked(level, kernel)
+    require_btf("the base", base, optional=True)
     if isinstance(btf, Btf):
         if base is not None and base is not btf.base:
             message = "a container brings its own base, pass one with bytes only"
@@ -68,7 +70,7 @@ def verify(
         findings = Findings(None, asked)
         if base is not None and base.kinds is not kinds and kinds is KINDS:
             kinds = base.kinds
-        whole = open_blob(findings, bytes(btf), base, kinds, asked)
+        whole = open_blob(findings, as_bytes(btf), base, kinds, asked)
     if findings.btf is not None:
         _check_types(findings, findings.btf, asked, whole=whole)
     return sorted(findings.violations, key=lambda violation: violation.offset or 0)

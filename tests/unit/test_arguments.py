@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from btfschema import (
     KINDS,
     Btf,
     Builder,
+    Context,
     Diagnostic,
     Draft,
     Needs,
     Pipeline,
+    dump,
     dumps,
     load,
     load_many,
@@ -26,7 +30,7 @@ from btfschema import (
 )
 from btfschema.arguments import require_choice, several, texts
 from btfschema.co_re import Marks, mark_named
-from btfschema.errors import EncodeError, UnknownNameError
+from btfschema.errors import EncodeError, TypeIdError, UnknownNameError, WrongKeyError
 from btfschema.model.ext import loads_ext
 from btfschema.questions import (
     Conditions,
@@ -40,12 +44,13 @@ from btfschema.questions import (
 )
 from btfschema.questions.listing import Row
 from btfschema.questions.offsetfiles import Answers, written
+from btfschema.render import format_type, struct_layout
 from btfschema.render.c import c_header
 from btfschema.render.graph import neighbourhood
 from btfschema.schema import Kinds
 from btfschema.testing import assert_pass_contract
 from btfschema.verification import oddities, oddities_many, verify_many
-from btfschema.views import Int, Member, Ptr, Struct
+from btfschema.views import Func, Int, Member, Ptr, Struct
 from btfschema_transforms.dedup import Dedup, dedup
 from btfschema_transforms.distill import Distill, distill, distill_many
 from btfschema_transforms.drop import Drop
@@ -287,3 +292,83 @@ def test_everything_is_shown_in_a_line() -> None:
     assert repr(Kinds(KINDS[1], KINDS[2])) == "<Kinds INT, PTR>"
     assert repr(catalog_of(BASE)) == f"<Catalog of {BASE!r}>"
     assert re.fullmatch(r"Header\(text=<[\d,]+ characters>, .*\)", repr(c_header(BASE)))
+
+
+PATH: Any = "samples/vmlinux.btf"
+NOT_A_BTF = "is of type str, expected a Btf: load(path) reads one from a file"
+A_PATH = "'samples/vmlinux.btf' is a path, expected the bytes of BTF: load() reads files"
+
+TYPES: dict[str, tuple[Callable[[], object], str]] = {
+    "loads": (lambda: loads(PATH), A_PATH),
+    "loads a path": (lambda: loads(cast("Any", Path(PATH))), A_PATH),
+    "loads over": (lambda: loads(RAW, base=PATH), f"the base {NOT_A_BTF}"),
+    "loads over a path": (
+        lambda: loads(RAW, base=cast("Any", Path(PATH))),
+        "the base is of type PosixPath, expected a Btf",
+    ),
+    "loads_many": (lambda: loads_many([RAW, PATH]), A_PATH),
+    "loads_many over": (lambda: loads_many([RAW], [PATH]), f"the base {NOT_A_BTF}"),
+    "dumps": (lambda: dumps(PATH), f"what is dumped {NOT_A_BTF}"),
+    "dump": (lambda: dump(PATH, cast("Any", BASE)), f"what is dumped {NOT_A_BTF}"),
+    "verify": (lambda: verify(PATH), A_PATH),
+    "verify over": (lambda: verify(RAW, base=PATH), f"the base {NOT_A_BTF}"),
+    "Builder": (lambda: Builder(PATH), f"the base {NOT_A_BTF}"),
+    "Builder.like": (lambda: Builder(like=PATH), f"like {NOT_A_BTF}"),
+    "Pipeline.run": (lambda: Pipeline().run(PATH), f"the input {NOT_A_BTF}"),
+    "Pipeline.run in": (
+        lambda: Pipeline().run(BASE, cast("Any", {"target": BASE})),
+        "ctx is of type dict, expected a Context: Context(inputs={name: btf})",
+    ),
+    "Context": (lambda: Context({"target": PATH}), f"the input 'target' {NOT_A_BTF}"),
+    "diff": (lambda: diff(BASE, PATH), f"what is asked {NOT_A_BTF}"),
+    "list_types": (lambda: list_types(PATH), f"what is asked {NOT_A_BTF}"),
+    "sizeof": (
+        lambda: BASE.sizeof(cast("Any", BASE.find("node", Struct).members[0])),
+        "is not a type id, name or view",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_arguments_of_a_wrong_type_are_named(name: str) -> None:
+    work, message = TYPES[name]
+    with pytest.raises(TypeError, match=re.escape(message)):
+        work()
+
+
+def test_each_blob_has_a_base() -> None:
+    with pytest.raises(ValueError, match="2 bases were given for 1 blobs"):
+        loads_many([RAW], [None, None])
+
+
+def test_a_linkage_that_is_no_number_is_called_so() -> None:
+    with pytest.raises(EncodeError, match="linkage 'static' is not a whole number"):
+        Builder().add(Func("f", 1, linkage=cast("Any", "static")))
+
+
+def test_a_type_is_given_as_a_view_an_id_or_a_name() -> None:
+    ways: list[Any] = [3, np.int64(3), "node", "struct node", BASE[3]]
+    for one in ways:
+        assert BASE.sizeof(one) == 16
+        assert BASE.references(one) == [1, 2]
+        assert SPLIT.owner(one) is BASE
+        assert struct_layout(BASE, one) == struct_layout(BASE, 3)
+        assert format_type(BASE, one) == format_type(BASE, 3)
+        assert neighbourhood(BASE, one) == neighbourhood(BASE, 3)
+        assert BASE.users(one) == BASE.users(3)
+        assert BASE.closure([one]) == [1, 2, 3]
+    assert BASE.references(0) == BASE.references(BASE[0]) == []
+    asked: list[Callable[[Any], object]] = [
+        BASE.sizeof, BASE.references, BASE.owner, BASE.users, BASE.closure,
+        partial(struct_layout, BASE), partial(format_type, BASE), partial(neighbourhood, BASE),
+    ]  # fmt: skip
+    for ask in asked:
+        with pytest.raises(TypeIdError):
+            ask(7)
+        with pytest.raises(UnknownNameError, match="no type 'knot'"):
+            ask("knot")
+        with pytest.raises(WrongKeyError, match="is not a type id, name or view"):
+            ask([3.0] if ask == BASE.closure else 3.0)
+    for ask in asked[1:]:
+        with pytest.raises(WrongKeyError, match="is a type of another container, or of none"):
+            ask(SPLIT[6])
