@@ -48,6 +48,8 @@ __all__ = ["Dump", "Fields", "Items", "Style"]
 # Types and elements of types that are written at a time: enough to make numpy's cost per call
 # vanish, few enough to keep the memory small.
 RUN = 1 << 14
+# Of so many types it is told together where to cut them.
+PORTION = 4 * RUN
 
 
 class Items(NamedTuple):
@@ -126,17 +128,20 @@ class Dump:
             TypeIdError: an id does not exist.
         """
         items = self.style.types
-        left_out = len(items.separator)
-        is_first = True
+        count = 0
         for run, part in self._runs(ids):
-            words, _ = self._words(run, part)
-            text = memoryview(words.translate(None, NUL))
-            if is_first:
-                out.write(items.begin.encode())
-                text = text[left_out:]
-            out.write(text)
-            is_first = False
-        out.write((items.none if is_first else items.end).encode())
+            # The first record has nothing before it.
+            out.write(b"" if count else items.begin.encode())
+            left_out = 0 if count else len(items.separator)
+            # Nothing of a run is kept while the next one is made.
+            out.write(memoryview(self._text(run, part))[left_out:])
+            count += 1
+        out.write((items.end if count else items.none).encode())
+
+    def _text(self, ids: Index, part: slice) -> bytearray:
+        """The types with these ids, each with a separator before it."""
+        words, _ = self._words(ids, part)
+        return words.translate(None, NUL)
 
     def records(self, ids: list[int]) -> list[str]:
         """Records by id, from wherever in the chain they are.
@@ -160,10 +165,12 @@ class Dump:
     def _runs(self, ids: Iterable[int] | None) -> Iterator[Run]:
         """What to write, some thousand types and elements at a time."""
         if ids is None:
-            yield from self._cut(np.arange(self.btf.first_id, self.btf.end_id))
+            end = self.btf.end_id
+            for first in range(self.btf.first_id, end, PORTION):
+                yield from self._cut(np.arange(first, min(first + PORTION, end)))
             return
         rest = iter(ids)
-        while some := list(islice(rest, RUN)):
+        while some := list(islice(rest, PORTION)):
             yield from self._cut(self._existing(some))
 
     def _cut(self, ids: Index) -> Iterator[Run]:
