@@ -110,9 +110,9 @@ def _distilled(btfs: Sequence[Btf], strings: Sharing) -> list[tuple[Btf, IdMap]]
     name_at, at = cut.types.starts + NAME_OFF.word, grown.types.string_positions
     exts = [btf.ext.string_offsets if btf.ext is not None else NO_OFFSETS for btf in btfs]
     uses = _Uses.of(
-        (cut.types.words.take(name_at), sizes_of(move.kept_bounds)),
-        (grown.types.words.take(at), grown.counts(at)),
-        (joined_arrays(exts), np.array(list(map(len, exts)))),
+        (cut.types.words.take(name_at), move.kept_bounds),
+        (grown.types.words.take(at), at.searchsorted(grown.words)),
+        (joined_arrays(exts), bounds_of(list(map(len, exts)))),
     )
     sections, (names, texts, ext_texts) = uses.picked(btfs, strings)
     bases = cut.rewritten([(name_at, names)]).cut([1] * len(btfs))
@@ -225,17 +225,17 @@ class _Uses:
 
     @classmethod
     def of(cls, *groups: tuple[npt.NDArray[np.uint32], Index]) -> _Uses:
-        """From groups of offsets and how many of each group every container has.
+        """From groups of offsets, each with the bounds of every container's.
 
         The first group is that of the bases.
         """
-        if len(groups[0][1]) == 1:
+        if len(groups[0][1]) == 2:
             # Of one split they follow one another as they are.
             arrays = [values for values, _ in groups]
             ends = [0, *accumulate(map(len, arrays))]
             parts = tuple(starmap(slice, pairwise(ends)))
             return cls(np.concatenate(arrays), np.array((0, ends[1], ends[-1])), parts)
-        counts = np.stack([count for _, count in groups], axis=1)
+        counts = np.stack([sizes_of(bounds) for _, bounds in groups], axis=1)
         firsts = bounds_of(counts.ravel())
         places = [ranges(firsts[n : -1 : len(groups)], counts[:, n]) for n in range(len(groups))]
         offsets = np.empty(int(firsts[-1]), np.uint32)
