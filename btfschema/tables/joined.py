@@ -100,14 +100,15 @@ class Joined(NamedTuple):
 
     def then(self, other: Joined) -> Joined:
         """Each table followed by its counterpart in ``other``; references stay as they are."""
-        if len(self) == 1:
-            return Joined.of([Joined.of([self.types, other.types]).types])
         words, rows = self.words + other.words, self.rows + other.rows
         mine, theirs = self.types, other.types
-        shifts = words[:-1] - self.words[:-1]
-        moved = mine.starts + shifts.repeat(sizes_of(self.rows))
-        shifts = words[:-1] + sizes_of(self.words) - other.words[:-1]
-        others = theirs.starts + shifts.repeat(sizes_of(other.rows))
+        # One table stays where it is, and its counterpart starts where it ends.
+        moved, others = mine.starts, theirs.starts + len(mine.words)
+        if len(self) > 1:
+            shifts = words[:-1] - self.words[:-1]
+            moved = mine.starts + shifts.repeat(sizes_of(self.rows))
+            shifts = words[:-1] + sizes_of(self.words) - other.words[:-1]
+            others = theirs.starts + shifts.repeat(sizes_of(other.rows))
         joined = TypeTable(
             woven((mine.words, self.words), (theirs.words, other.words)),
             woven((moved, self.rows), (others, other.rows)),
