@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from attrs import field, frozen
 from btfschema.co_re.names import essential_name
 from btfschema.co_re.types import Types
 from btfschema.errors import RequirementError
+from btfschema.mappings import ReadOnly
 from btfschema.model.container import Btf
 from btfschema.model.memo import remembered
 from btfschema.model.views import TypeView
@@ -25,7 +25,7 @@ VMLINUX = "vmlinux"
 
 
 def _read_only(modules: Mapping[str, Btf]) -> Mapping[str, Btf]:
-    return MappingProxyType(dict(modules))
+    return ReadOnly(modules)
 
 
 @frozen

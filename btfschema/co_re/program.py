@@ -6,13 +6,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
 from btfschema.co_re.insns import INSN_SIZE, Insn, decode
 from btfschema.errors import SourceError
+from btfschema.mappings import ReadOnly
 from btfschema.model.container import Btf
 from btfschema.model.objectfile import Symbol
 from btfschema.model.views import Func
@@ -56,7 +56,7 @@ class Relocation:
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(mapping))
+    return ReadOnly(mapping)
 
 
 @frozen(eq=False, slots=False)

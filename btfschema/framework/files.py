@@ -21,12 +21,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from btfschema.errors import BtfError, Failure, RequirementError, attempt
 from btfschema.framework.passes import Context, Diagnostic, PassResult
 from btfschema.model.container import Btf
-from btfschema.model.loading import dumps, loads
+from btfschema.model.loading import dumps, pickled, unpickled
 from btfschema.sources import StrPath, load, load_many
 from btfschema.tables.ids import IdMap
 
@@ -272,46 +272,29 @@ class _Sent:
     """A pass's result without the containers that whoever asked has himself.
 
     Attributes:
+        content: what :func:`btfschema.model.loading.unpickled` takes, without the base.
         base: the name of the input that the result is split over, ``""`` for the base that was
-            given, None for no base; or the bytes of another base.
+            given; or another base, or None.
     """
 
-    btf: bytes
-    base: str | bytes | None
-    ext: bytes | None
-    inline: bytes | None
-    address_size: int | None
+    content: tuple[Any, ...]
+    base: str | Btf | None
     ids: IdMap
     facts: dict[str, Any]
     diagnostics: tuple[Diagnostic, ...]
 
     @classmethod
     def of(cls, result: PassResult, known: Mapping[str, Btf]) -> _Sent:
-        btf, base, ext = result.btf, None, None
-        if btf.base is not None:
-            names = [name for name, one in known.items() if one is btf.base]
-            base = names[0] if names else dumps(btf.base)
-        if btf.ext is not None:
-            from btfschema.model.ext import dumps_ext
-
-            ext = dumps_ext(btf.ext)
+        data, base, *more = pickled(result.btf)
+        names = [name for name, one in known.items() if one is base]
         facts = {name: _plain(value) for name, value in result.facts.items()}
-        inline = dumps(btf.inline) if btf.inline is not None else None
-        said = result.ids, facts, result.diagnostics
-        return cls(dumps(btf), base, ext, inline, btf.address_size, *said)
+        sent = names[0] if names else base
+        return cls((data, *more), sent, result.ids, facts, result.diagnostics)
 
     def received(self, known: Mapping[str, Btf]) -> PassResult:
-        base = known[self.base] if isinstance(self.base, str) else None
-        if isinstance(self.base, bytes):
-            base = loads(self.base, check=False)
-        btf = evolve(loads(self.btf, base, check=False), address_size=self.address_size)
-        if self.ext is not None:
-            from btfschema.model.ext import loads_ext
-
-            btf = evolve(btf, ext=loads_ext(self.ext, btf, check=False))
-        if self.inline is not None:
-            btf = evolve(btf, inline=loads(self.inline, btf, check=False))
-        return PassResult(btf, self.ids, self.facts, self.diagnostics)
+        base = known[self.base] if isinstance(self.base, str) else self.base
+        data, *more = self.content
+        return PassResult(unpickled(data, base, *more), self.ids, self.facts, self.diagnostics)
 
 
 def _plain(value: Any) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import evolve, field, frozen
@@ -321,7 +321,7 @@ def _at_level(level: VerifyLevel) -> Verify:
     require_choice("level", level, VerifyLevel)
     from btfschema.verification import verify
 
-    return lambda btf: verify(btf, level)
+    return partial(verify, level=level)
 
 
 def check_needs(stages: Iterable[Stage], btf: Btf, ctx: Context) -> None:
@@ -424,12 +424,7 @@ class _Watch:
     def __enter__(self) -> _Watch:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
             return
         if isinstance(error, BtfError):

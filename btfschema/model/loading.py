@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -17,6 +17,9 @@ from btfschema.model.integrity import check_references
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.kinds import KINDS, Kinds
 from btfschema.tables.joined import portions
+
+if TYPE_CHECKING:
+    from btfschema.model.objectfile import ObjectFile
 
 __all__ = ["decoded", "dumps", "loads", "loads_many", "pickled", "unpickled", "warn_of_base"]
 
@@ -166,7 +169,7 @@ def pickled(btf: Btf) -> tuple[Any, ...]:
     # The package's own schema is there already where this is read; another one travels.
     kinds = None if btf.kinds is KINDS else btf.kinds
     inline = dumps(btf.inline) if btf.inline is not None else None
-    return dumps(btf), btf.base, kinds, ext, btf.address_size, inline
+    return dumps(btf), btf.base, kinds, ext, btf.address_size, inline, btf.object_file
 
 
 def unpickled(
@@ -176,15 +179,16 @@ def unpickled(
     ext: bytes | None,
     address_size: int | None,
     inline: bytes | None = None,
+    object_file: ObjectFile | None = None,
 ) -> Btf:
-    """A container that was pickled."""
+    """A container that was pickled; what was not checked then is not checked now."""
     schema = KINDS if kinds is None else kinds
     (btf,) = decoded([data], base, kinds=schema, check=False)
-    btf = evolve(btf, address_size=address_size)
+    btf = evolve(btf, address_size=address_size, object_file=object_file)
     if inline is not None:
         btf = evolve(btf, inline=decoded([inline], btf, kinds=schema, check=False)[0])
     if ext is None:
         return btf
     from btfschema.model.ext import loads_ext
 
-    return evolve(btf, ext=loads_ext(ext, btf))
+    return evolve(btf, ext=loads_ext(ext, btf, check=False))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 from attrs import field, frozen
+
+from btfschema.mappings import ReadOnly
 
 __all__ = ["ObjectFile", "Symbol"]
 
@@ -42,7 +43,7 @@ class Symbol:
 
 
 def _read_only(mapping: Mapping[str, int]) -> Mapping[str, int]:
-    return MappingProxyType(dict(mapping))
+    return ReadOnly(mapping)
 
 
 @frozen

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from btfschema.mappings import ReadOnly
 from btfschema.schema.constraints import Constraints, FlagRule
 from btfschema.schema.kinds import CLASSIC_INFO, INFO, Kind, KindSpec
 from btfschema.schema.roles import Bits
@@ -49,7 +50,7 @@ class Kernel:
     free_section_names: bool = True
     name_length: int = 512
     dotted_names: bool = True
-    narrower: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    narrower: Mapping[int, Mapping[str, Any]] = ReadOnly({})
 
     @property
     def special_fields(self) -> bool:

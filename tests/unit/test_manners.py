@@ -12,12 +12,16 @@ from typing import Any
 
 import attrs
 import pytest
+from ext_sections import with_ext
 from hypothesis import given
 from samples import every_kind, tiny
 
-from btfschema import Btf, BtfError, Context, Pipeline, dumps, errors, load, loads, views
+from btfschema import Btf, BtfError, Context, Pipeline, dumps, errors, load, loads, verify, views
+from btfschema.co_re import Kernel, read_object
+from btfschema.model.ext import dumps_ext, loads_ext
 from btfschema.sources import load_source, read_source
 from btfschema.testing import btfs, split_btfs
+from btfschema.verification import KERNELS
 from btfschema_transforms.references import References
 
 
@@ -53,6 +57,27 @@ class TestPickle:
             assert copied == btf
             assert copied.address_size == btf.address_size
             assert (copied.ext is None) == (btf.ext is None)
+
+    def test_what_the_object_says_travels(self) -> None:
+        path = Path(__file__).parents[1] / "data" / "bpf" / "externs.bpf.o"
+        btf, program = load(path), read_object(path)
+        assert again(btf).object_file == btf.object_file
+        assert verify(again(btf)) == verify(btf)
+        assert again(program).code == program.code
+
+    def test_what_was_not_checked_travels(self) -> None:
+        btf = with_ext(tiny(), types=[3], names=[1])
+        assert btf.ext is not None
+        data = dumps_ext(btf.ext)[:-4] + (99).to_bytes(4, "little")
+        damaged = attrs.evolve(btf, ext=loads_ext(data, btf, check=False))
+        assert again(damaged) == damaged
+
+    def test_limits_of_kernels_and_kernels(self) -> None:
+        btf = every_kind()
+        for version, limits in KERNELS.items():
+            assert verify(btf, kernel=again(limits)) == verify(btf, kernel=version)
+        kernel = Kernel(tiny(), {"module": tiny(tiny())})
+        assert again(kernel).modules == kernel.modules
 
     @pytest.mark.parametrize(
         "value",

@@ -18,9 +18,11 @@ from samples import tiny
 from slow import and_slow
 
 from btfschema import Btf, BtfError, Builder, Pipeline, dumps, load, views
+from btfschema.errors import VerifyError
 from btfschema.framework.files import AHEAD, CHUNK, Each, Outcome, map_ordered
 
 COUNT = 60
+OBJECT = Path(__file__).parents[1] / "data" / "bpf" / "externs.bpf.o"
 TEXT = "distill,relocate{policy=kernel}"
 
 
@@ -110,6 +112,30 @@ def test_what_is_inlined_comes_back_from_other_processes(tmp_path: Path) -> None
     assert one.result is not None
     assert one.result.btf == load(path)
     assert one.result.btf.inline is not None
+
+
+def test_objects_and_chains_of_bases_come_back_from_other_processes(tmp_path: Path) -> None:
+    base = tiny()
+    middle = tiny(base)
+    chain = {"far.btf": tiny(middle), "far.btf.base": middle, "far.btf.base.base": base}
+    for name, btf in chain.items():
+        (tmp_path / name).write_bytes(dumps(btf))
+    with ProcessPoolExecutor(1) as executor:
+        program, far = Pipeline.parse("").map([OBJECT, tmp_path / "far.btf"], executor)
+    assert program.result is not None
+    assert program.result.btf.object_file is not None
+    assert program.result.btf.object_file == load(OBJECT).object_file
+    assert far.result is not None
+    assert far.result.btf == load(tmp_path / "far.btf")
+    assert len(far.result.btf.chain) == 3
+
+
+def test_a_level_verifies_in_other_processes(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.btf"
+    bad.write_bytes(dumps(tiny().replaced({3: views.Struct("a b", 16)})))
+    with ProcessPoolExecutor(1) as executor:
+        (one,) = Pipeline(verify="kernel").map([bad], executor)
+    assert isinstance(one.error, VerifyError)
 
 
 def test_a_bounded_number_waits() -> None:

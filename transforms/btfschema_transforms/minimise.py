@@ -34,6 +34,8 @@ def minimise(
 ) -> Minimal:
     """Cut a kernel's BTF, or a module's over it, down to what is needed.
 
+    ``.BTF.ext`` and ``.BTF.inline`` are left out.
+
     Args:
         btf: the kernel's BTF, or split BTF over it; the base is cut down with it.
         programs: BPF objects, or one, whose CO-RE relocations must come out the same.
@@ -65,6 +67,8 @@ def minimise(
 @frozen
 class Minimise(Pass):
     """Keep what some types and BPF programs need, and nothing else.
+
+    ``.BTF.ext`` and ``.BTF.inline`` are left out.
 
     Attributes:
         keep: types and members by name: ``task_struct``, ``enum pid_type``, ``nft_*``,
