@@ -19,7 +19,10 @@ __all__ = ["duplicates"]
 @base_option
 @json_options("one object")
 @click.option(
-    "--name", metavar="NAME", shell_complete=complete_names, help="Only types of this name."
+    "--name",
+    metavar="GLOB",
+    shell_complete=complete_names,
+    help="Only types whose name matches GLOB; 'struct task_struct' is a name too.",
 )
 def duplicates(
     file: str | None, base_btf: str | None, as_json: bool, pretty: bool, name: str | None
@@ -35,6 +38,7 @@ def duplicates(
       btfschema duplicates vmlinux --name task_struct
       btfschema duplicates nf_tables.ko -B vmlinux
     """  # noqa: D301 - click needs the backspace character itself
+    from btfschema.cli.named import ids_named
     from btfschema.framework.passes import Analysis
     from btfschema.framework.registry import load_pass
 
@@ -43,6 +47,9 @@ def duplicates(
     found = analysis.of(btf)
     if name is not None:
         found = found.named(name)
+        if not found.found:
+            # A name that nothing has is an error.
+            ids_named(btf, name)
     if as_json:
         echo(json_text(analysis.facts(found), pretty=pretty))
     else:

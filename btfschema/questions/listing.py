@@ -20,7 +20,7 @@ from btfschema.model.finding import ids_named
 from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
 from btfschema.questions.signatures import signatures_of
-from btfschema.questions.spelling import joined
+from btfschema.questions.spelling import QUALIFIERS, joined
 from btfschema.render.c.columns import TypeColumns
 from btfschema.render.c.layout import Layout
 from btfschema.render.structs import Gaps, MemberPlace, gaps_between
@@ -30,6 +30,9 @@ __all__ = ["COLUMNS", "SORTS", "Conditions", "Row", "list_types", "prototype"]
 
 SORTS = ("id", "size", "name", "holes", "members", "users")
 COLUMNS = ("id", "kind", "name", "size", "holes", "packed", "members", "users", "c")
+
+# What stands in C's words behind the name of a type, or around it.
+BEHIND = re.compile(r"[*\[(].*", re.DOTALL)
 
 
 @frozen
@@ -333,11 +336,24 @@ class _Work:
             chosen &= np.array([fits(name) for name in names], np.bool_)[inverse]
         if wanted.member_type:
             types, inverse = np.unique(members.types, return_inverse=True)
-            texts = [catalog.text(one) in wanted.member_type for one in types.tolist()]
-            chosen &= np.array(texts, np.bool_)[inverse]
+            texts = list(map(catalog.text, types.tolist()))
+            for one in set(wanted.member_type).difference(texts):
+                self._check_spelling(one)
+            fitting = [text in wanted.member_type for text in texts]
+            chosen &= np.array(fitting, np.bool_)[inverse]
         found = np.zeros(len(catalog), np.bool_)
         found[members.owners[chosen]] = True
         return found
+
+    def _check_spelling(self, text: str) -> None:
+        """Refuse a type in C's words that no member has, if what it is made of is not there.
+
+        Raises:
+            UnknownNameError: it is not.
+        """
+        words = [word for word in BEHIND.sub("", text).split() if word not in QUALIFIERS.values()]
+        if words and words != ["void"]:
+            self._ids(" ".join(words))
 
     def _with_holes(self, mask: Mask, wanted: Conditions) -> Mask:
         found = np.zeros(len(mask), np.bool_)

@@ -153,6 +153,26 @@ def test_command(tmp_path: Any) -> None:
     assert found[2]["roots"][0]["path"] == ["struct task_struct", "struct runqueue"]
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("run*", 0, "struct runqueue: 2 different types"),
+        ("struct task_*", 0, "struct task_struct: 2 different types"),
+        ("int", 0, "0 names have different types"),
+        ("nosuch", 1, "no type 'nosuch'"),
+        ("nosuch*", 1, "no type 'nosuch*'"),
+    ],
+)
+def test_command_takes_patterns_and_refuses_names_that_nothing_has(
+    tmp_path: Any, name: str, code: int, words: str
+) -> None:
+    path = str(tmp_path / "two.btf")
+    dump(two_tasks(), path)
+    done = CliRunner().invoke(cli, ["duplicates", path, "--name", name])
+    assert done.exit_code == code
+    assert words in (str(done.exception) if code else done.output)
+
+
 def test_a_real_kernel(cloud: Btf) -> None:
     """All roots are found; ``elf_note_info`` is there for both ABIs."""
     report = duplicates(cloud)

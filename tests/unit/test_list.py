@@ -187,6 +187,18 @@ def test_a_variable_is_no_part_of_a_struct() -> None:
     assert (row.name, row.holes) == ("odd", len(layout.holes))
 
 
+@pytest.mark.parametrize("text", ["struct nod", "const struct nod *", "nod_t[2]", "nod (*)(int)"])
+def test_a_type_of_members_that_is_not_there_is_an_error(btf: Btf, text: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"no type .*nod"):
+        list_types(btf, Conditions(member_type=(text,)))
+
+
+@pytest.mark.parametrize("text", ["struct node **", "void *", "const node_t[7]", "long (*)(int)"])
+def test_a_type_that_no_member_has_is_none(btf: Btf, text: str) -> None:
+    assert list_types(btf, Conditions(member_type=(text,))) == []
+    assert names(btf, member_type=(text, "struct holder")) == ["outer"]
+
+
 def test_the_command_knows_all_columns_and_orders() -> None:
     assert types_list.COLUMNS == COLUMNS
     assert types_list.SORTS == SORTS

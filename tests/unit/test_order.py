@@ -11,7 +11,7 @@ from ext_sections import with_ext
 from samples import KERNEL_VIEWS
 
 from btfschema import Btf, Context, Kind, dumps, loads, views
-from btfschema.errors import PassError
+from btfschema.errors import PassError, SpecError, UnknownNameError
 from btfschema.testing.contract import assert_pass_contract
 from btfschema_transforms.flatten import Flatten, flatten
 from btfschema_transforms.sort import Sort, permute, sort
@@ -187,8 +187,18 @@ def test_split_off_by_name_and_kind() -> None:
     )
 
     assert [view.kind for view in result.btf] == [Kind.FUNC, Kind.DATASEC, Kind.DECL_TAG]
-    with pytest.raises(PassError, match='no kind "CLASS"'):
+    with pytest.raises(SpecError, match='"CLASS" is not a kind'):
         SplitOff(kinds=("CLASS",)).run(btf, Context())
+    lower = SplitOff(kinds=("datasec", "Decl_Tag"), types=("main",), users=True)
+    assert lower.run(btf, Context()).btf == result.btf
+
+
+def test_split_off_of_nothing_that_is_named_fails() -> None:
+    btf = built(*KERNEL_VIEWS)
+    with pytest.raises(UnknownNameError, match=r'no type is called "mai\*"'):
+        SplitOff(types=("mai*",)).run(btf, Context())
+    (said,) = SplitOff(types=("main", "nosuch"), users=True).run(btf, Context()).diagnostics
+    assert str(said) == 'warning: no type is called "nosuch"'
 
 
 def test_the_contract_of_passes() -> None:

@@ -10,7 +10,7 @@ from broken_blobs import BROKEN, ONE
 from hypothesis import given, settings
 
 from btfschema import Btf, Builder, Context, Kind, Pipeline, dumps, load, loads, verify, views
-from btfschema.errors import BtfError, PassError, SpecError
+from btfschema.errors import BtfError, PassError, SpecError, UnknownNameError
 from btfschema.testing import assert_pass_contract, btfs
 from btfschema.verification import KERNELS, READERS, RULES, as_loaded, sanitise
 from btfschema.verification.repairs import REPAIRS
@@ -220,3 +220,29 @@ def test_the_small_passes() -> None:
     assert renamed.find("g", Kind.FUNC)
     with pytest.raises(SpecError, match="is not a pair of names"):
         Rename(names=("s",)).run(btf, Context())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("drop{names=nosuch}", 'drop: warning: no type is called "nosuch"'),
+        ("drop{names=nosuch*}", 'drop: warning: no type is called "nosuch*"'),
+        ("drop{kinds=func names=s}", 'drop: warning: no type of these kinds is called "s"'),
+        ("keep{names=s,nosuch}", 'keep: warning: no type is called "nosuch"'),
+        ("rename{names=nosuch:t,s:t}", 'rename: warning: no type is called "nosuch"'),
+        ("rename{names=s*:t}", 'rename: warning: no type is called "s*"'),
+    ],
+)
+def test_names_that_nothing_has_are_said(text: str, words: str) -> None:
+    result = Pipeline.parse(text).run(old_and_new())
+    assert list(map(str, result.diagnostics)) == [words]
+
+
+def test_names_that_something_has_are_not_said() -> None:
+    for text in ("drop{names=neg*}", "keep{names=[s]}", "rename{names=s:t}", "drop{kinds=float}"):
+        assert Pipeline.parse(text).run(old_and_new()).diagnostics == ()
+
+
+def test_keep_of_nothing_fails() -> None:
+    with pytest.raises(UnknownNameError, match='no type is called "nosuch"'):
+        Pipeline.parse("keep{names=nosuch,other*}").run(old_and_new())

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from btfschema import Btf, Context, Pass, PassResult
 from btfschema.arguments import texts
-from btfschema_transforms.choosing import rows_named, rows_of_kinds
+from btfschema_transforms.choosing import names_lacking, rows_named, rows_of_kinds
 
 __all__ = ["Drop"]
 
@@ -33,9 +33,9 @@ class Drop(Pass):
         """The container without these types."""
         if not self.kinds and not self.names:
             return PassResult.unchanged(btf)
-        gone = np.ones(len(btf), np.bool_)
-        if self.kinds:
-            gone &= rows_of_kinds(btf, self.kinds)
+        among = rows_of_kinds(btf, self.kinds) if self.kinds else None
+        gone = np.ones(len(btf), np.bool_) if among is None else among
         if self.names:
-            gone &= rows_named(btf, self.names)
-        return PassResult.select(btf, ~gone, facts={"dropped": int(gone.sum())})
+            gone = gone & rows_named(btf, self.names)
+        said = names_lacking(btf, self.names, among)
+        return PassResult.select(btf, ~gone, facts={"dropped": int(gone.sum())}, diagnostics=said)

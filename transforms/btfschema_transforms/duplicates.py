@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import numpy as np
@@ -85,8 +86,12 @@ class DuplicateReport:
         return tuple(one for one in self.found if len(one.groups) > 1)
 
     def named(self, name: str) -> DuplicateReport:
-        """Just the types of one name: ``task_struct`` or ``struct task_struct``."""
-        found = [one for one in self.found if name in (one.name, one.name.rpartition(" ")[2])]
+        """Just the types of a name or pattern: ``task_*`` or ``struct task_struct``."""
+        found = [
+            one
+            for one in self.found
+            if any(fnmatchcase(each, name) for each in (one.name, one.name.rpartition(" ")[2]))
+        ]
         return DuplicateReport(self.types, tuple(found))
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from btfschema import Btf, Context, Kind, Pass, PassResult
 from btfschema.arguments import texts
-from btfschema_transforms.choosing import rows_named
+from btfschema_transforms.choosing import rows_named, some_named
 
 __all__ = ["Keep"]
 
@@ -28,8 +28,14 @@ class Keep(Pass):
     tags: bool = True
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
-        """The container with these types alone."""
-        roots = np.flatnonzero(rows_named(btf, self.names)) + btf.first_id
+        """The container with these types alone.
+
+        Raises:
+            UnknownNameError: no type has one of the names.
+        """
+        chosen = rows_named(btf, self.names)
+        said = some_named(btf, self.names, chosen)
+        roots = np.flatnonzero(chosen) + btf.first_id
         needed = np.array(btf.closure(roots.tolist()), np.int64)
         live = np.zeros(len(btf), np.bool_)
         live[needed[needed >= btf.first_id] - btf.first_id] = True
@@ -39,4 +45,5 @@ class Keep(Pass):
             targets = btf.types.thirds[rows].astype(np.int64) - btf.first_id
             own = targets >= 0
             live[rows[own][live[targets[own]]]] = True
-        return PassResult.select(btf, live, facts={"kept": int(np.count_nonzero(live))})
+        facts = {"kept": int(np.count_nonzero(live))}
+        return PassResult.select(btf, live, facts=facts, diagnostics=said)

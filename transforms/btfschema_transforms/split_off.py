@@ -16,6 +16,7 @@ from btfschema.errors import PassError
 from btfschema.framework import BaseState, Context, Pass, PassResult
 from btfschema.model import carry_inline
 from btfschema.tables import IdMap
+from btfschema_transforms.choosing import rows_of_kinds, some_named
 from btfschema_transforms.references import refuse_opaque
 from btfschema_transforms.sameness.rebuilding import rebuilt
 
@@ -99,7 +100,13 @@ def _add_users(leaves: npt.NDArray[np.bool_], referring: Index, referred: Index)
 
 @frozen
 class SplitOff(Pass):
-    """Take the types of some names, or all functions say, into a split over what stays."""
+    """Take the types of some names, or all functions say, into a split over what stays.
+
+    Attributes:
+        types: names.
+        kinds: such as ``func``, in any case.
+        users: whether what refers to them goes too.
+    """
 
     name: ClassVar[str] = "split-off"
     provides: ClassVar[BaseState | None] = "full"
@@ -108,16 +115,13 @@ class SplitOff(Pass):
     users: bool = False
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
-        """Take out the types of these names, and those of these kinds."""
-        chosen = btf.types.named(self.types) | np.isin(btf.types.kinds, self._numbers(btf))
-        rows = chosen.nonzero()[0]
-        return PassResult(*split_off(btf, btf.first_id + rows, users=self.users))
+        """Take out the types of these names, and those of these kinds.
 
-    def _numbers(self, btf: Btf) -> list[int]:
-        known = {spec.name: number for number, spec in btf.kinds.items()}
-        unknown = [name for name in self.kinds if name not in known]
-        if unknown:
-            raise PassError(
-                f'there is no kind "{unknown[0]}"', got=unknown[0], expected=", ".join(known)
-            )
-        return [known[name] for name in self.kinds]
+        Raises:
+            UnknownNameError: names are given, and nothing is to be taken out.
+        """
+        chosen = btf.types.named(self.types) | rows_of_kinds(btf, self.kinds)
+        said = some_named(btf, self.types, chosen, patterns=False)
+        rows = chosen.nonzero()[0]
+        split, ids = split_off(btf, btf.first_id + rows, users=self.users)
+        return PassResult(split, ids, diagnostics=said)
