@@ -12,7 +12,7 @@ import numpy as np
 
 from btfschema.arrays import Mask
 from btfschema.schema.constraints import Constraints, FlagRule, NameRule
-from btfschema.schema.kinds import INT_DATA, Kind
+from btfschema.schema.kinds import INFO, INT_DATA, Kind
 from btfschema.schema.plan import INFO_WORD, THIRD, U32_MAX, KindPlan
 from btfschema.schema.roles import Role
 from btfschema.tables.types import Elements, TypeTable
@@ -31,6 +31,11 @@ NO_SIZE: dict[int, str] = {
     Kind.ENUM: "clang writes forward-declared enums without a size; drop it or give it one",
     Kind.ENUM64: "clang writes forward-declared enums without a size; drop it or give it one",
     Kind.DATASEC: "compilers leave it to libbpf, which sets it when it loads the object",
+}
+# What the info word has in bits that older kernels keep free.
+NEWER = {
+    "vlen": "kernels before 7.1 allow at most 65535 members",
+    "kind_flag": "kernels before 5.0 know no kind_flag",
 }
 EXTERN = 2
 BECOMES_GLOBAL = "libbpf makes it global when it loads the object"
@@ -51,11 +56,18 @@ def check_kinds(findings: Findings, types: TypeTable, kernel: Kernel) -> None:
     for field, (shift, width) in kernel.info.fields.items():
         if field.startswith("reserved"):
             reserved |= (1 << width) - 1 << shift
-    wide = np.flatnonzero(types.infos & np.uint32(reserved))
-    bits, words = kernel.info.fields["vlen"][1], types.infos[wide].tolist()
-    findings.rows(
-        "record.info", wide, [hex(word) for word in words], f"{bits} bits of vlen", INFO_WORD.word
-    )
+    wrong = np.flatnonzero(types.infos & np.uint32(reserved))
+    # By what the newest kernels have in these bits.
+    for field, (shift, width) in INFO.fields.items():
+        meant = np.uint32(reserved & (1 << width) - 1 << shift)
+        here = (types.infos[wrong] & meant) != 0
+        words = types.infos[wrong[here]].tolist()
+        bits = kernel.info.fields[field][1] if field in kernel.info.fields else 0
+        expected = f"{bits} bits of {field}" if bits else f"no {field}"
+        fix = NEWER.get(field, "")
+        shown = [f"{word:#x}" for word in words]
+        findings.rows("record.info", wrong[here], shown, expected, INFO_WORD.word, fix)
+        wrong = wrong[~here]
     many = np.arange(max(MAX_TYPE - types.first_id, 0), len(types))
     findings.rows("types.count", many, many + types.first_id, f"less than {MAX_TYPE}")
 

@@ -170,7 +170,6 @@ _DECLARED = (
         "record.info",
         "the info word's reserved bits are 0",
         "btf_check_meta",
-        fix="kernels before 7.1 allow at most 65535 members",
         repair="turns bit fields into integers of their width",
     ),
     _record(

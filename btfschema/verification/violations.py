@@ -19,7 +19,7 @@ class Rule:
 
     Attributes:
         id: its name, such as ``"member.end"``.
-        text: what must hold, as a sentence.
+        text: what must hold, as a sentence; it goes on after "requires that".
         source: the function that checks it.
         level: ``"read"`` when libbpf refuses what breaks it too, ``"kernel"`` when only kernels do.
         modules: whether a kernel asks it of a module's BTF too. Of a module it checks records one
@@ -91,8 +91,9 @@ class Violation:
     def __str__(self) -> str:
         hint = f"; {self.fix}" if self.fix else ""
         return (
-            f"{self.where or 'the BTF'} breaks {self.rule.id}: {self.rule.text} "
-            f"(found {printable(str(self.got))}, expected {printable(self.expected)}){hint}"
+            f"{self.where or 'the BTF'} breaks {self.rule.id}, which requires that "
+            f"{self.rule.text}: found {printable(str(self.got))}, "
+            f"expected {printable(self.expected)}{hint}"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def test_func_info_is_about_functions(type_id: int, said: str) -> None:
     """As aya-rs/aya#1649 had it."""
     (violation,) = found([(0, type_id)], [])
     assert violation.startswith(
-        ".BTF.ext func_info section 0 record 0 at byte 40 breaks ext.func: func_info refers to a "
+        ".BTF.ext func_info section 0 record 0 at byte 40 breaks ext.func, which requires "
+        "that func_info refers to a "
     )
     assert said in violation
 
@@ -107,7 +108,10 @@ def test_the_command_looks_into_it(tmp_path: Path) -> None:
     file.write_bytes(make_object(FORMS[0], rows))
     done = btfschema("verify", file)
     assert done.returncode == 1
-    assert b'breaks ext.func: func_info refers to a FUNC (found STRUCT "ctx" [4]' in done.stdout
+    assert (
+        b'breaks ext.func, which requires that func_info refers to a FUNC: found STRUCT "ctx" [4]'
+        in done.stdout
+    )
     assert btfschema("verify", file, "--level", "read").returncode == 0
 
 

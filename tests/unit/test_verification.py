@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 from attrs import evolve, frozen
 from blob_draft import Draft
-from broken_blobs import BROKEN, INT, ONE, add, composite, section, types, variable
+from broken_blobs import BROKEN, FIRST, INT, ONE, add, composite, section, types, variable
 from building import built
 from edge_blobs import FAMILIES, edge_blobs
 from example_passes import Everything
@@ -231,6 +231,28 @@ def test_older_kernels_take_less() -> None:
     }
 
 
+def test_a_violation_says_what_is_required_and_what_was_found() -> None:
+    (found,) = verify(BROKEN["record.kernel_kind"].blob)
+    assert str(found) == (
+        f"type 1 (LOC_PROTO) at byte {FIRST + 4} breaks record.kernel_kind, which requires that "
+        "the kernel knows the record's kind: found 21 (LOC_PROTO), expected 1..19"
+    )
+
+
+def test_each_wrong_bit_of_an_info_word_has_its_own_reason() -> None:
+    """A struct with bit fields breaks a rule of kernels that know no kind_flag, however small."""
+    (many,) = verify(BROKEN["record.info"].blob)
+    assert (many.expected, many.fix) == (
+        "16 bits of vlen",
+        "kernels before 7.1 allow at most 65535 members",
+    )
+    fields = views.Struct("s", 4, (views.Member("m", 1, 0, 3),), kind_flag=True)
+    (flag,) = verify(built(views.Int("int", 4), fields), kernel="4.19")
+    assert (flag.rule.id, flag.got) == ("record.info", "0x84000001")
+    assert flag.expected == "no kind_flag"
+    assert flag.fix == "kernels before 5.0 know no kind_flag"
+
+
 def test_an_added_kind_brings_its_rules() -> None:
     wants = Constraints(name=NameRule.IDENTIFIER, target=Target.SIZED)
     spec = KindSpec(40, "ALIAS", KINDS[Kind.TYPEDEF].third, graph=Graph.MODIFIER, constraints=wants)
@@ -393,8 +415,8 @@ def test_the_command_lists_all_violations(tmp_path: Path) -> None:
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == f"{sound}: Linux {LATEST} accepts it"
-    assert lines[1].startswith(f'{broken}: type 1 (PTR "p") at byte 24 breaks record.name: ')
-    assert lines[2].startswith(f'{broken}: type 1 (PTR "p") at byte 32 breaks reference.exists: ')
+    assert lines[1].startswith(f'{broken}: type 1 (PTR "p") at byte 24 breaks record.name, ')
+    assert lines[2].startswith(f'{broken}: type 1 (PTR "p") at byte 32 breaks reference.exists, ')
     assert lines[3:] == ["1 of 2 files are sound"]
     done = btfschema("verify", "--json", "--kernel", "6.1", broken)
     row = json.loads(done.stdout)
