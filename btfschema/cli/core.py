@@ -32,6 +32,7 @@ ALIKE = ("target", "object", "program", "section", "spared", "reason", "file", "
 # Why what fails does no harm.
 NOTES = {
     "guarded": "guarded: never reached on this kernel",
+    "initial values": "guarded: never reached while read-only data has its initial values",
     "not loaded": "not loaded: the section's name begins with ?",
     "weak": "weak: the program loads without it",
 }

@@ -1,49 +1,206 @@
-"""Which instructions of a program can be reached, once its relocations are filled in.
+"""Which instructions of an object can be reached, once its relocations are filled in.
 
 A poisoned instruction harms nobody where it is dead code: the kernel's verifier drops what stands
 behind ``if (bpf_core_field_exists(...))`` when the answer is no. This follows constants through
-registers and the stack as far as compilers take them, and takes both ways at every branch that it
-can't tell.
+registers, the stack, read-only data and calls as far as compilers take them, and takes both ways at
+every branch that it can't tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
-from btfschema.co_re.insns import ALU, ALU64, BY_REGISTER, CALL, JMP, JMP32, LD, LDX, ST, STX, Insn
-from btfschema.co_re.values import MASK64
+from btfschema.co_re.insns import ALU, ALU64, CALL, INSN_SIZE, JMP, JMP32, LD, LDX, ST, STX, Insn
+from btfschema.co_re.known import (
+    FRAME,
+    Address,
+    Branch,
+    State,
+    Value,
+    calculated,
+    forget_call,
+    put,
+    store,
+)
+from btfschema.co_re.program import OPTIONAL, BpfObject
+from btfschema.codec.header import ByteOrder
+from btfschema.model.objectfile import Symbol
 
-__all__ = ["reached"]
+__all__ = ["Code", "Position", "reached"]
 
-EXIT, JA, GOTOL = 0x95, 0x05, 0x06
-LD_IMM64 = 0x18
-IMM_OPERATIONS = 0xF0
-FRAME = 10
-CLOBBERED = range(6)
+# A section, and an instruction in it.
+Position = tuple[str, int]
+
+# Where functions are that programs call; all others are programs.
+TEXT = ".text"
+EXIT, LD_IMM64, PSEUDO_CALL = 0x95, 0x18, 1
+MODE, PLAIN = 0xE0, 0x60
 MASK32 = 0xFFFFFFFF
-# What stands at a place of which nothing is known is missing; a place is a register's number, or a
-# negative offset from the frame pointer.
-State = dict[int, int]
+ARGUMENTS = range(1, 6)
 
 
-def reached(insns: Sequence[Insn], entries: Iterable[int]) -> frozenset[int]:
-    """The instructions that can be reached from the functions' first ones.
+@frozen(eq=False)
+class Code:
+    """An object's instructions, and what they refer to.
 
-    Args:
-        insns: a section's, its relocations filled in.
-        entries: where functions start.
+    Attributes:
+        insns: of each section, relocations filled in.
+        functions: where functions start, ascending.
+        links: the symbols that ELF's relocations put into instructions.
+        symbols: all symbols.
+        constants: read-only data; that of which the values are not known is left out.
+        externs: whether the kernel has a symbol, as far as its BTF tells.
+        byteorder: of the data.
     """
-    states: dict[int, State] = {}
-    waiting: list[int] = []
 
-    def arrive(at: int, state: State) -> None:
-        if not 0 <= at < len(insns):
+    insns: Mapping[str, Sequence[Insn]]
+    functions: Mapping[str, Sequence[int]]
+    links: Mapping[str, Mapping[int, Symbol]]
+    symbols: Sequence[Symbol]
+    constants: Mapping[str, bytes]
+    externs: Mapping[str, bool]
+    byteorder: ByteOrder
+
+    @classmethod
+    def of(
+        cls,
+        program: BpfObject,
+        insns: Mapping[str, Sequence[Insn]],
+        externs: Mapping[str, bool],
+        *,
+        constants: bool = True,
+    ) -> Code:
+        """The code of an object.
+
+        Args:
+            program: the object.
+            insns: its instructions, relocations filled in.
+            externs: whether the kernel has a symbol.
+            constants: whether read-only data has its initial values.
+        """
+        functions = {section: program.functions(section) for section in insns}
+        data = program.constants if constants else {}
+        order = program.btf.byteorder
+        return cls(insns, functions, program.links, program.symbols, data, externs, order)
+
+    def roots(self) -> set[Position]:
+        """Where the verifier begins, with nothing known: at programs, and at global functions.
+
+        Kernels before 6.8 verify a global function even where dead code alone calls it.
+        """
+        shared = {
+            (one.section or "", one.value // INSN_SIZE)
+            for one in self.symbols
+            if one.type == "function" and one.is_global and not one.is_hidden
+        }
+        roots = {
+            (section, start)
+            for section, starts in self.functions.items()
+            if section != TEXT and not section.startswith(OPTIONAL)
+            for start in starts
+        }
+        waiting, seen = list(roots), set(roots)
+        while waiting:
+            for target in self._called(waiting.pop()):
+                if target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+        return roots | seen & shared
+
+    def _called(self, function: Position) -> Iterator[Position]:
+        """The functions that one calls or takes the address of."""
+        section, start = function
+        starts = self.functions[section]
+        number = bisect_right(starts, start)
+        end = starts[number] if number < len(starts) else len(self.insns[section])
+        for at in range(start, end):
+            target = self.target((section, at))
+            if target is not None:
+                yield target
+
+    def target(self, position: Position) -> Position | None:
+        """The function that an instruction calls or takes the address of; None for all others."""
+        section, at = position
+        insn, link = self.insns[section][at], self.links.get(section, {}).get(at)
+        if insn.code == CALL and insn.src == PSEUDO_CALL:
+            start = link.value // INSN_SIZE if link is not None else at
+            found = (link.section if link is not None else section, start + insn.imm + 1)
+        elif insn.code == LD_IMM64 and link is not None:
+            found = (link.section, (link.value + insn.imm) // INSN_SIZE)
+        else:
+            return None
+        name, start = found
+        return (name, start) if name and start in self.functions.get(name, ()) else None
+
+    def function(self, position: Position) -> Position:
+        """The function that an instruction belongs to."""
+        section, at = position
+        starts = self.functions[section]
+        return section, starts[max(bisect_right(starts, at) - 1, 0)]
+
+    def wide(self, position: Position) -> Value | None:
+        """What a load of 64 immediate bits gives."""
+        section, at = position
+        insns, link = self.insns[section], self.links.get(section, {}).get(at)
+        insn = insns[at]
+        if link is not None and link.section is None:
+            known = self.externs.get(link.name)
+            return None if known is None else Address(link.name, 0) if known else 0
+        if link is not None:
+            return Address(link.section or "", link.value + insn.imm)
+        # With a source it is an address of a map, a variable or a function.
+        if insn.src or at + 1 >= len(insns):
+            return None
+        return insn.imm & MASK32 | (insns[at + 1].imm & MASK32) << 32
+
+    def constant(self, address: Address, width: int) -> int | None:
+        """What read-only data holds."""
+        at, data = address.offset, self.constants.get(address.section, b"")
+        if not 0 <= at <= len(data) - width:
+            return None
+        return int.from_bytes(data[at : at + width], self.byteorder)
+
+
+def reached(code: Code) -> frozenset[Position]:
+    """The instructions that can be reached from the programs that libbpf loads."""
+    flow = _Flow(code)
+    roots = code.roots()
+    for root in sorted(roots):
+        flow.arrive(root, {})
+    while flow.waiting:
+        flow.step(flow.waiting.pop(), roots)
+    return frozenset(flow.states)
+
+
+@frozen(eq=False)
+class _Flow:
+    """What is known at each instruction that is reached.
+
+    Attributes:
+        code: the instructions.
+        states: what is known before each.
+        waiting: those to follow, since less is known there than was before.
+        callers: of static functions, where they are called.
+        results: of static functions that return, what they do, or None where that differs.
+    """
+
+    code: Code
+    states: dict[Position, State] = field(factory=dict)
+    waiting: list[Position] = field(factory=list)
+    callers: dict[Position, set[Position]] = field(factory=dict)
+    results: dict[Position, Value | None] = field(factory=dict)
+
+    def arrive(self, position: Position, state: State) -> None:
+        """Come to an instruction."""
+        section, at = position
+        if not 0 <= at < len(self.code.insns[section]):
             return
-        known = states.get(at)
+        known = self.states.get(position)
         if known is None:
-            states[at] = dict(state)
+            self.states[position] = dict(state)
         else:
             # Only what holds on all ways here holds here; each place is forgotten at most once.
             gone = [place for place, value in known.items() if state.get(place) != value]
@@ -51,163 +208,67 @@ def reached(insns: Sequence[Insn], entries: Iterable[int]) -> frozenset[int]:
                 return
             for place in gone:
                 del known[place]
-        waiting.append(at)
+        self.waiting.append(position)
 
-    for entry in entries:
-        arrive(entry, {})
-    while waiting:
-        at = waiting.pop()
-        for target, state in _after(insns, at, dict(states[at])):
-            arrive(target, state)
-    return frozenset(states)
+    def step(self, position: Position, roots: set[Position]) -> None:
+        """Follow an instruction to where it leads."""
+        section, at = position
+        insn, state = self.code.insns[section][at], dict(self.states[position])
+        if insn.code == EXIT:
+            self.leave(self.code.function(position), state.get(0))
+            return
+        target = self.code.target(position)
+        if target is not None and insn.code == CALL and target not in roots:
+            self.call(position, target, state)
+            return
+        if target is not None and insn.code == LD_IMM64:
+            # A helper calls it later, with anything.
+            self.arrive(target, {})
+        for place, after in self.after(position, insn, state):
+            self.arrive((section, place), after)
 
+    def call(self, position: Position, target: Position, state: State) -> None:
+        """Call a static function, which the verifier follows with what is known."""
+        section, at = position
+        self.callers.setdefault(target, set()).add(position)
+        self.arrive(target, {place: state[place] for place in ARGUMENTS if place in state})
+        if target in self.results:
+            forget_call(state)
+            put(state, 0, self.results[target])
+            self.arrive((section, at + 1), state)
 
-def _after(insns: Sequence[Insn], at: int, state: State) -> list[tuple[int, State]]:
-    """Where an instruction leads, with what is known there."""
-    insn = insns[at]
-    group = insn.group
-    if insn.code == EXIT:
-        return []
-    if group == LD and insn.code == LD_IMM64:
-        wide = at + 1 < len(insns)
-        value = insn.imm & MASK32 | (insns[at + 1].imm & MASK32) << 32 if wide else None
-        # With a source it is an address of a map, a variable or a function.
-        _set(state, insn.dst, value if not insn.src else None)
-        return [(at + 2, state)]
-    if group in (ALU, ALU64):
-        _set(state, insn.dst, _calculated(insn, state))
-    elif group == LDX:
-        slot = insn.off if insn.src == FRAME and insn.width == 8 else None
-        _set(state, insn.dst, state.get(slot) if slot is not None and slot < 0 else None)
-    elif group in (ST, STX):
-        _store(insn, state)
-    elif insn.code == CALL:
-        _forget_call(state)
-    elif group in (JMP, JMP32):
-        return _Branch.of(insn, at, state).ways()
-    return [(at + 1, state)]
+    def leave(self, function: Position, value: Value | None) -> None:
+        """Return from a function."""
+        known = self.results.get(function, value)
+        new = value if known == value else None
+        if function not in self.results or new != known:
+            self.results[function] = new
+            self.waiting.extend(self.callers.get(function, ()))
 
+    def after(self, position: Position, insn: Insn, state: State) -> list[tuple[int, State]]:
+        """Where an instruction leads in its section, with what is known there."""
+        at, group = position[1], insn.group
+        if insn.code == LD_IMM64:
+            put(state, insn.dst, self.code.wide(position))
+            return [(at + 2, state)]
+        if group in (ALU, ALU64):
+            put(state, insn.dst, calculated(insn, state))
+        elif group == LDX:
+            put(state, insn.dst, self.loaded(insn, state))
+        elif group in (ST, STX):
+            store(insn, state)
+        elif insn.code == CALL or group == LD:
+            # Loads from packets are calls too.
+            forget_call(state)
+        elif group in (JMP, JMP32):
+            return Branch.of(insn, at, state).ways()
+        return [(at + 1, state)]
 
-def _set(state: State, place: int, value: int | None) -> None:
-    if value is None:
-        state.pop(place, None)
-    else:
-        state[place] = value & MASK64
-
-
-def _store(insn: Insn, state: State) -> None:
-    """A store: into a slot of the stack, or somewhere that may be any of them."""
-    if insn.dst != FRAME:
-        for place in [place for place in state if place < 0]:
-            del state[place]
-        return
-    for place in [place for place in state if place < 0 and abs(place - insn.off) < 8]:
-        del state[place]
-    if insn.width == 8 and insn.off < 0:
-        plain = insn.group == ST or insn.code & 0xE0 == 0x60
-        value = insn.imm & MASK64 if insn.group == ST else state.get(insn.src)
-        _set(state, insn.off, value if plain else None)
-
-
-def _forget_call(state: State) -> None:
-    """A call changes r0 to r5, and may write through pointers to the stack."""
-    for place in [place for place in state if place < 0 or place in CLOBBERED]:
-        del state[place]
-
-
-def _operand(insn: Insn, state: State) -> int | None:
-    if insn.code & BY_REGISTER:
-        return state.get(insn.src)
-    return insn.imm & MASK64
-
-
-def _calculated(insn: Insn, state: State) -> int | None:
-    """The value that an arithmetic instruction gives, or None when it is not known."""
-    right, left = _operand(insn, state), state.get(insn.dst)
-    operation = insn.code & IMM_OPERATIONS
-    bits = 64 if insn.group == ALU64 else 32
-    mask = MASK64 if bits == 64 else MASK32
-    if operation == 0xB0:
-        # Moves with sign extension have an offset.
-        return None if right is None or insn.off else right & mask
-    if right is None or left is None:
-        return None
-    left, right = left & mask, right & mask
-    shift = right & bits - 1
-    known = {
-        0x00: left + right,
-        0x10: left - right,
-        0x20: left * right,
-        0x40: left | right,
-        0x50: left & right,
-        0x60: left << shift,
-        0x70: left >> shift,
-        0xA0: left ^ right,
-        0xC0: _signed(left, bits) >> shift,
-    }
-    value = known.get(operation)
-    return None if value is None else value & mask
-
-
-def _signed(value: int, bits: int) -> int:
-    return value - (value >> bits - 1 << bits)
-
-
-@frozen
-class _Branch:
-    """A jump and what it compares; a value is None when it is not known."""
-
-    insn: Insn
-    at: int
-    state: State
-    left: int | None
-    right: int | None
-
-    @classmethod
-    def of(cls, insn: Insn, at: int, state: State) -> _Branch:
-        return cls(insn, at, state, state.get(insn.dst), _operand(insn, state))
-
-    def ways(self) -> list[tuple[int, State]]:
-        insn, then = self.insn, self.at + 1 + self.insn.off
-        if insn.code == JA:
-            return [(then, self.state)]
-        if insn.code == GOTOL:
-            return [(self.at + 1 + insn.imm, self.state)]
-        taken = self.taken()
-        ways = []
-        if taken is not True:
-            ways.append((self.at + 1, self.knowing(0x50)))
-        if taken is not False:
-            ways.append((then, self.knowing(0x10)))
-        return ways
-
-    def taken(self) -> bool | None:
-        """Whether it jumps, as far as the values tell."""
-        if self.left is None or self.right is None:
+    def loaded(self, insn: Insn, state: State) -> Value | None:
+        """What a load from the stack or from read-only data gives."""
+        if insn.src == FRAME:
+            return state.get(insn.off) if insn.width == 8 and insn.off < 0 else None
+        address = state.get(insn.src)
+        if not isinstance(address, Address) or insn.code & MODE != PLAIN:
             return None
-        bits = 64 if self.insn.group == JMP else 32
-        mask = (1 << bits) - 1
-        left, right = self.left & mask, self.right & mask
-        one, other = _signed(left, bits), _signed(right, bits)
-        answers = {
-            0x10: left == right,
-            0x20: left > right,
-            0x30: left >= right,
-            0x40: bool(left & right),
-            0x50: left != right,
-            0x60: one > other,
-            0x70: one >= other,
-            0xA0: left < right,
-            0xB0: left <= right,
-            0xC0: one < other,
-            0xD0: one <= other,
-        }
-        return answers.get(self.insn.code & IMM_OPERATIONS)
-
-    def knowing(self, operation: int) -> State:
-        """What is known on a way: both sides are equal where the comparison says so."""
-        state = dict(self.state)
-        same = self.insn.code & IMM_OPERATIONS == operation
-        if same and self.insn.group == JMP and self.right is not None:
-            state[self.insn.dst] = self.right
-        return state
+        return self.code.constant(Address(address.section, address.offset + insn.off), insn.width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from attrs import frozen
@@ -13,12 +13,15 @@ from btfschema.co_re.lookups import Lookup, look_up
 from btfschema.co_re.needs import Marks, mark_resolution
 from btfschema.co_re.paths import access_path
 from btfschema.co_re.program import BpfObject, Relocation
-from btfschema.co_re.reach import reached
+from btfschema.co_re.reach import Code, Position, reached
 from btfschema.co_re.reasons import Reason, explain
 from btfschema.co_re.resolve import Resolution, Resolver, kind_name
 from btfschema.errors import CoreError
 
 __all__ = ["Finding", "Report", "check_object", "mark_object"]
+
+
+Guard = Literal["guarded", "initial values"]
 
 
 @frozen(eq=False)
@@ -33,6 +36,9 @@ class Finding:
         guarded: of a poisoned instruction, whether it can't be reached on this kernel, so that it
             harms nobody; None for all others.
         reason: why it fails, or None where it does not.
+        guard: what keeps it from being reached: ``"guarded"`` (the program's checks), ``"initial
+            values"`` (those of read-only data, which the loader may change before it loads the
+            object), or None.
     """
 
     relocation: Relocation
@@ -41,13 +47,12 @@ class Finding:
     error: CoreError | None = None
     guarded: bool | None = None
     reason: Reason | None = None
+    guard: Guard | None = None
 
     @property
-    def spared(self) -> Literal["guarded", "not loaded"] | None:
+    def spared(self) -> Guard | Literal["not loaded"] | None:
         """Why it does no harm if it fails: it is never reached, or its program is not loaded."""
-        if not self.relocation.autoload:
-            return "not loaded"
-        return "guarded" if self.error is None and self.guarded else None
+        return self.guard if self.relocation.autoload else "not loaded"
 
     @property
     def fails(self) -> bool:
@@ -145,9 +150,21 @@ def check_object(program: BpfObject, kernel: Kernel) -> Report:
     found = [(one, resolver.resolve(one.relo)) for one in relocations]
     code = {section: list(insns) for section, insns in program.code.items()}
     outcomes = [_written(code, one, resolution) for one, resolution in found]
-    live = {section: reached(insns, program.functions(section)) for section, insns in code.items()}
+    lookups = look_up(program, kernel)
+    poisoned = any(poison for poison, _ in outcomes)
+    live = _live(program, code, lookups) if poisoned else ()
     rows = zip(found, outcomes, strict=True)
-    return Report(tuple(_findings(rows, live, kernel)), look_up(program, kernel))
+    return Report(tuple(_findings(rows, live, kernel, code)), lookups)
+
+
+def _live(
+    program: BpfObject, code: Mapping[str, list[Insn]], lookups: Sequence[Lookup]
+) -> tuple[Container[Position], ...]:
+    """What is reached while read-only data has its initial values, and whatever it has."""
+    externs = {one.name: one.reason is None for one in lookups if one.what in ("kfunc", "ksym")}
+    return tuple(
+        reached(Code.of(program, code, externs, constants=constants)) for constants in (True, False)
+    )
 
 
 def mark_object(marks: Marks, program: BpfObject, kernel: Kernel) -> None:
@@ -190,17 +207,20 @@ def _written(
 
 def _findings(
     rows: Iterator[tuple[tuple[Relocation, Resolution], Outcome]],
-    live: Mapping[str, frozenset[int]],
+    live: Sequence[Container[Position]],
     kernel: Kernel,
+    code: Container[str],
 ) -> Iterator[Finding]:
     for (relocation, resolution), (poison, error) in rows:
-        reason, guarded = None, None
+        reason: Reason | None = None
+        guard: Guard | None = None
         if error is not None:
             reason = Reason("refused", str(error))
         elif poison:
             reason = explain(resolution, kernel)
-            reachable: Sequence[int] | frozenset[int] = live.get(
-                relocation.section, (relocation.insn,)
-            )
-            guarded = relocation.insn not in reachable
-        yield Finding(relocation, resolution, poison, error, guarded, reason)
+            place = relocation.section, relocation.insn
+            if relocation.section in code:
+                initially, ever = (place in positions for positions in live)
+                guard = None if initially else "initial values" if ever else "guarded"
+        guarded = guard is not None if poison and error is None else None
+        yield Finding(relocation, resolution, poison, error, guarded, reason, guard)

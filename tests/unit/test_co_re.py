@@ -25,8 +25,9 @@ from btfschema.co_re import (
     mark_object,
     minimal,
 )
-from btfschema.co_re.insns import decode
+from btfschema.co_re.insns import Insn, decode
 from btfschema.co_re.names import essential_name
+from btfschema.co_re.reach import Code, reached
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import (
     CoreError,
@@ -432,6 +433,46 @@ def test_programs_that_are_not_loaded_do_no_harm(cloud: Path) -> None:
     run = CliRunner().invoke(cli, ["core", str(OBJECTS / "not_loaded.bpf.o"), "-T", str(cloud)])
     assert run.exit_code == 0
     assert "(not loaded: the section's name begins with ?)" in run.output
+
+
+def test_checks_of_read_only_data_calls_and_kernel_functions() -> None:
+    report = check_object(own_object("more_guards"), kernel("cloud"))
+    found = {one.relocation.program: one.spared for one in report.findings if one.poison}
+    assert found == {
+        "flag": "initial values",
+        "flag_is_set": None,
+        "flag_may_change": None,
+        "asks_function": "guarded",
+        "asks_global": None,
+        "get_passed": "guarded",
+        "get_behind": "guarded",
+        "get_open": None,
+        "kfunc_there": None,
+        "kfunc_there_else": "guarded",
+        "kfunc_gone": "guarded",
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "gone"),
+    [
+        # r1 = 1; lock fetch_add(r10 - 8, r1); if r1 == 1 goto +1; poison; exit
+        ([(0xB7, 1, 0, 0, 1), (0xDB, 10, 1, -8, 0x01)], False),
+        # r1 = 1; lock add(r10 - 8, r1), which leaves r1 as it was
+        ([(0xB7, 1, 0, 0, 1), (0xDB, 10, 1, -8, 0x00)], True),
+        # r1 = 1; r0 = lock cmpxchg(r10 - 8, r0, r1)
+        ([(0xB7, 1, 0, 0, 1), (0xDB, 10, 1, -8, 0xF1)], True),
+        # r1 = 1; r0 = *(u32 *)skb[0], which is a call
+        ([(0xB7, 1, 0, 0, 1), (0x20, 0, 0, 0, 0)], False),
+    ],
+)
+def test_what_changes_registers_on_the_side(
+    lines: list[tuple[int, int, int, int, int]], gone: bool
+) -> None:
+    end = [(0x15, 1, 0, 1, 1), (0x85, 0, 0, 0, 195896080), (0x95, 0, 0, 0, 0)]
+    insns = [Insn(*line) for line in (*lines, *end)]
+    code = Code({"xdp": insns}, {"xdp": [0]}, {}, (), {}, {}, "little")
+    assert (("xdp", 3) not in reached(code)) == gone
 
 
 def lookups(program: str, target: Kernel) -> dict[str, tuple[bool, str | None, str]]:
