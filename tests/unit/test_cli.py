@@ -97,7 +97,7 @@ def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (["dump", "{split}"], 1, "pass the BTF that it was built over"),
+        (["dump", "{split}"], 1, "give the BTF that it was built over"),
         (["dump", "{cut}"], 1, "truncated BTF"),
         (["dump", "/nonexistent"], 1, "/nonexistent: No such file or directory"),
         (["dump", "{base}", "-B", "/nonexistent"], 1, "/nonexistent: No such file or directory"),
