@@ -270,6 +270,10 @@ class Value:
         Structs and unions become dicts, arrays lists, pointers integers, ``_Bool`` True or False
         unless memory has another number there.
 
+        Memory holds any bytes. Those of a text that are not UTF-8 become lone surrogates
+        (``surrogateescape``), as in names of BTF, so that nothing is lost and ``write`` takes them
+        back; ``print`` refuses such text, and :func:`btfschema.escapes.printable` makes it safe.
+
         Args:
             text: give ``char`` arrays as text up to the NUL; else as all their bytes.
             names: give an enum's values by name, where it has one; else as numbers.

@@ -240,6 +240,18 @@ class TestValue:
         with pytest.raises(DecodeError, match=r"task.inner.counts\[0\]: needs bytes 32..34"):
             value.to_python()
 
+    def test_text_that_is_not_utf8_comes_back_and_is_safe_to_print(self, task: Btf) -> None:
+        data = task.write("task", {"comm": b"sh\xff\x1b[2J\xc3"})
+        value = task.read("task", data)
+        assert value.comm == "sh\udcff\x1b[2J\udcc3"
+        assert task.write("task", value.to_python()) == data
+        for shown in (str(value), repr(value), str(value.at_("comm"))):
+            assert shown.isascii()
+            assert "\x1b" not in shown
+        with pytest.raises(EncodeError) as caught:
+            task.write("task", {"comm": value.comm * 2})
+        assert str(caught.value).isascii()
+
     def test_a_value_shows_the_data_as_they_are_now(self, task: Btf) -> None:
         data = bytearray(TASK)
         value = task.read("task", data)
@@ -767,6 +779,11 @@ class TestCommand:
             code, _, error = self.run("u16", file, data=data)
             words = f"standard input is not hex: {why}; give the data with --data\n"
             assert (code, error.endswith(words)) == (2, True)
+
+    def test_text_that_is_not_utf8_in_json(self, file: Path) -> None:
+        data = bytes(8) + b"sh\xff\x1b[2J" + bytes(25)
+        code, out, _ = self.run("task", file, "--data", "-", "-j", data=data)
+        assert (code, json.loads(out)["comm"]) == (0, r"sh\xff" + "\x1b[2J")
 
     def test_bytes_from_standard_input(self, file: Path) -> None:
         assert self.run("u16", file, "--data", "-", data=b"\2\0")[:2] == (0, "(u16)2\n")
