@@ -9,7 +9,7 @@ of btfschema can still catch it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from btfschema._doors import shown
 
@@ -42,6 +42,22 @@ __all__ = [
 __dir__ = shown(__all__)
 
 Result = TypeVar("Result")
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Unmatched(Protocol):
+        """What is known of a type that has no match."""
+
+        @property
+        def id(self) -> int: ...
+        @property
+        def kind(self) -> str: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def reason(self) -> str: ...
+        def as_dict(self) -> dict[str, Any]: ...
 
 
 def either_way(*, python: str, shell: str) -> str:
@@ -157,10 +173,13 @@ class MatchError(PassError):
     """Types have no match in another container.
 
     Attributes:
-        mismatches: what is known of each, one object a type, with ``as_dict()`` as JSON-able data.
+        mismatches: what is known of each, one object a type, with its ``id``, ``kind`` and
+            ``name``, the ``reason`` in a word, and ``as_dict()`` as JSON-able data.
     """
 
-    def __init__(self, message: str, *, mismatches: tuple[Any, ...] = (), **parts: Any) -> None:
+    def __init__(
+        self, message: str, *, mismatches: tuple[Unmatched, ...] = (), **parts: Any
+    ) -> None:
         super().__init__(message, **parts)
         self.mismatches = mismatches
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from btfschema.framework.pipeline import Pipeline
 
 __all__ = [
+    "Done",
     "Each",
+    "Failed",
     "Outcome",
     "Shared",
     "Work",
@@ -56,11 +58,31 @@ AHEAD = 32
 
 @frozen(eq=False)
 class Outcome(Generic[S, R]):
-    """What became of one source: a result, or the error that it failed with."""
+    """What became of one source: a result, or the error that it failed with.
+
+    Each is a :class:`Done` or a :class:`Failed`, so that type checkers know that there is a result
+    where ``error`` is None.
+    """
 
     source: S
-    result: R | None = None
-    error: BtfError | OSError | None = None
+    result: R | None
+    error: Failure | None
+
+
+@frozen(eq=False)
+class Done(Outcome[S, R]):
+    """What became of a source that the work was done on."""
+
+    result: R
+    error: None = None
+
+
+@frozen(eq=False)
+class Failed(Outcome[S, Any]):
+    """The error that the work on a source failed with."""
+
+    result: None = field(default=None, init=False)
+    error: Failure
 
 
 @frozen
@@ -139,7 +161,7 @@ def map_ordered(
     executor: Executor | None = None,
     together: int | None = None,
     ahead: int = AHEAD,
-) -> Generator[Outcome[S, R], None, None]:
+) -> Generator[Done[S, R] | Failed[S], None, None]:
     """Do ``work`` on the sources; outcomes come in the order of the sources.
 
     Whoever stops asking before the end stops the work. What an executor has by then is cancelled;
@@ -196,7 +218,7 @@ def _outcomes(
     sources: Sequence[S],
     done: Callable[[], Sequence[R | Failure]],
     again: Work[S, R],
-) -> Iterator[Outcome[S, R]]:
+) -> Iterator[Done[S, R] | Failed[S]]:
     """What became of some sources that were done together.
 
     Args:
@@ -218,9 +240,9 @@ def _outcomes(
         return
     for source, result in zip(sources, results, strict=True):
         if isinstance(result, BtfError | OSError):
-            yield Outcome(source, error=result)
+            yield Failed(source, result)
         else:
-            yield Outcome(source, result)
+            yield Done(source, result)
 
 
 @frozen
@@ -323,7 +345,7 @@ def map_pipeline(
     progress: Callable[[Outcome[StrPath, PassResult]], object] | None,
     base: Btf | StrPath | None,
     inputs: Mapping[str, Btf | StrPath],
-) -> Iterator[Outcome[StrPath, PassResult]]:
+) -> Iterator[Done[StrPath, PassResult] | Failed[StrPath]]:
     """What :meth:`btfschema.Pipeline.map` does."""
     # Any iterable is taken as it is: it may be endless.
     if isinstance(sources, str | os.PathLike):
@@ -341,17 +363,14 @@ def map_pipeline(
             name: one if isinstance(one, Btf) else (files.get(name) or Shared.of(one)).open()
             for name, one in given.items()
         }
+        outcomes: Iterable[Done[StrPath, PassResult] | Failed[StrPath]]
         if executor is None:
             named = {name: btf for name, btf in known.items() if name}
             outcomes = map_ordered(_Here(pipeline, known.get(""), named), sources)
         else:
             sent = map_ordered(_There(pipeline, files), sources, executor)
             outcomes = (
-                Outcome(
-                    one.source,
-                    one.result.received(known) if one.result is not None else None,
-                    one.error,
-                )
+                Done(one.source, one.result.received(known)) if one.error is None else one
                 for one in sent
             )
         for outcome in outcomes:

@@ -33,7 +33,7 @@ from btfschema.model.standing import BaseState, base_state
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from btfschema.framework.files import Outcome
+    from btfschema.framework.files import Done, Failed, Outcome
     from btfschema.sources import StrPath
 
 __all__ = ["Pipeline", "Verify"]
@@ -235,7 +235,7 @@ class Pipeline(Pass):
         *,
         base: Btf | StrPath | None = None,
         inputs: Mapping[str, Btf | StrPath] | None = None,
-    ) -> Iterator[Outcome[StrPath, PassResult]]:
+    ) -> Iterator[Done[StrPath, PassResult] | Failed[StrPath]]:
         """Run the pipeline on many files, and go on after failures.
 
         Outcomes come in the order of the files, as they are ready, and are the same whatever the

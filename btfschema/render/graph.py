@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
@@ -77,7 +77,7 @@ class Graph:
     """
 
     nodes: dict[int, str]
-    kinds: dict[int, int]
+    kinds: Mapping[int, int]
     edges: tuple[Edge, ...]
     left_out: int = 0
     title: str = ""

@@ -19,7 +19,7 @@ from slow import and_slow
 
 from btfschema import Btf, BtfError, Builder, Pipeline, dumps, load, views
 from btfschema.errors import VerifyError
-from btfschema.framework.files import AHEAD, CHUNK, Each, Outcome, map_ordered
+from btfschema.framework.files import AHEAD, CHUNK, Done, Each, Failed, Outcome, map_ordered
 
 COUNT = 60
 OBJECT = Path(__file__).parents[1] / "data" / "bpf" / "externs.bpf.o"
@@ -37,6 +37,7 @@ def folder(kernel_folder: Callable[..., Path], modules: dict[str, bytes]) -> Pat
 def row(outcome: Outcome[Any, Any]) -> tuple[Any, ...]:
     """Everything that an outcome says."""
     result, error = outcome.result, outcome.error
+    assert isinstance(outcome, Done if error is None else Failed)
     if result is None:
         said = [mismatch.as_dict() for mismatch in getattr(error, "mismatches", ())]
         return outcome.source, type(error), str(error), said

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
 import json
+import pickle
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -82,6 +84,19 @@ def split_of(base: Btf, *uses: views.TypeView) -> Btf:
 @pytest.fixture(params=GRAPHS, ids=lambda graph: graph.name.lower())
 def kinds(request: pytest.FixtureRequest) -> Kinds:
     return kinds_with(request.param)
+
+
+def test_kinds_have_names_whoever_declared_them(kinds: Kinds) -> None:
+    btf = base_of(kinds)
+    assert [view.kind.name for view in btf] == ["INT", "STRUCT", "STRUCT", "GUARD"]
+    guard = btf[4]
+    for kind in (guard.kind, copy.deepcopy(guard.kind), pickle.loads(pickle.dumps(guard.kind))):
+        assert (kind, kind.name, json.dumps(kind), f"{kind}") == (40, "GUARD", "40", "40")
+    # Read by the file's layout section alone, the number is all that is known.
+    opaque = loads(dumps(btf))[4]
+    assert isinstance(opaque, views.Opaque)
+    assert (opaque.kind, opaque.kind.name) == (40, "KIND_40")
+    assert Guard("g", 1, 2).kind.name == "KIND_40"
 
 
 class TestRelocation:

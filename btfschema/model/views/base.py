@@ -11,7 +11,7 @@ from attrs import field, fields, fields_dict, frozen
 
 from btfschema.errors import BtfError, UnresolvedError
 from btfschema.model.views.making import Records, container_setter, grouped, made
-from btfschema.schema.kinds import Kind
+from btfschema.schema.kinds import KINDS, Kind
 from btfschema.schema.plan import KindPlan, RawRecord
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "DeclaredView",
     "Modifier",
     "Opaque",
+    "OtherKind",
     "Refers",
     "TypeView",
     "Void",
@@ -105,6 +106,22 @@ class Refers(Attached):
         return self._resolve(self.type_id)  # type: ignore[attr-defined]  # pyright: ignore
 
 
+class OtherKind(int):
+    """The number of a kind that this package does not declare; it has a name, as a Kind has."""
+
+    name: str
+
+    def __new__(cls, number: int, name: str) -> Self:
+        """The number of a kind of this name."""
+        one = super().__new__(cls, number)
+        one.name = name
+        return one
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int, str]]:
+        """Copied and pickled as what makes another one."""
+        return type(self), (int(self), self.name)
+
+
 @frozen
 class TypeView(Attached):
     """Base of all views.
@@ -122,9 +139,22 @@ class TypeView(Attached):
     id: int = field(kw_only=True, eq=False, default=0)
 
     @property
-    def kind(self) -> int:
-        """The kind, a :class:`~btfschema.Kind` for those that this package declares."""
-        return self.KIND
+    def kind(self) -> Kind | OtherKind:
+        """The kind, a :class:`~btfschema.Kind` for those that this package declares.
+
+        Others are numbers that have a name, too: that which the container was read with.
+        """
+        return self._other_kind(self.KIND)
+
+    def _other_kind(self, number: int) -> OtherKind:
+        btf = self.btf
+        return OtherKind(number, (btf.kinds if btf is not None else KINDS).name(number))
+
+    if TYPE_CHECKING:
+        # attrs writes these. To type checkers views of any two classes may be equal: those of kinds
+        # that were added from outside are not in AnyView.
+        def __eq__(self, other: object) -> bool: ...
+        def __hash__(self) -> int: ...
 
     def __str__(self) -> str:
         """Its C declaration; of what C can't say, and of a view of no container, the repr."""
@@ -261,9 +291,9 @@ class Opaque(TypeView):
     payload: tuple[int, ...] = field(repr=numbered)
 
     @property
-    def kind(self) -> int:
-        """The kind's number."""
-        return self.number
+    def kind(self) -> OtherKind:
+        """The kind's number, which has a name as a :class:`~btfschema.Kind` has: ``KIND_40``."""
+        return self._other_kind(self.number)
 
     @classmethod
     def _columns(cls, records: Records, btf: Btf | None) -> Mapping[str, Iterable[Any]]:
