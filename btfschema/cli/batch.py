@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from btfschema.cli import STOPPING, Interrupted
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.given import as_given, named_as_given, package_of
-from btfschema.cli.options import Decorator, json_options
+from btfschema.cli.options import AnyPath, Decorator, json_options
 from btfschema.cli.outputs import BASE_SUFFIX, DASH, output_stream
 from btfschema.cli.progress import Progress
 from btfschema.cli.workers import Workers
@@ -54,14 +54,14 @@ SHARES = 8
 FIRST = 2
 
 file_arguments: Decorator = click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True)
+    "files", metavar="FILE...", nargs=-1, required=True, type=AnyPath(allow_dash=True)
 )
 
 
 report_option: Decorator = click.option(
     "--report",
     metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=AnyPath(dir_okay=False, allow_dash=True),
     help='Write one JSON object per file: outcome, types, sizes in bytes, reasons, notes; "-" for '
     "standard output.",
 )
@@ -103,7 +103,7 @@ def batch_options(*, outputs: bool) -> Decorator:
             click.option(
                 "--out-dir",
                 metavar="DIR",
-                type=click.Path(file_okay=False),
+                type=AnyPath(file_okay=False),
                 help="Write each result to DIR under its file's name, or its path below --all DIR; "
                 "an interrupted run resumes where it stopped.",
             ),

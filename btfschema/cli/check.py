@@ -25,7 +25,7 @@ from btfschema.cli.inputs import (
 )
 from btfschema.cli.kernels import named_kernels, refusal_of
 from btfschema.cli.matrix import Matrix
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, write_output
 from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
 from btfschema.cli.tree import Found, Kept, gather, shared, tree_options
@@ -64,7 +64,7 @@ __all__ = ["check"]
 @click.option(
     "--html",
     metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=AnyPath(dir_okay=False, allow_dash=True),
     help="Write an HTML page that shows what breaks on which kernel, and which types cause it.",
 )
 @report_option

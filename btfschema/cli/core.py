@@ -15,7 +15,7 @@ from attrs import define, evolve, field, frozen
 from btfschema.cli.batch import Reports, run_batch
 from btfschema.cli.completion import complete_kernels
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.options import json_options, kernel_work_options
+from btfschema.cli.options import AnyPath, json_options, kernel_work_options
 from btfschema.cli.outputs import echo, foot, guard, json_text, output_stream, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.table import Table
@@ -45,7 +45,7 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
 
 
 @click.command()
-@click.argument("objects", metavar="OBJECT...", nargs=-1, required=True, type=click.Path())
+@click.argument("objects", metavar="OBJECT...", nargs=-1, required=True, type=AnyPath())
 @click.option(
     "-T",
     "--target",
@@ -59,9 +59,9 @@ def _no_base(ctx: click.Context, param: click.Parameter, value: str | None) -> N
 @click.option("-B", "--base-btf", "base_btf", hidden=True, expose_value=False, callback=_no_base)
 @click.option(
     "--modules",
-    metavar="[NAME=]DIR",
+    metavar="[NAME=]DIR|PACKAGE",
     multiple=True,
-    help="The kernel's modules: all those below DIR count as loaded.",
+    help="The kernel's modules: all those below DIR or in PACKAGE count as loaded.",
 )
 @json_options("an object for each relocation and name, with -p an array of them")
 @click.option(

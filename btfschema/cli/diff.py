@@ -13,7 +13,7 @@ from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.diff_page import DiffPage
 from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option_of, load_over, odd, warn
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import DASH, echo, foot, guard, json_text, one_line, write_output
 from btfschema.errors import BtfError, attempt
 from btfschema.escapes import printable
@@ -27,13 +27,13 @@ __all__ = ["diff"]
 
 
 @click.command()
-@click.argument("old", metavar="A", type=click.Path(allow_dash=True))
-@click.argument("new", metavar="B", type=click.Path(allow_dash=True))
+@click.argument("old", metavar="A", type=AnyPath(allow_dash=True))
+@click.argument("new", metavar="B", type=AnyPath(allow_dash=True))
 @base_option_of("A (and B, without --new-base)")
 @click.option(
     "--new-base",
     metavar="FILE",
-    type=click.Path(),
+    type=AnyPath(),
     help="The BTF that B is split over, if not the same as A's.",
 )
 @click.option(
@@ -83,7 +83,7 @@ __all__ = ["diff"]
 @click.option(
     "--html",
     metavar="FILE",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=AnyPath(dir_okay=False, allow_dash=True),
     help="Write an HTML page: causes first, each type as C before and after.",
 )
 @click.option("-q", "--brief", is_flag=True, help="Print only whether the two differ.")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from attrs import Factory, define, field, frozen
 
+from btfschema.cli.inputs import list_text
 from btfschema.cli.select import kind_number
 from btfschema.errors import SpecError
 from btfschema.escapes import printable
@@ -170,7 +170,11 @@ def _listed(file: str) -> dict[str, list[Asked]]:
     """
     found: dict[str, list[Asked]] = {}
     kinds = {spec.name: spec for spec in KINDS.values()}
-    for number, line in enumerate(Path(file).read_text("utf-8", "surrogateescape").splitlines(), 1):
+    try:
+        text = list_text(file)
+    except SpecError as error:
+        raise SpecError(f"{printable(file)}: {error}") from None
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue

@@ -11,7 +11,7 @@ import click
 from btfschema.cli.answers import complain
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.inputs import base_option, open_input, pointer_option, warn_of_kfuncs
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import echo, json_text, stdout
 from btfschema.escapes import printable
 
@@ -26,7 +26,7 @@ TOLD = 10
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(allow_dash=True))
+@click.argument("file", required=False, type=AnyPath(allow_dash=True))
 @base_option
 @pointer_option
 @click.option(

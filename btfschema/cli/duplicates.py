@@ -8,14 +8,14 @@ import click
 
 from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import echo, json_text
 
 __all__ = ["duplicates"]
 
 
 @click.command()
-@click.argument("file", metavar="[FILE]", required=False, type=click.Path(allow_dash=True))
+@click.argument("file", metavar="[FILE]", required=False, type=AnyPath(allow_dash=True))
 @base_option
 @json_options("one object")
 @click.option(

@@ -11,7 +11,7 @@ import click
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input, pointer_option
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import echo
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["graph"]
 
 @click.command()
 @click.argument("name", shell_complete=complete_names)
-@click.argument("file", required=False, type=click.Path(allow_dash=True))
+@click.argument("file", required=False, type=AnyPath(allow_dash=True))
 @base_option
 @pointer_option
 @click.option(

@@ -17,7 +17,7 @@ from btfschema.cli.inputs import (
     warn,
     with_pointers_asked_for,
 )
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
 
@@ -29,7 +29,7 @@ __all__ = ["describe", "info"]
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(allow_dash=True))
+@click.argument("file", required=False, type=AnyPath(allow_dash=True))
 @base_option
 @click.option(
     "--sizes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from btfschema.cli.answers import complain
-from btfschema.cli.options import Decorator
+from btfschema.cli.options import AnyPath, Decorator
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "brings_base",
     "doubts",
     "joined",
+    "list_text",
     "load_all_over",
     "load_files",
     "load_over",
@@ -44,6 +46,8 @@ __all__ = [
 ]
 
 RUNNING_KERNEL = "/sys/kernel/btf/vmlinux"
+# Of a list, whether it is text.
+LOOKED_AT = 4096
 
 Opened = tuple["Btf", list[str]]
 """A container, and what is to be said of it."""
@@ -60,7 +64,7 @@ def base_option_of(split: str) -> Decorator:
         "--base-btf",
         "base_btf",
         metavar="FILE",
-        type=click.Path(allow_dash=True),
+        type=AnyPath(allow_dash=True),
         help=f"The BTF that {split} is split over, usually the kernel's vmlinux.",
     )
 
@@ -80,7 +84,7 @@ def original_option_of(use: str) -> Decorator:
         "--original-base",
         "original_base",
         metavar="FILE",
-        type=click.Path(),
+        type=AnyPath(),
         help=f"The BTF that the files were built over, usually their kernel's vmlinux. {use}",
     )
 
@@ -148,6 +152,31 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
 
     complain(f"no {RUNNING_KERNEL} here; this is a small sample", None, "warning")
     return sample()
+
+
+def list_text(file: str, advice: str = "") -> str:
+    """The text of a list, one entry in each line; "-" is standard input.
+
+    Args:
+        file: where it stands.
+        advice: what was probably meant, if it is no text.
+
+    Raises:
+        SpecError: it is no text.
+        OSError: it can't be read.
+    """
+    from btfschema.errors import SpecError
+
+    if file == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        with open(file, "rb") as stream:  # noqa: PTH123
+            data = stream.read()
+    if b"\0" in data[:LOOKED_AT]:
+        kind = "BTF" if data[:2] in (b"\x9f\xeb", b"\xeb\x9f") else "binary data"
+        what = f"this is {kind}, where a text with a name in each line is expected"
+        raise SpecError(f"{what}: {advice}" if advice else what)
+    return data.decode("utf-8", "surrogateescape")
 
 
 def running_kernel(advice: str = "give FILEs") -> tuple[str, ...]:

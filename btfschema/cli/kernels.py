@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import evolve, field, frozen
 
-from btfschema.cli.below import BTF_SUFFIXES, PACKAGE_SUFFIXES, files_below, is_special, stem
+from btfschema.cli.below import BTF_SUFFIXES, PACKAGE_SUFFIXES, is_special, stem
 from btfschema.cli.inputs import load_files, running_kernel
 from btfschema.escapes import printable
 
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 KERNELS = (*BTF_SUFFIXES, *PACKAGE_SUFFIXES, "vmlinux", ".itb")
+# Kernels that an error names.
+NAMED = 8
 
 
 @frozen
@@ -68,14 +71,14 @@ def kernels_of(
     *,
     given: str = "--target FILE",
 ) -> KernelFiles:
-    """The kernels of ``--target [NAME=]FILE``, ``--all DIR`` and ``--modules [NAME=]DIR``.
+    """The kernels of ``--target [NAME=]FILE``, ``--all DIR`` and ``--modules [NAME=]DIR|PACKAGE``.
 
     Without target and directory, the running kernel.
 
     Args:
         targets: the kernels' files.
         trees: directories to search for kernels.
-        modules: directories of modules, each of one kernel.
+        modules: directories or packages of modules, each of one kernel.
         given: how the command line names a kernel, for error messages.
 
     Raises:
@@ -103,7 +106,15 @@ def kernels_of(
     found: dict[str, tuple[str, ...]] = {}
     for text in modules:
         name, folder = named_kernel(text)
-        owners = [path for path in names if names[path] == name] or list(names)
+        owners = [path for path in names if names[path] == name]
+        if not owners and name != folder:
+            known = ", ".join(map(printable, islice(names.values(), NAMED)))
+            more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+            raise click.UsageError(
+                f"--modules {printable(text)}: no kernel is called {printable(name)!r}, but "
+                f"{known}{more}"
+            )
+        owners = owners or list(names)
         if len(owners) > 1:
             raise click.UsageError(f"--modules {text}: say of which kernel, as NAME={folder}")
         found[owners[0]] = (*found.get(owners[0], ()), *_modules(folder, owners[0]))
@@ -149,8 +160,10 @@ def named_kernels(
 
 
 def _modules(folder: str, kernel: str) -> tuple[str, ...]:
-    """All modules below a directory, which may hold the kernel too."""
-    found = [one.path for one in files_below(folder) if not Path(one.path).samefile(kernel)]
+    """All modules below a directory, or in a package; the kernel may lie there too."""
+    from btfschema.cli.tree import below
+
+    found = [one.path for one in below(folder) if not Path(one.path).samefile(kernel)]
     if not found:
         raise click.UsageError(f"no modules below {folder}")
     return tuple(found)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from btfschema.cli.answers import complain, print_json
-from btfschema.cli.options import json_options, number
+from btfschema.cli.options import AnyPath, json_options, number
 from btfschema.cli.outputs import DASH, echo, guard, json_text, write_output
 from btfschema.escapes import printable
 
@@ -62,7 +62,7 @@ def _paragraph(row: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("file", type=click.Path(allow_dash=True))
+@click.argument("file", type=AnyPath(allow_dash=True))
 @click.option(
     "-o",
     "--output",
@@ -139,7 +139,7 @@ def _scanned(file: str, at: int | None) -> bytes:
 def _list_blobs(file: str, as_json: bool, pretty: bool) -> None:
     from btfschema.sources.scan import scan_file
 
-    found, _ = scan_file(file)
+    found, data = scan_file(file)
     if found.unchecked:
         more = f"{found.unchecked} more places look like BTF and were not tried"
         complain(more, file, "warning")
@@ -147,8 +147,10 @@ def _list_blobs(file: str, as_json: bool, pretty: bool) -> None:
         from attrs import asdict
 
         print_json([asdict(blob) for blob in found.blobs], pretty=pretty)
-        return
-    for blob in found.blobs:
+    if not found.blobs:
+        complain(f"nothing in these {len(data)} bytes is BTF", file)
+        raise click.exceptions.Exit(1)
+    for blob in found.blobs if not as_json else ():
         kind = "split" if blob.split else "base"
         echo(
             f"{blob.offset:#012x}  {blob.size:>10,} bytes  {blob.types:>8,} types  {kind:<5}  "

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from attrs import asdict, frozen
 
-from btfschema.cli.answers import print_json
+from btfschema.cli.answers import complain_of, print_json
 from btfschema.cli.completion import complete_passes
+from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option, warn
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.tree import gather
 from btfschema.escapes import printable
@@ -27,7 +28,7 @@ SHOWN_NAMES = 8
 
 
 @click.command()
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=AnyPath(allow_dash=True))
 @click.option(
     "--all",
     "trees",
@@ -84,7 +85,7 @@ def merge(
       btfschema merge program -o types.btf    # gcc -gbtf a.c b.c -o program
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.framework.pipeline import Pipeline
-    from btfschema.model.merging import merge as joined
+    from btfschema.model.merging import merge_named
     from btfschema.sources import load
 
     text = ",".join(part for part in (pipeline, "flatten,dedup" if flatten else "") if part)
@@ -96,12 +97,12 @@ def merge(
         {"FILE": paths, "-B": [base_btf]},
     )
     base = load(base_btf) if base_btf is not None else None
-    btfs = _loaded(paths, base, optional=bool(trees), rebase=rebase)
+    btfs, names = _loaded(paths, base, optional=bool(trees), rebase=rebase)
     lost = [".BTF.ext"] * any(btf.ext for btf in btfs)
     lost += [".BTF.inline"] * any(btf.inline is not None for btf in btfs)
     if lost:
         warn(output, [f"holds types alone, without the files' {' and '.join(lost)}"])
-    found = joined(btfs, base)
+    found = merge_named(btfs, base, names)
     result = work.run(found.btf) if work is not None else None
     _write(result.btf if result is not None else found.btf, output)
     summary = _Summary.of(btfs, found.btf, result)
@@ -111,9 +112,15 @@ def merge(
         echo(str(summary), err=True)
 
 
-def _loaded(paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase: bool) -> list[Btf]:
-    """The files, in order; those without BTF are left out when they were not named."""
-    from btfschema.errors import NoBtfError, attempt
+def _loaded(
+    paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase: bool
+) -> tuple[list[Btf], list[str]]:
+    """The files, in order, and their names; those without BTF are left out if none named them.
+
+    Raises:
+        BtfError, OSError: some can't be read or moved; all but the last are said.
+    """
+    from btfschema.errors import BtfError, NoBtfError, attempt
     from btfschema.sources import apart, load_sources, read_source
 
     named = [(path, attempt(read_source, path)) for path in paths]
@@ -126,23 +133,32 @@ def _loaded(paths: tuple[str, ...], base: Btf | None, *, optional: bool, rebase:
     bases = [base] * len(paths)
     if rebase:
         bases = [None if getattr(one, "base", None) else base for one in sources]
-    found = []
+    found: list[Btf] = []
+    names, failures = list[str](), list[Exception]()
     for path, one in zip(paths, load_sources(sources, bases), strict=True):
         if isinstance(one, NoBtfError) and optional:
             warn(path, ["holds no BTF and is left out"])
         elif isinstance(one, Exception):
-            raise one
+            failures.append(one)
+        elif isinstance(moved := attempt(_moved, one, base if rebase else None), Exception):
+            failures.append(BtfError(f"{printable(path)}: {moved}"))
         else:
-            found.append(_moved(one, base) if rebase and base is not None else one)
-    return found
+            found.append(moved)
+            names.append(printable(named_as_given(path)))
+    # All that are missing from the result are named, and there is none.
+    for failure in failures[:-1]:
+        complain_of(failure, paths)
+    if failures:
+        raise failures[-1]
+    return found, names
 
 
-def _moved(btf: Btf, base: Btf) -> Btf:
-    """A split over another base, over this one."""
+def _moved(btf: Btf, base: Btf | None) -> Btf:
+    """A split over another base, over this one; all else as it is."""
     from btfschema.framework.passes import Context, base_state
     from btfschema.framework.pipeline import Pipeline
 
-    if btf.base is None or btf.base is base or base.equivalent(btf.base):
+    if base is None or btf.base is None or btf.base is base or base.equivalent(btf.base):
         return btf
     name = "relocate" if base_state(btf) == "distilled" else "rebase"
     return Pipeline.parse(name).run(btf, Context({"target": base})).btf

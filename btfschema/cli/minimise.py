@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from btfschema.cli.batch import Reports, one_place, rows_printer, run_batch, stdout_of
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.options import json_options, kernel_work_options
+from btfschema.cli.options import AnyPath, json_options, kernel_work_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.resume import Journal
 from btfschema.cli.workers import workers_of
@@ -28,13 +28,13 @@ __all__ = ["minimise"]
 
 
 @click.command()
-@click.argument("files", metavar="[VMLINUX [MODULE]...]", nargs=-1, type=click.Path())
+@click.argument("files", metavar="[VMLINUX [MODULE]...]", nargs=-1, type=AnyPath())
 @click.option(
     "--for",
     "programs",
     metavar="OBJECT",
     multiple=True,
-    type=click.Path(),
+    type=AnyPath(),
     help="A BPF object whose CO-RE relocations keep their answers; may be given several times.",
 )
 @click.option(

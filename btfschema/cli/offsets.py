@@ -13,9 +13,10 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, report_option, run_batch
-from btfschema.cli.inputs import base_option_of, load_over
+from btfschema.cli.given import named_as_given
+from btfschema.cli.inputs import base_option_of, list_text, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
-from btfschema.cli.options import executor_option, jobs_option, json_options
+from btfschema.cli.options import AnyPath, executor_option, jobs_option, json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.resume import NAME, Journal
 from btfschema.cli.tree import Kept, gather, shared
@@ -35,8 +36,8 @@ FORMS = ("csv", "json", "c", "python")
 
 
 @click.command()
-@click.argument("paths", type=click.Path(exists=True, dir_okay=False))
-@click.argument("kernels", metavar="[[NAME=]KERNEL]...", nargs=-1, type=click.Path())
+@click.argument("paths", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("kernels", metavar="[[NAME=]KERNEL]...", nargs=-1, type=AnyPath())
 @click.option(
     "--all",
     "trees",
@@ -47,7 +48,7 @@ FORMS = ("csv", "json", "c", "python")
 )
 @click.option(
     "--modules",
-    metavar="[NAME=]DIR",
+    metavar="[NAME=]DIR|PACKAGE",
     multiple=True,
     help="A kernel's modules, searched for what the kernel itself lacks.",
 )
@@ -129,7 +130,7 @@ def _questions(paths: str) -> list[Question]:
     from btfschema.questions.offsets import parse_questions
 
     try:
-        return parse_questions(Path(paths).read_text("utf-8", "surrogateescape"))
+        return parse_questions(list_text(paths, "PATHS comes before the KERNELs"))
     except SpecError as error:
         raise SpecError(f"{printable(paths)}: {error}") from None
 
@@ -207,7 +208,9 @@ def _journal(output: str, questions: Sequence[Question], kernels: KernelFiles) -
     run = {
         "offsets": [one.text for one in questions],
         "version": version("btfschema"),
-        "modules": {path: [one.st_size, one.st_mtime_ns] for path, one in stats.items()},
+        "modules": {
+            named_as_given(path): [one.st_size, one.st_mtime_ns] for path, one in stats.items()
+        },
     }
     path = Path(output)
     return Journal(str(path.parent), run, f".{path.name}{NAME}", sweeps=False)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "AnyPath",
     "Decorator",
     "Jobs",
     "executor_option",
@@ -22,6 +23,21 @@ __all__ = [
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 AUTO = "auto"
+
+
+class AnyPath(click.Path):
+    """A file that need not be there or readable when the command line is read.
+
+    Whoever opens it says what is wrong, in one way for all that can be; click would answer a file
+    that can't be read with the usage of the command.
+    """
+
+    def __init__(
+        self, *, file_okay: bool = True, dir_okay: bool = True, allow_dash: bool = False
+    ) -> None:
+        super().__init__(
+            file_okay=file_okay, dir_okay=dir_okay, allow_dash=allow_dash, readable=False
+        )
 
 
 class Jobs(click.IntRange):
@@ -106,7 +122,7 @@ def kernel_work_options(out_dir: str, *, quiet: str) -> Decorator:
             help="All kernels below DIR, one at a time: files whose names end in .btf, .deb "
             "or .rpm, or begin with vmlinux, vmlinuz or Image.",
         ),
-        click.option("--out-dir", metavar="DIR", type=click.Path(file_okay=False), help=out_dir),
+        click.option("--out-dir", metavar="DIR", type=AnyPath(file_okay=False), help=out_dir),
         jobs_option,
         executor_option,
         click.option("--quiet", is_flag=True, help=quiet),

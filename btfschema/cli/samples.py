@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from btfschema.cli.answers import print_json
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import echo
 from btfschema.escapes import printable
 
@@ -19,7 +19,7 @@ ALIAS, KERNEL = "vmlinux.btf", "vmlinux-cloud.btf"
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.argument("folder", metavar="DIR", type=AnyPath(file_okay=False))
 @json_options("the files in DIR")
 def samples(folder: str, as_json: bool, pretty: bool) -> None:
     """Unpack small real files into DIR: two kernels, four modules and two BPF objects.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -53,7 +54,8 @@ def show(
     """  # noqa: D301 - click needs the backspace character itself
     names, file = split_arguments(arguments)
     btf = open_input(file, base_btf)
-    found = wanted(btf, names)
+    with _no_file(names, file):
+        found = wanted(btf, names)
     warn_of_kfuncs(file, btf, [one.type_id for one in found])
     from btfschema.render.show import Viewer
 
@@ -68,6 +70,23 @@ def show(
         echo(_painted("\n".join(shown)), nl=False, styled=True)
     if len(shown) < len(found):
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _no_file(names: Sequence[str], file: str | None) -> Iterator[None]:
+    """Say that the last of several names may be a file that is not there, if it is no type."""
+    from btfschema.errors import UnknownNameError
+
+    try:
+        yield
+    except UnknownNameError as error:
+        if file is None and len(names) > 1 and error.got == names[-1]:
+            raise UnknownNameError(
+                f"{error}; nor is there such a file, so the running kernel's types were searched",
+                got=error.got,
+                expected=error.expected,
+            ) from None
+        raise
 
 
 def _each(

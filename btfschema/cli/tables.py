@@ -11,7 +11,7 @@ import click
 from btfschema.cli.answers import complain, complain_of, print_json
 from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option, load_files, running_kernel
-from btfschema.cli.options import json_options
+from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import DASH, guard, print_csv, write_output
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ TOGETHER = 32
 
 
 @click.command()
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=AnyPath(allow_dash=True))
 @click.option(
     "--all",
     "trees",

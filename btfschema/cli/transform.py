@@ -36,6 +36,7 @@ from btfschema.cli.inputs import (
     standing_alone,
 )
 from btfschema.cli.kernels import refusal_of
+from btfschema.cli.options import AnyPath
 from btfschema.cli.outputs import DASH, echo, guard
 from btfschema.cli.policies import OTHER, otherwise, policy_option, relocation
 from btfschema.cli.resume import Journal
@@ -364,7 +365,7 @@ def _named_inputs(
 @click.option(
     "--dump-after",
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    type=AnyPath(file_okay=False),
     help="Write each pass's output into DIR as raw BTF; with several FILEs, into DIR/FILE.",
 )
 @batch_options(outputs=True)

@@ -12,7 +12,7 @@ from attrs import asdict, define, evolve, field, frozen
 
 from btfschema.cli.answers import asked_for_json
 from btfschema.cli.below import Below, files_below, unpacked_package
-from btfschema.cli.options import Decorator, executor_option, jobs_option
+from btfschema.cli.options import AnyPath, Decorator, executor_option, jobs_option
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
 
@@ -24,6 +24,7 @@ __all__ = [
     "Found",
     "Kept",
     "Summary",
+    "below",
     "gather",
     "shared",
     "tree_options",
@@ -41,7 +42,7 @@ def tree_options_with(quiet: str) -> Decorator:
         quiet: what ``--quiet`` does, for the help.
     """
     decorators: list[Decorator] = [
-        click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True)),
+        click.argument("files", metavar="[FILE]...", nargs=-1, type=AnyPath(allow_dash=True)),
         click.option(
             "--all",
             "trees",
@@ -105,7 +106,7 @@ def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
     relative: dict[str, str] = {}
     roots = [*trees, *(file for file in files if file != "-" and Path(file).is_dir())]
     bases = set[str | None]()
-    for one in (one for root in roots for one in _below(root)):
+    for one in (one for root in roots for one in below(root)):
         relative[one.path] = one.relative
         bases.add(one.base)
     named = [file for file in files if file not in roots]
@@ -121,7 +122,7 @@ def gather(files: Sequence[str], trees: Sequence[str] = ()) -> Found:
     return Found(tuple(relative), relative, bool(roots), base)
 
 
-def _below(root: str) -> Iterable[Below]:
+def below(root: str) -> Iterable[Below]:
     """The files below a directory, or in a package, which is unpacked as long as a command runs.
 
     Raises:

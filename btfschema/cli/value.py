@@ -13,7 +13,7 @@ import click
 
 from btfschema.cli.completion import complete_names
 from btfschema.cli.inputs import base_option, open_input, pointer_option
-from btfschema.cli.options import json_options, number
+from btfschema.cli.options import AnyPath, json_options, number
 from btfschema.cli.outputs import echo, json_text
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ __all__ = ["value"]
 
 @click.command()
 @click.argument("type_", metavar="TYPE", shell_complete=complete_names)
-@click.argument("file", required=False, type=click.Path(allow_dash=False))
+@click.argument("file", required=False, type=AnyPath(allow_dash=False))
 @base_option
 @pointer_option
 @click.option(
     "--data",
     metavar="FILE",
-    type=click.Path(allow_dash=True),
+    type=AnyPath(allow_dash=True),
     help='Read the bytes from FILE; "-" for standard input. Default: hex digits from there.',
 )
 @click.option(

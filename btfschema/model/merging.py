@@ -16,7 +16,7 @@ from btfschema.tables.ids import IdMap
 from btfschema.tables.joined import Joined
 from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
 
-__all__ = ["MergeResult", "merge"]
+__all__ = ["MergeResult", "merge", "merge_named"]
 
 
 @frozen
@@ -48,13 +48,24 @@ def merge(btfs: Btf | Iterable[Btf], base: Btf | None = None) -> MergeResult:
         PassError: one holds a kind that the schema does not declare.
         EncodeError: the result is too large for the format.
     """
-    btfs = several(btfs, Btf)
+    inputs = several(btfs, Btf)
+    return merge_named(inputs, base, [f"input {number}" for number in range(len(inputs))])
+
+
+def merge_named(btfs: Sequence[Btf], base: Btf | None, names: Sequence[str]) -> MergeResult:
+    """What :func:`merge` does; ``names`` is what errors call the containers."""
     if not btfs:
         raise RequirementError("there is nothing to merge", got="no BTF", expected="at least one")
     if base is None:
         base = next((btf.base for btf in btfs if btf.base is not None), None)
-    for number, btf in enumerate(btfs):
-        _refuse_misfit(number, btf, btfs[0], base)
+    for name, btf in zip(names, btfs, strict=True):
+        if btf.byteorder != btfs[0].byteorder:
+            raise RequirementError(
+                f"{name} is {btf.byteorder}-endian and {names[0]} {btfs[0].byteorder}-endian",
+                got=btf.byteorder,
+                expected=btfs[0].byteorder,
+            )
+        _refuse_misfit(name, btf, base)
     first_id = base.end_id if base is not None else 1
     joined = Joined.of([btf.types for btf in btfs])
     types = joined.types
@@ -76,32 +87,26 @@ def merge(btfs: Btf | Iterable[Btf], base: Btf | None = None) -> MergeResult:
     return MergeResult(result, tuple(maps))
 
 
-def _refuse_misfit(number: int, btf: Btf, first: Btf, base: Btf | None) -> None:
+def _refuse_misfit(name: str, btf: Btf, base: Btf | None) -> None:
     rows = btf.types.opaque_rows()
     if len(rows):
         type_id = btf.first_id + int(rows[0])
         raise PassError(
-            f"input {number} holds {btf.describe(type_id)}, whose kind the schema does not "
+            f"{name} holds {btf.describe(type_id)}, whose kind the schema does not "
             "declare: what it refers to is unknown",
             type_id=type_id,
             expected="declared kinds",
         )
-    if btf.byteorder != first.byteorder:
-        raise RequirementError(
-            f"input {number} is {btf.byteorder}-endian and the first one {first.byteorder}-endian",
-            got=btf.byteorder,
-            expected=first.byteorder,
-        )
     if base is not None and base.byteorder != btf.byteorder:
         raise RequirementError(
-            f"the base is {base.byteorder}-endian and input {number} {btf.byteorder}-endian",
+            f"the base is {base.byteorder}-endian and {name} {btf.byteorder}-endian",
             got=base.byteorder,
             expected=btf.byteorder,
         )
     if btf.base is None or btf.base is base or (base is not None and base.equivalent(btf.base)):
         return
     raise RequirementError(
-        f"input {number} is split over another base: {_difference(btf.base, base)}",
+        f"{name} is split over another base: {_difference(btf.base, base)}",
         got=repr(btf.base),
         expected=repr(base),
     )

@@ -127,6 +127,28 @@ def test_failures_are_worded_and_have_their_exit_code(
         assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("command", ["info", "dump", "list", "verify", "duplicates"])
+def test_a_file_that_cannot_be_read_is_no_wrong_usage(
+    files: Files, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening it says so; click would ask first, and answer with the usage."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    done = btfschema(*command.split(), files["base"])
+    assert done.returncode in (0, 1)
+    assert b"Usage" not in done.stderr
+
+
+def test_the_last_name_may_be_a_file_that_is_not_there(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("btfschema.cli.inputs.RUNNING_KERNEL", str(files["base"]))
+    done = btfschema("show", "task", "vmlinx")
+    assert done.returncode == 1
+    assert b"no type 'vmlinx'; nor is there such a file" in done.stderr
+    assert b"nor is there" not in btfschema("show", "vmlinx").stderr
+    assert b"nor is there" not in btfschema("show", "tsk", "task").stderr
+
+
 def test_a_closed_pipe_ends_quietly(files: Files) -> None:
     reading, writing = os.pipe()
     os.close(reading)

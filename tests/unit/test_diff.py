@@ -332,6 +332,7 @@ class TestCommand:
         ]
         api.write_text("# nothing yet\n")
         assert self.run(files[0], files[0], "--api", str(api)).exit_code == 2
+        assert "this is BTF" in self.run(*files, "--api", files[0]).stderr
 
     def test_a_list_means_types_of_the_kind_that_it_says(self, tmp_path: Path) -> None:
         old, new, api = (str(tmp_path / name) for name in ("old", "new", "api"))

@@ -88,7 +88,7 @@ def test_other_bases_are_refused_with_the_reason() -> None:
         merge([driver("one", kernel()), driver("two", texts)])
     big = Builder(byteorder="big")
     big.add(INT)
-    with pytest.raises(RequirementError, match="input 1 is big-endian and the first one little"):
+    with pytest.raises(RequirementError, match="input 1 is big-endian and input 0 little"):
         merge([built(INT), big.build()])
 
 
@@ -189,6 +189,27 @@ def test_command_refuses_to_write_over_what_it_reads(files: Path) -> None:
     assert done.exit_code == 2
     assert "never replaces an input" in done.stderr
     assert base.read_bytes() == before
+
+
+def test_command_names_all_files_that_are_damaged(files: Path) -> None:
+    for name in ("a", "b"):
+        (files / "mods" / f"{name}.btf").write_bytes(b"\x9f\xeb\x01")
+    done = run("--all", files / "mods", "-B", files / "vmlinux.btf", "-o", files / "o")
+    assert done.exit_code == 1
+    said = str(done.exception) + done.stderr
+    assert "a.btf: truncated" in said
+    assert "b.btf: truncated" in said
+    assert not (files / "o").exists()
+
+
+def test_command_names_the_files_that_do_not_fit(files: Path) -> None:
+    little, big = files / "little.btf", files / "big.btf"
+    other = Builder(byteorder="big")
+    other.add(INT)
+    dump(built(INT), little)
+    dump(other.build(), big)
+    done = run(little, big, "-o", files / "o")
+    assert str(done.exception) == f"{big} is big-endian and {little} little-endian"
 
 
 def test_command_names_the_file_that_is_damaged(files: Path) -> None:

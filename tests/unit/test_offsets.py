@@ -9,6 +9,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +319,39 @@ class TestCommand:
         (tree / "module.btf").rename(tree / "modules" / "module.btf")
         done = self.run(tree, base, "--modules", str(tree / "modules"), "-j")
         assert (done.exit_code, json.loads(done.stdout)[0]["value"]) == (0, 4)
+
+    def test_modules_of_a_kernel_that_is_not_asked(self, tree: Path, cloud: Btf) -> None:
+        kernel = f"{tree}/kernels/6.12/vmlinux"
+        (tree / "modules").mkdir()
+        dump(module_over(cloud), tree / "modules" / "module.btf")
+        done = self.run(tree, f"a={kernel}", "--modules", f"c={tree}/modules")
+        assert done.exit_code == 2
+        assert "no kernel is called 'c', but a" in done.stderr
+        (tree / "paths").write_text("of_module.pid\n")
+        done = self.run(tree, f"a={kernel}", "--modules", f"a={tree}/modules")
+        assert done.exit_code == 0
+
+    def test_modules_in_a_package(self, tree: Path, cloud: Btf) -> None:
+        dump(module_over(cloud), tree / "module.btf")
+        with tarfile.open(tree / "modules.tar", "w") as archive:
+            archive.add(tree / "module.btf", "module.btf")
+        (tree / "paths").write_text("of_module.pid\n")
+        kernel = f"{tree}/kernels/6.12/vmlinux"
+        done = self.run(tree, kernel, "--modules", str(tree / "modules.tar"), "-j")
+        assert (done.exit_code, json.loads(done.stdout)[0]["value"]) == (0, 4)
+
+    def test_questions_from_standard_input(self, tree: Path) -> None:
+        kernel = f"{tree}/kernels/6.12/vmlinux"
+        asked = (tree / "paths").read_bytes()
+        done = CliRunner().invoke(cli, ["offsets", "-", kernel], input=asked)
+        assert done.stdout == self.run(tree, kernel).stdout
+        assert "task_struct.pid" in done.stdout
+
+    def test_a_kernel_in_the_place_of_questions(self, tree: Path) -> None:
+        kernel = f"{tree}/kernels/6.12/vmlinux"
+        done = CliRunner().invoke(cli, ["offsets", kernel, str(tree / "paths")])
+        said = f"{kernel}: this is BTF, where a text with a name in each line is expected: PATHS"
+        assert str(done.exception).startswith(said)
 
     def test_an_output_never_replaces_an_input(self, tree: Path) -> None:
         kernel = str(tree / "kernels" / "generic.btf")

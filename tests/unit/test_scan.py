@@ -133,6 +133,14 @@ class TestExtract:
         assert rows[0]["offset"] == 5000
         assert rows[1]["split"] is True
 
+    def test_nothing_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "none").write_bytes(NOISE)
+        said = f"btfschema: {tmp_path / 'none'}: nothing in these {len(NOISE)} bytes is BTF\n"
+        assert self.run("--scan", tmp_path / "none") == (1, b"", said)
+        code, out, error = self.run("--scan", "--json", tmp_path / "none")
+        assert (code, json.loads(out)) == (1, [])
+        assert "is BTF" in json.loads(error)["error"]
+
     def test_the_largest_is_written_or_one_that_is_named(self, file: Path) -> None:
         out = file.parent / "out"
         assert self.run("--scan", file, "-o", out)[0] == 0
