@@ -6,7 +6,8 @@ and implement kernel structs. libbpf refuses the whole object when one of them i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from attrs import field, frozen
@@ -17,11 +18,11 @@ from btfschema.co_re.kernel import Candidate, Kernel
 from btfschema.co_re.names import essential_name
 from btfschema.co_re.paths import type_text
 from btfschema.co_re.program import OPTIONAL, BpfObject, Place
-from btfschema.co_re.reasons import Reason
+from btfschema.co_re.reasons import MOST_NAMES, Reason
 from btfschema.co_re.types import Types
 from btfschema.errors import CoreError
 from btfschema.model.objectfile import Symbol
-from btfschema.model.views import Datasec, Func, TypeView, Var
+from btfschema.model.views import Datasec, Func, TypeView, Var, Void
 from btfschema.schema.kinds import Kind
 
 __all__ = ["Lookup", "look_up"]
@@ -29,6 +30,7 @@ __all__ = ["Lookup", "look_up"]
 What = Literal["attach", "kfunc", "ksym", "struct_ops"]
 KSYMS = ".ksyms"
 STRUCT_OPS = (".struct_ops", ".struct_ops.link")
+MOST_ALIKE = 64
 STRUCT_OPS_PREFIX = "bpf_struct_ops_"
 
 
@@ -167,7 +169,32 @@ def _no_target(hook: _Hook, name: str, module: str, kernel: Kernel) -> Reason:
         text = f"{called} is to be in module {module}, {given}"
         return Reason("no target", text)
     owner = f"{module}'s BTF" if module else "this kernel's BTF"
-    return Reason("no target", f"{owner} has no {called} to attach to{_modules(kernel, module)}")
+    like = () if module else _alike(kernel, f"{hook.prefix}{name}", hook)
+    text = f"{owner} has no {called} to attach to{_modules(kernel, module)}{_instead(like)}"
+    return Reason("no target", text, like)
+
+
+def _alike(kernel: Kernel, name: str, hook: _Hook) -> tuple[str, ...]:
+    """Names of which one is a part, between underscores: what renamed functions are called."""
+    data, text = kernel.vmlinux.strings.data, name.encode("utf-8", "surrogateescape")
+    found: set[str] = set()
+    at = data.find(text)
+    while at >= 0:
+        start, end = data.rfind(b"\0", 0, at) + 1, data.find(b"\0", at)
+        whole = data[start:end].decode("utf-8", "surrogateescape")
+        if re.search(rf"(?:\b|_){re.escape(name)}(?:\b|_)", whole):
+            found.add(whole)
+        at = data.find(text, end) if end >= 0 else -1
+    # That many have a common word in them, and say little.
+    if len(found) > MOST_ALIKE:
+        found = {one for one in found if one.strip("_") == name}
+    there = (one for one in found if kernel.named(one, hook.kind, "vmlinux") is not None)
+    nearest = sorted(there, key=lambda one: (len(one), one))[:MOST_NAMES]
+    return tuple(one.removeprefix(hook.prefix) for one in nearest)
+
+
+def _instead(names: Sequence[str]) -> str:
+    return f"; it has {', '.join(names)}" if names else ""
 
 
 def _modules(kernel: Kernel, module: str = "") -> str:
@@ -188,7 +215,7 @@ def _symbols(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
         view = views.get(symbol.name)
         if not symbol.is_extern or view is None:
             continue
-        if isinstance(view, Var) and not Types.of(program.btf).skip(view.type_id):
+        if isinstance(view, Var) and isinstance(_behind(program, view), Void):
             # Its address is looked up in /proc/kallsyms, where no BTF helps.
             continue
         found = _symbol(view, kernel)
@@ -215,9 +242,11 @@ def _symbol(view: Func | Var, kernel: Kernel) -> Candidate | None:
 
 def _no_symbol(view: Func | Var, kernel: Kernel) -> Reason:
     if isinstance(view, Func):
-        text = f"this kernel's BTF has no function {essential_name(view.name)}"
-    else:
-        text = f"this kernel's BTF has no variable {view.name}; it has per-CPU variables alone"
+        name = essential_name(view.name)
+        like = _alike(kernel, name, _FUNCTION)
+        text = f"this kernel's BTF has no function {name}{_modules(kernel)}{_instead(like)}"
+        return Reason("no symbol", text, like)
+    text = f"this kernel's BTF has no variable {view.name}; it has per-CPU variables alone"
     return Reason("no symbol", f"{text}{_modules(kernel)}")
 
 
@@ -248,10 +277,9 @@ def _first_use(program: BpfObject, symbol: Symbol) -> tuple[str, int | None]:
 
 def _struct_ops(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
     """Structs of the kernel that programs implement (``find_struct_ops_kern_types``)."""
-    types = Types.of(program.btf)
     for section in (*STRUCT_OPS, *(f"{OPTIONAL}{one}" for one in STRUCT_OPS)):
         for view in _of_section(program, section):
-            name = getattr(types.behind(view.type_id), "name", "") if isinstance(view, Var) else ""
+            name = getattr(_behind(program, view), "name", "") if isinstance(view, Var) else ""
             if not isinstance(view, Var) or not name:
                 continue
             wanted = f"{STRUCT_OPS_PREFIX}{essential_name(name)}"
@@ -264,6 +292,14 @@ def _struct_ops(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
                 spared = "not loaded"
             place = Place(view.name, 0, None)
             yield Lookup("struct_ops", name, section, place, None, found, reason, spared)
+
+
+def _behind(program: BpfObject, view: Var) -> TypeView | None:
+    """A variable's type behind typedefs and qualifiers; None where they run in a circle."""
+    try:
+        return Types.of(program.btf).behind(view.type_id)
+    except CoreError:
+        return None
 
 
 def _of_section(program: BpfObject, name: str) -> Iterator[TypeView]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 from co_re_goldens import DATA, expected, kernel, own_object
 from core_oracle import PROGRAMS, told
@@ -37,10 +38,12 @@ from btfschema.errors import (
     SpecError,
     UnknownNameError,
 )
+from btfschema.model.objectfile import ObjectFile, Symbol
 from btfschema.model.views.ext import CoreRelo, CoreReloKind
 from btfschema_transforms.minimise import minimise
 
 EXPECTED = expected()
+INT = views.Int("int", 4, views.IntEncoding.SIGNED)
 OBJECTS = DATA / "core" / "objects"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.c") if not path.stem.endswith("_kernel"))
 
@@ -527,6 +530,42 @@ def test_btf_without_functions_says_nothing_about_names() -> None:
     small = minimised(target, own_object("inode_times_guarded"))
     assert check_object(own_object("inode_times_guarded"), small).loads
     assert not lookups("attach_points", small)
+
+
+@pytest.mark.parametrize(
+    ("section", "instead"),
+    [
+        ("fentry/sys_bpf", ("__sys_bpf", "bpf_sys_bpf", "kern_sys_bpf")),
+        ("tp_btf/block_rq", ("block_rq_error", "block_rq_issue", "block_rq_merge")),
+        ("fentry/relay_set_buf_dentry", ("__relay_set_buf_dentry",)),
+        ("fentry/read", ()),
+        ("lsm/xyz", ()),
+    ],
+)
+def test_functions_that_have_another_name_now(section: str, instead: tuple[str, ...]) -> None:
+    symbol = Symbol("program", "function", section, 0, is_global=True)
+    builder = Builder()
+    builder.add(INT)
+    btf = evolve(builder.build(), object_file=ObjectFile({}, (symbol,)))
+    (found,) = check_object(BpfObject("x", btf), kernel("cloud")).lookups
+    assert found.reason is not None
+    assert found.reason.instead == instead
+    assert (f"; it has {', '.join(instead)}" in found.reason.text) == bool(instead)
+
+
+def test_symbols_whose_types_run_in_a_circle_are_refused() -> None:
+    builder = Builder()
+    builder.add(views.Typedef("one", 2))
+    builder.add(views.Typedef("other", 1))
+    builder.add(views.Var("runqueues", 1, views.Linkage.EXTERN))
+    builder.add(views.Var("ops", 1, views.Linkage.GLOBAL))
+    builder.add(views.Datasec(".ksyms", 0, [views.VarSecinfo(3, 0, 0)]))
+    builder.add(views.Datasec(".struct_ops", 0, [views.VarSecinfo(4, 0, 0)]))
+    symbol = Symbol("runqueues", "none", None, 0, is_global=True)
+    btf = evolve(builder.build(), object_file=ObjectFile({}, (symbol,)))
+    (found,) = check_object(BpfObject("x", btf), kernel("cloud")).lookups
+    assert found.reason is not None
+    assert "circle" in found.reason.text
 
 
 def test_kernel_functions_and_variables_that_are_not_there() -> None:
