@@ -61,6 +61,8 @@ def as_bytes(data: Any) -> bytes:
     Raises:
         TypeError: it holds none, or is the path of a file.
     """
+    if type(data) is bytes:
+        return data
     if isinstance(data, str | os.PathLike):
         message = f"{os.fspath(data)!r} is a path, expected the bytes of BTF: load() reads files"
         raise TypeError(message)

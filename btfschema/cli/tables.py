@@ -17,6 +17,7 @@ from btfschema.cli.outputs import DASH, guard, print_csv, write_output
 if TYPE_CHECKING:
     from btfschema.errors import Failure
     from btfschema.model.container import Btf
+    from btfschema.questions.writing import Form
 
 __all__ = ["tables"]
 
@@ -61,7 +62,7 @@ def tables(
     base_btf: str | None,
     output: str,
     table: str | None,
-    form: str,
+    form: Form,
     kernel: str | None,
     as_json: bool,
     pretty: bool,
@@ -177,7 +178,7 @@ def _write_database(opened: Iterable[tuple[str, Btf]], output: str, kernel: str 
 
 
 def _write_dataset(
-    opened: Iterable[tuple[str, Btf]], output: Path, form: str, kernel: str | None
+    opened: Iterable[tuple[str, Btf]], output: Path, form: Form, kernel: str | None
 ) -> None:
     from btfschema.questions.tables import tables_of
     from btfschema.questions.writing import Dataset

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
 
+from btfschema.arguments import require_type
 from btfschema.co_re.names import essential_name
 from btfschema.co_re.types import Types
 from btfschema.errors import RequirementError
 from btfschema.mappings import ReadOnly
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.memo import remembered
 from btfschema.model.views import TypeView
 from btfschema.tables.strings import StringTable
@@ -25,6 +26,7 @@ VMLINUX = "vmlinux"
 
 
 def _read_only(modules: Mapping[str, Btf]) -> Mapping[str, Btf]:
+    require_type("modules", modules, Mapping, "a mapping: {name: btf}")
     return ReadOnly(modules)
 
 
@@ -61,7 +63,9 @@ class Kernel:
     modules: Mapping[str, Btf] = field(factory=dict, converter=_read_only)
 
     def __attrs_post_init__(self) -> None:
+        require_btf("vmlinux", self.vmlinux)
         for name, btf in self.modules.items():
+            require_btf(f"module {name!r}", btf)
             if btf.base is None or btf.base.end_id != self.vmlinux.end_id:
                 raise RequirementError(
                     f"module {name} is not split over this kernel's BTF",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from btfschema.arguments import require_type
 from btfschema.co_re.insns import POISON, Insn, patched
 from btfschema.co_re.kernel import Kernel
 from btfschema.co_re.lookups import Lookup, look_up
@@ -144,6 +145,7 @@ def check_object(program: BpfObject, kernel: Kernel) -> Report:
     Raises:
         RequirementError: the object is for a machine of the other byte order.
     """
+    require_type("the program", program, BpfObject, "a BpfObject: read_object(path) reads one")
     resolver = Resolver.of(program.btf, kernel)
     # libbpf passes over programs that it does not load, and so must the answers for the others.
     relocations = sorted(program.relocations, key=lambda one: not one.autoload)

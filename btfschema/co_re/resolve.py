@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
+from btfschema.arguments import require_type
 from btfschema.co_re.compat import types_compatible, types_match
 from btfschema.co_re.kernel import Candidate, Kernel
 from btfschema.co_re.spec import About, Spec, about, match, parse
@@ -98,6 +99,7 @@ class Resolver:
         Raises:
             RequirementError: it is for a machine of the other byte order.
         """
+        require_type("the kernel", kernel, Kernel, "a Kernel: Kernel(btf)")
         if program.byteorder != kernel.vmlinux.byteorder:
             raise RequirementError(
                 f"the program is {program.byteorder}-endian and the kernel "

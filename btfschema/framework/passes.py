@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attrs import field, frozen
 from attrs.validators import optional
 
-from btfschema.arguments import one_of, texts
+from btfschema.arguments import one_of, require_type, texts
 from btfschema.errors import BtfError, RequirementError, either_way
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
@@ -45,6 +45,7 @@ T = TypeVar("T")
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    require_type("what is given by name", mapping, Mapping, "a mapping such as {name: btf}")
     return ReadOnly(mapping)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from btfschema._doors import door
 
 if TYPE_CHECKING:
+    from btfschema.model.container import require_btf
     from btfschema.model.inline import carry_inline, inline_references
     from btfschema.model.integrity import check_references
     from btfschema.model.memo import forget, notes, per_container, remembered
@@ -21,10 +22,12 @@ __all__ = [
     "notes",
     "per_container",
     "remembered",
+    "require_btf",
     "suspect_base",
 ]
 
 _HOMES = {
+    "require_btf": "btfschema.model.container",
     "carry_inline": "btfschema.model.inline",
     "inline_references": "btfschema.model.inline",
     "check_references": "btfschema.model.integrity",

@@ -192,12 +192,17 @@ class Btf(Lookups):
 
         return views_of(self, ids)
 
-    def view(self, type_id: int) -> AnyView:
+    def view(self, type_id: TypeView | int | str) -> AnyView:
         """The type with this id, here or in a base.
 
+        Args:
+            type_id: its id; or its name, or a view of it, which is read anew.
+
         Raises:
-            TypeIdError: there is no such id.
+            LookupError: there is no such type.
         """
+        if type(type_id) is not int:
+            type_id = id_of(self, type_id)
         from btfschema.model.viewing import view_of
 
         return view_of(self, type_id)
@@ -315,8 +320,9 @@ class Btf(Lookups):
 
         return arrow_tables(self, file, kernel)
 
-    def describe(self, type_id: int) -> str:
+    def describe(self, type_id: TypeView | int | str) -> str:
         """A type in a few words for messages: ``STRUCT "sk_buff" [4711]``."""
+        type_id = id_of(self, type_id)
         if not type_id:
             return "void"
         owner = self.owner(type_id)
@@ -382,8 +388,8 @@ def require_btf(what: str, value: object, *, optional: bool = False) -> None:
     Raises:
         TypeError: it is not a container.
     """
-    wanted = Btf | None if optional else Btf
-    require_type(what, value, wanted, "a Btf: load(path) reads one from a file")
+    if value is not None or not optional:
+        require_type(what, value, Btf, "a Btf: load(path) reads one from a file")
 
 
 def _same_ext(one: BtfExt | None, other: BtfExt | None) -> bool:

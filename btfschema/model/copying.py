@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from btfschema.arguments import several
 from btfschema.errors import EncodeError
 from btfschema.model.container import Btf
+from btfschema.model.finding import type_id_of
 from btfschema.model.views import TypeView
 from btfschema.schema.plan import INFO_BITS, INFO_WORD, KindPlan
 from btfschema.schema.roles import Role
@@ -30,7 +31,7 @@ def wanted(
     ids: list[int | str] = []
     for one in several(types, TypeView, int, str):
         if not isinstance(one, TypeView):
-            ids.append(one if isinstance(one, str) else int(one))
+            ids.append(one if isinstance(one, str) else type_id_of(one, "view"))
             continue
         if one.btf is None:
             raise EncodeError(

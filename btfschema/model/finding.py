@@ -129,7 +129,12 @@ def _integer_ids(btf: Btf, name: str, kinds: list[int] | None) -> list[int]:
 
 
 def ids_named(btf: Btf, name: str, kind: KindLike = None) -> list[int]:
-    """The ids of all types with this name, the bases' included, in order."""
+    """The ids of all types with this name, the bases' included, in order.
+
+    Raises:
+        WrongKeyError: it is not a name, or the kind is not a kind.
+    """
+    require_name(name)
     keyword, plain = _c_spelling(btf, name)
     kinds = kinds_of(btf, kind)
     found = _plain_ids(btf, plain, kinds)
@@ -145,6 +150,16 @@ def ids_named(btf: Btf, name: str, kind: KindLike = None) -> list[int]:
         for i in found
         if _kind_of(btf, i) in declared and getattr(btf[i], "keyword", "") == keyword
     ]
+
+
+def require_name(name: object) -> None:
+    """Refuse what is not a string.
+
+    Raises:
+        WrongKeyError: it is not.
+    """
+    if not isinstance(name, str):
+        raise WrongKeyError(f"{name!r} is not a name", got=name, expected='"task_struct"')
 
 
 def _kind_of(btf: Btf, type_id: int) -> int:
@@ -256,6 +271,8 @@ def id_of(btf: Btf, where: TypeView | int | str) -> int:
         LookupError: there is no such name.
         WrongKeyError: it is a view of another container, or neither an id nor a name nor a view.
     """
+    if type(where) is int:
+        return where
     if isinstance(where, str):
         return one_named(btf, where).id
     from btfschema.model.views import TypeView
@@ -379,6 +396,7 @@ def enumerator(btf: Btf, name: str) -> EnumConstant:
     """What :meth:`btfschema.Btf.enumerator` says."""
     from btfschema.model.views.data import EnumBase, EnumConstant
 
+    require_name(name)
     found: list[EnumConstant] = []
     for each in btf.chain:
         offsets = np.array(each.strings.find(name), np.int64)

@@ -10,7 +10,7 @@ from attrs import frozen
 from btfschema.arguments import several
 from btfschema.arrays import Index, Words
 from btfschema.errors import EncodeError, PassError, RequirementError
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.tables.compaction import sections_of
 from btfschema.tables.ids import IdMap
 from btfschema.tables.joined import Joined
@@ -49,6 +49,8 @@ def merge(btfs: Btf | Iterable[Btf], base: Btf | None = None) -> MergeResult:
         EncodeError: the result is too large for the format.
     """
     inputs = several(btfs, Btf)
+    for btf in inputs:
+        require_btf("the input", btf)
     return merge_named(inputs, base, [f"input {number}" for number in range(len(inputs))])
 
 

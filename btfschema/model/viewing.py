@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from btfschema.arrays import Index
-from btfschema.errors import TypeIdError
+from btfschema.errors import TypeIdError, WrongKeyError
 from btfschema.model.views import Void, view_class
 from btfschema.model.views.base import attached
 from btfschema.model.views.making import Records, many_new_objects
@@ -57,6 +57,10 @@ def every_view(btf: Btf) -> Iterator[AnyView]:
 
 def views_of(btf: Btf, ids: Iterable[int]) -> list[AnyView]:
     """What :meth:`btfschema.Btf.views` says."""
+    if isinstance(ids, str):
+        raise WrongKeyError(
+            f"{ids!r} is one name, views() takes ids", got=ids, expected="btf.find_all(name)"
+        )
     wanted = np.fromiter(ids, np.int64)
     if len(wanted) < FEW:
         return [view_of(btf, type_id) for type_id in wanted.tolist()]

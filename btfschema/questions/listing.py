@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import Factory, field, frozen
 
-from btfschema.arguments import require_choice, texts
+from btfschema.arguments import require_choice, require_type, texts
 from btfschema.arrays import Mask
 from btfschema.errors import SpecError, UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
@@ -135,6 +135,8 @@ def list_types(btf: Btf, wanted: Conditions | None = None, sort: str = "id") -> 
         SpecError: a condition names a kind that there is not.
         UnknownNameError: a condition names a type that there is not.
     """
+    expected = "Conditions: Conditions(names='task_*')"
+    require_type("what is wanted", wanted, Conditions | None, expected)
     require_choice("sort", sort, SORTS)
     work = _Work(btf)
     mask = work.mask(wanted or Conditions())

@@ -7,10 +7,11 @@ import io
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from attrs import define, field
 
+from btfschema.arguments import one_of
 from btfschema.questions.columns import Numbers, Table, arrow
 from btfschema.sources.files import alone_in, atomic_write
 
@@ -18,6 +19,7 @@ __all__ = ["Dataset", "SqliteFile", "csv_bytes", "parquet_bytes"]
 
 # Rows of a table that a dataset holds before it writes a file.
 ROWS_A_FILE = 1 << 20
+Form = Literal["parquet", "csv"]
 PARTITION = "kernel"
 UNKNOWN_KERNEL = "unknown"
 
@@ -129,8 +131,8 @@ class Dataset:
         rows: rows of a table and kernel that are held before they are written.
     """
 
-    folder: Path
-    form: str = "parquet"
+    folder: Path = field(converter=Path)
+    form: Form = field(default="parquet", validator=one_of(Form))
     rows: int = ROWS_A_FILE
     _waiting: dict[tuple[str, str], list[Any]] = field(factory=dict, init=False)
     _counts: dict[tuple[str, str], int] = field(factory=dict, init=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import asdict
 
+from btfschema.arguments import require_type
 from btfschema.errors import EncodeError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.views import TypeView
@@ -34,8 +35,10 @@ def _container(view: TypeView) -> Btf:
     """The container of a view.
 
     Raises:
+        TypeError: it is not a view.
         UnresolvedError: it has none.
     """
+    require_type("the type", view, TypeView, "a view: btf[93] or btf['task_struct']")
     if view.btf is None:
         raise UnresolvedError(
             f"this {type(view).__name__} was not read from a container, so its references lead "

@@ -17,7 +17,7 @@ from attrs import frozen
 from btfschema.arguments import several
 from btfschema.arrays import Mask, ranges
 from btfschema.model.bitfields import member_places
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.memo import per_container, remembered
 from btfschema.schema.constraints import C_KEYWORDS, NameRule
 from btfschema.schema.parts import parts_of_plan
@@ -112,6 +112,7 @@ def oddities(btf: Btf, *, printed: bool = False) -> tuple[Oddity, ...]:
         >>> [oddity.id for oddity in oddities(b.build())]
         ['enum-8-bytes']
     """
+    require_btf("what is asked", btf)
     return tuple(_found(btf, printed))
 
 

@@ -93,6 +93,8 @@ def verify_many(
         ValueError: the level or the kernel is not known.
     """
     asked, btfs = _asked(level, kernel), several(btfs, Btf)
+    for btf in btfs:
+        require_btf("the input", btf)
     found: list[list[Violation]] = [[] for _ in btfs]
     for group in siblings(btfs):
         for number in _suspects(group, btfs, asked):

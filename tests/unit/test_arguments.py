@@ -29,11 +29,12 @@ from btfschema import (
     verify,
 )
 from btfschema.arguments import require_choice, several, texts
-from btfschema.co_re import Marks, mark_named
+from btfschema.co_re import BpfObject, Kernel, Marks, check_object, mark_named
 from btfschema.errors import EncodeError, TypeIdError, UnknownNameError, WrongKeyError
 from btfschema.model.ext import loads_ext
 from btfschema.questions import (
     Conditions,
+    Dataset,
     answer,
     catalog_of,
     diff,
@@ -44,25 +45,28 @@ from btfschema.questions import (
 )
 from btfschema.questions.listing import Row
 from btfschema.questions.offsetfiles import Answers, written
-from btfschema.render import format_type, struct_layout
+from btfschema.render import format_type, struct_layout, to_c
 from btfschema.render.c import c_header
 from btfschema.render.graph import neighbourhood
 from btfschema.schema import Kinds
 from btfschema.testing import assert_pass_contract
-from btfschema.verification import oddities, oddities_many, verify_many
+from btfschema.verification import oddities, oddities_many, sanitise, verify_many
 from btfschema.views import Func, Int, Member, Ptr, Struct
 from btfschema_transforms.dedup import Dedup, dedup
 from btfschema_transforms.distill import Distill, distill, distill_many
 from btfschema_transforms.drop import Drop
 from btfschema_transforms.duplicates import duplicates
+from btfschema_transforms.flatten import flatten
 from btfschema_transforms.keep import Keep
 from btfschema_transforms.merge import merge
 from btfschema_transforms.minimise import Minimise, minimise
+from btfschema_transforms.rebase import rebase
+from btfschema_transforms.references import references
 from btfschema_transforms.relocate import Relocate, relocate, relocate_many
 from btfschema_transforms.rename import Rename
 from btfschema_transforms.sanitise import Sanitise
 from btfschema_transforms.sort import Sort, sort
-from btfschema_transforms.split_off import SplitOff
+from btfschema_transforms.split_off import SplitOff, split_off
 
 # A value of no option; the static types refuse it too.
 NONE: Any = "kernal"
@@ -78,7 +82,16 @@ def small(base: Btf | None = None) -> Btf:
     return builder.build()
 
 
+def named(*names: str) -> Btf:
+    """Integers."""
+    builder = Builder()
+    for name in names:
+        builder.add(Int(name, 4))
+    return builder.build()
+
+
 BASE = small()
+NAMED = named("long", "int")
 SPLIT = small(BASE)
 RAW = dumps(BASE)
 
@@ -158,6 +171,10 @@ CHOICES: dict[str, tuple[Callable[[], object], str]] = {
     "written": (
         lambda: written(Answers([], {}), NONE),
         "form 'kernal' is not known, expected 'csv', 'json', 'c' or 'python'",
+    ),
+    "Dataset": (
+        lambda: Dataset("tables", NONE),
+        "form 'kernal' is not known, expected 'parquet' or 'csv'",
     ),
     "verify": (lambda: verify(BASE, NONE), "level 'kernal' is not known"),
     "Pipeline": (lambda: Pipeline(verify=NONE), "level 'kernal' is not known"),
@@ -271,6 +288,7 @@ def test_one_text_of_an_option_is_one() -> None:
     assert assert_pass_contract(Sort(), BASE, changes="ext").btf == sort(BASE)[0]
     with pytest.raises(ValueError, match="change 'x' is not known, expected 'byteorder'"):
         assert_pass_contract(Sort(), BASE, changes="x")
+    assert split_off(NAMED, "long") == split_off(NAMED, 1) == split_off(NAMED, [1])
     assert several(3, int) == several([3], int) == [3]
     assert texts("ab") == texts(["ab"]) == ("ab",)
 
@@ -322,6 +340,50 @@ TYPES: dict[str, tuple[Callable[[], object], str]] = {
     "Context": (lambda: Context({"target": PATH}), f"the input 'target' {NOT_A_BTF}"),
     "diff": (lambda: diff(BASE, PATH), f"what is asked {NOT_A_BTF}"),
     "list_types": (lambda: list_types(PATH), f"what is asked {NOT_A_BTF}"),
+    "diff without": (lambda: diff(cast("Any", None), BASE), "what is asked is of type NoneType"),
+    "list_types of": (
+        lambda: list_types(BASE, cast("Any", "task_*")),
+        "what is wanted is of type str, expected Conditions: Conditions(names='task_*')",
+    ),
+    "relocate": (lambda: relocate(PATH, BASE), f"the input {NOT_A_BTF}"),
+    "relocate onto": (lambda: relocate(distill(SPLIT)[0], PATH), f"the target {NOT_A_BTF}"),
+    "rebase": (lambda: rebase(SPLIT, PATH), f"the target {NOT_A_BTF}"),
+    "distill": (lambda: distill(PATH), f"the input {NOT_A_BTF}"),
+    "dedup": (lambda: dedup(PATH), f"the input {NOT_A_BTF}"),
+    "sort": (lambda: sort(PATH), f"the input {NOT_A_BTF}"),
+    "flatten": (lambda: flatten(PATH), f"the input {NOT_A_BTF}"),
+    "duplicates": (lambda: duplicates(PATH), f"the input {NOT_A_BTF}"),
+    "references": (lambda: references(PATH), f"the input {NOT_A_BTF}"),
+    "merge": (lambda: merge([BASE, PATH]), f"the input {NOT_A_BTF}"),
+    "sanitise": (lambda: sanitise(PATH, "5.4"), f"the input {NOT_A_BTF}"),
+    "oddities": (lambda: oddities(PATH), f"what is asked {NOT_A_BTF}"),
+    "verify_many": (lambda: verify_many([PATH]), f"the input {NOT_A_BTF}"),
+    "Kernel": (lambda: Kernel(PATH), f"vmlinux {NOT_A_BTF}"),
+    "Kernel and modules": (
+        lambda: Kernel(BASE, cast("Any", [SPLIT])),
+        "modules is of type list, expected a mapping: {name: btf}",
+    ),
+    "Kernel and a path": (lambda: Kernel(BASE, {"one": PATH}), f"module 'one' {NOT_A_BTF}"),
+    "check_object": (
+        lambda: check_object(PATH, Kernel(BASE)),
+        "the program is of type str, expected a BpfObject: read_object(path) reads one",
+    ),
+    "check_object on": (
+        lambda: check_object(BpfObject("", BASE), cast("Any", BASE)),
+        "the kernel is of type Btf, expected a Kernel: Kernel(btf)",
+    ),
+    "Context of one": (
+        lambda: Context(cast("Any", BASE)),
+        "is of type Btf, expected a mapping such as {name: btf}",
+    ),
+    "to_c": (
+        lambda: to_c(cast("Any", "node")),
+        "the type is of type str, expected a view: btf[93] or btf['task_struct']",
+    ),
+    "find": (lambda: BASE.find(cast("Any", 3)), "3 is not a name"),
+    "enumerator": (lambda: BASE.enumerator(cast("Any", 3)), "3 is not a name"),
+    "views": (lambda: BASE.views(cast("Any", "12")), "'12' is one name, views() takes ids"),
+    "copy": (lambda: Builder().copy(cast("Any", [1.5]), BASE), "1.5 is not a type id"),
     "sizeof": (
         lambda: BASE.sizeof(cast("Any", BASE.find("node", Struct).members[0])),
         "is not a type id, name or view",
@@ -357,10 +419,13 @@ def test_a_type_is_given_as_a_view_an_id_or_a_name() -> None:
         assert neighbourhood(BASE, one) == neighbourhood(BASE, 3)
         assert BASE.users(one) == BASE.users(3)
         assert BASE.closure([one]) == [1, 2, 3]
+        assert BASE.view(one) == BASE[3]
+        assert BASE.describe(one) == 'STRUCT "node" [3]'
     assert BASE.references(0) == BASE.references(BASE[0]) == []
     asked: list[Callable[[Any], object]] = [
-        BASE.sizeof, BASE.references, BASE.owner, BASE.users, BASE.closure,
-        partial(struct_layout, BASE), partial(format_type, BASE), partial(neighbourhood, BASE),
+        BASE.sizeof, BASE.references, BASE.owner, BASE.users, BASE.closure, BASE.view,
+        BASE.describe, partial(struct_layout, BASE), partial(format_type, BASE),
+        partial(neighbourhood, BASE),
     ]  # fmt: skip
     for ask in asked:
         with pytest.raises(TypeIdError):

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from btfschema import Btf
 from btfschema.framework import BaseState, Context, Pass, PassResult
-from btfschema.model import carry_inline
+from btfschema.model import carry_inline, require_btf
 from btfschema.tables import IdMap
 
 __all__ = ["Flatten", "flatten"]
@@ -26,6 +26,7 @@ def flatten(btf: Btf) -> Btf:
     Raises:
         EncodeError: the result is too large for the format.
     """
+    require_btf("the input", btf)
     if btf.base is None:
         return btf
     strings = b"".join(part.strings.data for part in btf.chain)

@@ -13,7 +13,7 @@ from btfschema import Btf
 from btfschema.arrays import Index, distinct
 from btfschema.errors import PassError
 from btfschema.framework import Analysis
-from btfschema.model import inline_references
+from btfschema.model import inline_references, require_btf
 from btfschema.tables import Joined
 from btfschema_transforms.relocation.bases import Closures, Graph, graph_of
 
@@ -32,9 +32,11 @@ def refuse_opaque(btf: Btf) -> None:
     """Raise if some of the container's own records can't be rewritten.
 
     Raises:
+        TypeError: it is not a container.
         PassError: a record's kind is known from the layout section alone, which does not say where
             its references are.
     """
+    require_btf("the input", btf)
     rows = btf.types.opaque_rows()
     if len(rows):
         type_id = btf.first_id + int(rows[0])

@@ -16,7 +16,7 @@ from btfschema.arguments import one_of, require_choice, several
 from btfschema.arrays import Index, Mask, bounds_of, distinct, parts_of, sizes_of, spread
 from btfschema.errors import BtfError, DecodeError, MatchError, PassError, RequirementError
 from btfschema.framework import BaseState, Context, Needs, Pass, PassResult
-from btfschema.model import carry_inline, check_references
+from btfschema.model import carry_inline, check_references, require_btf
 from btfschema.schema import kind_mask, parts_of_plan
 from btfschema.tables import IdMap, Joined, StringTable, portions
 from btfschema_transforms.references import refuse_opaque
@@ -89,9 +89,13 @@ def relocate_many(
         ValueError: ``policy`` is something else.
     """
     require_choice("policy", policy, Policy)
+    require_btf("the target", target)
+    splits = several(splits, Btf)
+    for split in splits:
+        require_btf("the input", split)
     found: list[Relocated | BtfError] = []
     # Whatever its neighbours are, a result is read with the schema of what it was made from.
-    for _, alike in groupby(several(splits, Btf), _schemas):
+    for _, alike in groupby(splits, _schemas):
         group = list(alike)
         for portion in portions(group, [len(split.types.words) for split in group]):
             found += _relocated(portion, target, policy, original)

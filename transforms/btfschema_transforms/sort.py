@@ -102,8 +102,8 @@ def sort(btf: Btf, ties: Ties = "order") -> tuple[Btf, IdMap]:
         PassError: the container holds a kind that the schema does not declare.
     """
     require_choice("ties", ties, Ties)
+    refuse_opaque(btf)
     if ties == "content":
-        refuse_opaque(btf)
         return permute(btf, content_order(btf))
     ranks = name_ranks(btf.strings, btf.types.name_offs)
     return permute(btf, btf.first_id + np.argsort(ranks, kind="stable"))

@@ -24,7 +24,7 @@ __all__ = ["SplitOff", "split_off"]
 
 
 def split_off(
-    btf: Btf, chosen: Collection[int] | Index, *, users: bool = False
+    btf: Btf, chosen: Collection[int] | Index | int | str, *, users: bool = False
 ) -> tuple[Btf, IdMap]:
     """Take some types out of a container, into a split over what stays.
 
@@ -33,7 +33,7 @@ def split_off(
 
     Args:
         btf: the container; its bases stay as they are.
-        chosen: the container's own ids that leave.
+        chosen: the container's own ids that leave, or the id or the name of one type.
         users: whether what refers to them leaves too.
 
     Returns:
@@ -44,6 +44,8 @@ def split_off(
             leaves, or the container holds a kind that the schema does not declare.
     """
     refuse_opaque(btf)
+    if isinstance(chosen, int | str):
+        chosen = [btf[chosen].id]
     ids = np.asarray(sorted(chosen), np.int64)
     outside = ids[(ids < btf.first_id) | (ids >= btf.end_id)]
     if len(outside):

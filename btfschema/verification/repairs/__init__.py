@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from btfschema.codec.header import canonical_header
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, require_btf
 from btfschema.model.draft import Draft
 from btfschema.tables.ids import IdMap
 from btfschema.verification.findings import Findings
@@ -68,6 +68,7 @@ def sanitise(
         PassError: a kind that goes is referred to by one that stays, or only the layout section
             describes a type.
     """
+    require_btf("the input", btf)
     if (kernel is None) == (reader is None):
         message = "give either a kernel or a reader"
         raise ValueError(message)

@@ -11,6 +11,7 @@ from attrs import evolve
 from btfschema import Btf
 from btfschema.arrays import Index
 from btfschema.errors import RequirementError
+from btfschema.model import require_btf
 from btfschema.tables import IdMap
 
 __all__ = [
@@ -29,8 +30,10 @@ def require_base(btf: Btf, work: str) -> Btf:
     """The base of split BTF.
 
     Raises:
+        TypeError: it is not a container.
         RequirementError: the BTF stands alone.
     """
+    require_btf("the input", btf)
     if btf.base is None:
         raise RequirementError(
             f"{work} needs split BTF, and this BTF has no base",
@@ -44,8 +47,10 @@ def require_same_byteorder(split: Btf, new_base: Btf) -> None:
     """Split BTF and its base are written in one byte order.
 
     Raises:
+        TypeError: the new base is not a container.
         RequirementError: they are not.
     """
+    require_btf("the target", new_base)
     if split.byteorder != new_base.byteorder:
         raise RequirementError(
             f"the BTF is {split.byteorder}-endian and its new base {new_base.byteorder}-endian",
