@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from btfschema.questions.changes import Difference
 from btfschema.questions.comparison import Change, Diff, Entry
 
@@ -56,7 +58,10 @@ def _cause(change: Change, full: bool) -> Iterator[str]:
         delta = change.new.size - change.old.size
         sizes = f": {change.old.size:,} -> {change.new.size:,} bytes ({delta:+,})" if delta else ""
     yield change.new.title + sizes
-    yield from _differences(change.differences)
+    said, mirrors = _said_once(change.differences)
+    yield from _differences(said)
+    for group, count in mirrors.items():
+        yield f"    and the same in {group} ({count:,} member{'s' if count > 1 else ''})"
     if change.causes:
         names = [f"{kind.lower()} {name}" for kind, name, _ in change.causes]
         yield f"    {'also ' if change.is_own else ''}changed with {_names(names, full)}"
@@ -65,6 +70,45 @@ def _cause(change: Change, full: bool) -> Iterator[str]:
         names = [name for _, name, _ in change.consequences]
         verb = "type changes" if count == 1 else "types change"
         yield f"    {count:,} {verb} with it: {_names(names, full)}"
+
+
+def _said_once(found: list[Difference]) -> tuple[list[Difference], dict[str, int]]:
+    """The differences without those that mirror another one; by named struct, how many do.
+
+    The kernel's ``struct_group`` declares members twice in a union, in an anonymous struct and in a
+    named one. A mirror has the place, type and size of what it mirrors, before and after, and one
+    more name on the way to it.
+    """
+    known = {_place(one) for one in found}
+    said: list[Difference] = []
+    mirrors: dict[str, int] = {}
+    for one in found:
+        steps = one.name.split(".")
+        group = next((n for n in range(len(steps) - 1) if _place(one, n) in known), None)
+        if group is None or not _has_place(one):
+            said.append(one)
+        else:
+            name = ".".join(steps[: group + 1])
+            mirrors[name] = mirrors.get(name, 0) + 1
+    return said, mirrors
+
+
+def _has_place(one: Difference) -> bool:
+    """Whether it is about a member, and not about a value or parameter."""
+    return all(part is None or part.bit_offset is not None for part in (one.before, one.after))
+
+
+def _place(one: Difference, without: int | None = None) -> tuple[object, ...]:
+    """A difference as what a mirror shares with it; ``without`` a step of the way to the member."""
+    parts = [one.before, one.after]
+    if without is None:
+        return (one.what, *parts)
+    return (one.what, *(part and evolve(part, name=_less(part.name, without)) for part in parts))
+
+
+def _less(path: str, step: int) -> str:
+    steps = path.split(".")
+    return ".".join(steps[:step] + steps[step + 1 :])
 
 
 def _differences(found: list[Difference]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from btfschema import Btf, Builder, dump, loads, views
 from btfschema.cli import cli
 from btfschema.questions import diff
 from btfschema.questions.comparison import Change, Diff
+from btfschema.questions.difftext import lines
 from btfschema.testing import btfs
 
 INT = views.Int("int", 4, views.IntEncoding.SIGNED)
@@ -251,6 +252,37 @@ def test_causes_of_two_kernels(kernels: Diff) -> None:
     assert len(first.consequences) == 68
     roots = {key for one in kernels.causes for key in one.consequences}
     assert {one.key for one in kernels.consequences} == roots
+
+
+def grouped(*more: tuple[str, int, int], mirrored: bool = True) -> Btf:
+    """A struct with members in a group, as the kernel's ``struct_group`` declares them."""
+    members = (("a", 1, 0), *more, ("b", 1, 4 + 4 * len(more)))
+    size = 4 * len(members)
+    return build(
+        struct("", size, *members),
+        struct("", size, *(members if mirrored else members[:1])),
+        views.Union("", size, [views.Member("", 2), views.Member("g", 3)]),
+        struct("s", 4 + size, ("", 4, 0), ("last", 1, size)),
+    )
+
+
+def test_members_of_a_group_are_said_once() -> None:
+    found = diff(grouped(), grouped(("new", 1, 4)))
+    assert [name for _, name in told(change(found, "s"))] == [
+        *("new", "b", "g.new", "g.b", "last"),
+    ]
+    text = list(lines(found))
+    assert text[text.index("struct s: 12 -> 16 bytes (+4)") + 1 :] == [
+        "  + new: int, 4 bytes at 4",
+        "  > b to last (2 members): +4 bytes",
+        "    and the same in g (2 members)",
+    ]
+
+
+def test_members_of_a_group_that_is_new_are_said() -> None:
+    text = "\n".join(lines(diff(grouped(mirrored=False), grouped())))
+    assert "  + g.b: int, 4 bytes at 4" in text
+    assert "the same" not in text
 
 
 class TestCommand:
