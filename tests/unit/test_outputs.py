@@ -60,7 +60,7 @@ OVERWRITES = [
     ("distill link -B v -o f.btf", "FILE link"),
     ("distill f.btf -B v -o out --report f.btf", "FILE f.btf"),
     ("distill f.btf -B v -o out --report out", "same file"),
-    ("distill f.btf -B v -o v --in-place", "-B v"),
+    ("distill f.btf -B v -o v --in-place", "only one of -o and --in-place"),
     ("distill f.btf d/a.btf -B f.btf --in-place", "-B f.btf"),
     ("distill --all d -B v --out-dir d", "FILE d/a.btf"),
     ("distill d/a.btf -B v --out-dir d", "FILE d/a.btf"),
