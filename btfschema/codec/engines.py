@@ -17,7 +17,6 @@ import numpy as np
 from attrs import field, frozen
 from construct import ConstructError
 
-from btfschema.arguments import require_choice
 from btfschema.codec.header import (
     LAYOUT_ENTRY_SIZE,
     ByteOrder,
@@ -91,10 +90,8 @@ def decode_many(
     """Read blobs, each over its base: many at less cost for each.
 
     Raises:
-        ValueError: the engine is not known.
         DecodeError: one of them is damaged.
     """
-    require_choice("engine", engine, Engine)
     frames = list(map(_read_frame, blobs, bases, repeat(kinds)))
     images = []
     # One plan but for layout sections that describe kinds which the schema does not know.
@@ -279,10 +276,8 @@ def encode(image: Image, *, engine: Engine = "bulk") -> bytes:
     expect it: header, types, layout, strings, with nothing between.
 
     Raises:
-        ValueError: the engine is not known.
         EncodeError: a section is too long for the header.
     """
-    require_choice("engine", engine, Engine)
     order = word_dtype(image.header.byteorder)
     words = image.types.words if engine == "bulk" else _rebuilt(image.types)
     types = words.astype(order, copy=False).tobytes()

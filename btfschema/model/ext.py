@@ -257,7 +257,7 @@ def loads_ext(data: bytes, btf: Btf, *, decoder: Engine = "bulk", check: bool = 
         DecodeError: the data is not a ``.BTF.ext`` section, is damaged, or does not belong to
             ``btf``.
     """
-    require_choice("engine", decoder, Engine)
+    require_choice("decoder", decoder, Engine)
     data = bytes(data)
     header = _read_header(data, btf.byteorder)
     places = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from btfschema.arguments import as_bytes, several
+from btfschema.arguments import as_bytes, require_choice, several
 from btfschema.codec.engines import Engine, decode_many, encode
 from btfschema.errors import DecodeError, WrongBaseWarning
 from btfschema.model.container import Btf, require_btf
@@ -46,6 +46,7 @@ def loads(
         DecodeError: the data is not BTF or is damaged.
         MissingBaseError: it is split BTF and ``base`` is None.
         TypeError: ``data`` or ``base`` is the path of a file, say.
+        ValueError: ``decoder`` is something else.
 
     Warns:
         WrongBaseWarning: it was probably built over another base than the one given.
@@ -77,7 +78,7 @@ def loads_many(
         DecodeError: one of them is not BTF or is damaged; to find out which, read them one by one.
         MissingBaseError: one of them is split BTF and has no base.
         TypeError: a blob or a base is the path of a file, say.
-        ValueError: there are more or fewer bases than blobs.
+        ValueError: there are more or fewer bases than blobs, or ``decoder`` is something else.
 
     Warns:
         WrongBaseWarning: one of them was probably built over another base than the one given.
@@ -111,6 +112,7 @@ def decoded(
     check: bool = True,
 ) -> list[Btf]:
     """What :func:`loads_many` returns, without a word about bases that may be wrong."""
+    require_choice("decoder", decoder, Engine)
     for_all = isinstance(base, Btf | None)
     bases: list[Any] = [base] * len(blobs) if for_all else several(base, str, os.PathLike)
     for one in bases:
@@ -156,6 +158,7 @@ def dumps(btf: Btf, *, encoder: Engine = "bulk") -> bytes:
     types, layout, strings.
     """
     require_btf("what is dumped", btf)
+    require_choice("encoder", encoder, Engine)
     return encode(btf.image, engine=encoder)
 
 

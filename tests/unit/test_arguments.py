@@ -144,10 +144,10 @@ CHOICES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "loads": (
         lambda: loads(RAW, decoder=NONE),
-        "engine 'kernal' is not known, expected 'bulk' or 'reference'",
+        "decoder 'kernal' is not known, expected 'bulk' or 'reference'",
     ),
-    "dumps": (lambda: dumps(BASE, encoder=NONE), "engine 'kernal' is not known"),
-    "loads_ext": (lambda: loads_ext(b"", BASE, decoder=NONE), "engine 'kernal' is not known"),
+    "dumps": (lambda: dumps(BASE, encoder=NONE), "encoder 'kernal' is not known"),
+    "loads_ext": (lambda: loads_ext(b"", BASE, decoder=NONE), "decoder 'kernal' is not known"),
     "Diff.only": (
         lambda: diff(BASE, BASE).only(bool, what=["add"]),
         "what 'add' is not known, expected 'added', 'removed' or 'changed'",
@@ -199,7 +199,7 @@ def test_a_mistyped_choice_is_refused(name: str) -> None:
 def test_load_refuses_a_mistyped_decoder(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(RAW)
-    with pytest.raises(ValueError, match="engine 'kernal' is not known"):
+    with pytest.raises(ValueError, match="decoder 'kernal' is not known"):
         load(path, decoder=NONE)
 
 
