@@ -246,7 +246,7 @@ def _no_symbol(view: Func | Var, kernel: Kernel) -> Reason:
         like = _alike(kernel, name, _FUNCTION)
         text = f"this kernel's BTF has no function {name}{_modules(kernel)}{_instead(like)}"
         return Reason("no symbol", text, like)
-    text = f"this kernel's BTF has no variable {view.name}; it has per-CPU variables alone"
+    text = f"this kernel's BTF has no variable {view.name} (most has per-CPU variables only)"
     return Reason("no symbol", f"{text}{_modules(kernel)}")
 
 
