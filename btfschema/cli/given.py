@@ -60,7 +60,9 @@ def as_given(value: Any, *, words: bool = False) -> Any:
     if not packages or not isinstance(value, str | dict | list | tuple):
         return value
     if isinstance(value, dict):
-        return {key: as_given(one, words=words or key in WORDS) for key, one in value.items()}
+        return {
+            as_given(key): as_given(one, words=words or key in WORDS) for key, one in value.items()
+        }
     if not isinstance(value, str):
         return type(value)(as_given(one, words=words) for one in value)
     if not words:

@@ -13,7 +13,6 @@ from attrs import define, evolve, field, frozen
 
 from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, report_option, run_batch
-from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option_of, list_text, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
 from btfschema.cli.options import AnyPath, executor_option, jobs_option, json_options
@@ -208,9 +207,7 @@ def _journal(output: str, questions: Sequence[Question], kernels: KernelFiles) -
     run = {
         "offsets": [one.text for one in questions],
         "version": version("btfschema"),
-        "modules": {
-            named_as_given(path): [one.st_size, one.st_mtime_ns] for path, one in stats.items()
-        },
+        "modules": {path: [one.st_size, one.st_mtime_ns] for path, one in stats.items()},
     }
     path = Path(output)
     return Journal(str(path.parent), run, f".{path.name}{NAME}", sweeps=False)

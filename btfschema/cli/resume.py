@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from btfschema.cli.given import where_it_lies
+from btfschema.cli.given import as_given, where_it_lies
 
 __all__ = ["NAME", "Journal"]
 
@@ -35,8 +35,8 @@ class Journal:
 
         self.folder = Path(out_dir)
         self.path = self.folder / name
-        # Through JSON, as it will be read back.
-        self.run: dict[str, Any] = json.loads(json.dumps(run))
+        # Through JSON, as it will be read back; a package is unpacked elsewhere the next time.
+        self.run: dict[str, Any] = as_given(json.loads(json.dumps(run)))
         self.rows: dict[str, dict[str, Any]] = {}
         lines = self._lines()
         if lines and lines[0] == {"run": self.run}:

@@ -339,6 +339,19 @@ class TestCommand:
         kernel = f"{tree}/kernels/6.12/vmlinux"
         done = self.run(tree, kernel, "--modules", str(tree / "modules.tar"), "-j")
         assert (done.exit_code, json.loads(done.stdout)[0]["value"]) == (0, 4)
+        # What a run notes, to be resumed, is the same when the package is unpacked once more.
+        (tree / "kernels" / "generic.btf").unlink()
+        journal = tree / ".table.csv.btfschema-run.jsonl"
+        notes = []
+        for _ in range(2):
+            done = self.run(
+                *(tree, "--all", str(tree / "kernels"), "--modules", str(tree / "modules.tar")),
+                *("-o", str(tree / "table.csv")),
+            )
+            assert done.exit_code == 0, done.output
+            notes.append(json.loads(journal.read_text().splitlines()[0]))
+        assert notes[0] == notes[1]
+        assert list(notes[0]["run"]["modules"]) == [f"{tree}/modules.tar!module.btf"]
 
     def test_questions_from_standard_input(self, tree: Path) -> None:
         kernel = f"{tree}/kernels/6.12/vmlinux"
