@@ -25,6 +25,7 @@ from btfschema.co_re import (
     mark_named,
     mark_object,
     minimal,
+    read_object,
 )
 from btfschema.co_re.insns import Insn, decode
 from btfschema.co_re.names import essential_name
@@ -173,6 +174,16 @@ def test_ambiguous_types_are_an_error() -> None:
     assert not report.loads
     with pytest.raises(CoreError, match="ambiguous"):
         mark_object(Marks(), own_object("ambiguous"), kernel("ambiguous_kernel"))
+
+
+def test_what_libbpf_does_not_load_may_be_ambiguous(tmp_path: Path) -> None:
+    data = (OBJECTS / "ambiguous.bpf.o").read_bytes()
+    # The same length, so that no place changes: SEC("raw_tp/...") becomes SEC("?aw_tp/...").
+    path = tmp_path / "optional.bpf.o"
+    path.write_bytes(data.replace(b"raw_tp/", b"?aw_tp/"))
+    program = read_object(path)
+    assert check_object(program, kernel("ambiguous_kernel")).loads
+    mark_object(Marks(), program, kernel("ambiguous_kernel"))
 
 
 def minimised(target: Kernel, *programs: BpfObject) -> Kernel:
