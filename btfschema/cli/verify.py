@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import define, evolve, field, frozen
 
+from btfschema.cli.answers import complain
 from btfschema.cli.batch import Reports, report_option, run_batch, type_count
 from btfschema.cli.inputs import (
     base_option,
@@ -40,6 +41,26 @@ LISTED = 20
 VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
 
 
+def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """A version that something is known of.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    if value not in VERSIONS:
+        from btfschema.verification import kernel_of
+
+        try:
+            kernel_of(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+    return value
+
+
+def _versions(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [version for version in VERSIONS if version.startswith(incomplete)]
+
+
 @click.command()
 @tree_options
 @base_option
@@ -52,10 +73,14 @@ VERSIONS = ("4.19", "5.4", "5.10", "5.15", "6.1", "6.12", "6.18", "7.1")
 )
 @click.option(
     "--kernel",
-    type=click.Choice(VERSIONS),
+    metavar="VERSION",
+    callback=_known,
+    shell_complete=_versions,
     default="6.18",
     show_default=True,
-    help="The version of Linux to check for.",
+    help="The version of Linux to check for, from 4.19 on. What is known is what "
+    f"{', '.join(VERSIONS[:-1])} and {VERSIONS[-1]} accept: any other version is taken for the "
+    "newest of them that is not above it, and a note says so.",
 )
 @click.option(
     "--as-loaded/--as-is",
@@ -104,6 +129,11 @@ def verify(
     base_btf = found.over(base_btf)
     guard({"--report": [report]}, {"FILE": found.paths, "-B": [base_btf]})
     base = shared(base_btf, executor, jobs) if base_btf is not None else None
+    if level == "kernel" and kernel not in VERSIONS:
+        from btfschema.verification import kernel_of
+
+        if note := kernel_of(kernel).note:
+            complain(note, None, "warning")
     taken = f"Linux {kernel} accepts it" if level == "kernel" else "readers accept it"
     told = _Told(as_json, pretty, None if quiet or found.walked else taken, report == DASH)
     told.whole = all_violations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from btfschema._doors import door
 
 if TYPE_CHECKING:
-    from btfschema.verification.kernels import KERNELS, LATEST, Kernel
+    from btfschema.verification.kernels import KERNELS, LATEST, Kernel, kernel_of
     from btfschema.verification.program import EXT_RULES, verify_ext
     from btfschema.verification.readers import READERS
     from btfschema.verification.repairs import OBJECT_RULES, Change, Sanitised, as_loaded, sanitise
@@ -33,6 +33,7 @@ __all__ = [
     "Sanitised",
     "Violation",
     "as_loaded",
+    "kernel_of",
     "oddities",
     "oddities_many",
     "sanitise",
@@ -45,6 +46,7 @@ _HOMES = {
     "KERNELS": "btfschema.verification.kernels",
     "LATEST": "btfschema.verification.kernels",
     "Kernel": "btfschema.verification.kernels",
+    "kernel_of": "btfschema.verification.kernels",
     "EXT_RULES": "btfschema.verification.program",
     "verify_ext": "btfschema.verification.program",
     "READERS": "btfschema.verification.readers",

@@ -19,6 +19,10 @@ from btfschema.verification.rules import FIELDS_SINCE
 __all__ = ["KERNELS", "LATEST", "Kernel", "kernel_of"]
 
 
+# As uname -r has it, too.
+VERSION = re.compile(r"[0-9]+\.[0-9]+(?:[-+.~_].*)?")
+
+
 @lru_cache(maxsize=256)
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
@@ -39,6 +43,7 @@ class Kernel:
         name_length: the most bytes of an identifier (``KSYM_NAME_LEN``).
         dotted_names: whether an identifier may hold dots.
         narrower: in what it takes less than the schema's constraints say, by kind.
+        known_as: the listed version that it is taken for; empty for one that is listed itself.
     """
 
     version: str
@@ -51,6 +56,18 @@ class Kernel:
     name_length: int = 512
     dotted_names: bool = True
     narrower: Mapping[int, Mapping[str, Any]] = ReadOnly({})
+    known_as: str = ""
+
+    @property
+    def note(self) -> str:
+        """What to say of a version that is not listed itself; empty for others."""
+        if not self.known_as:
+            return ""
+        *_, newest = KERNELS
+        before = "" if self.known_as == newest else " before it"
+        return (
+            f"Linux {self.version} is checked as {self.known_as}, the newest known version{before}"
+        )
 
     @property
     def special_fields(self) -> bool:
@@ -114,17 +131,36 @@ LATEST = "6.18"
 
 
 def kernel_of(version: str | Kernel) -> Kernel:
-    """The limits of a version.
+    """The limits of a version: those of the newest listed one that is not above it.
+
+    What rules say of themselves (``since``) goes by the version itself.
+
+    Args:
+        version: such as ``"6.6"``, or what ``uname -r`` gives; or limits of your own.
 
     Raises:
-        ValueError: nothing is known of it.
+        ValueError: it is none, or older than all that are listed.
     """
     if isinstance(version, Kernel):
         return version
-    if version not in KERNELS:
-        message = f"kernel {version!r} is not known, expected one of {', '.join(KERNELS)}"
+    if version in KERNELS:
+        return KERNELS[version]
+    listed = _listed(version)
+    known_as = "" if _numbers(version)[:2] == _numbers(listed) else listed
+    return evolve(KERNELS[listed], version=version, known_as=known_as)
+
+
+@lru_cache(maxsize=256)
+def _listed(version: str) -> str:
+    """The newest listed version that is not above another."""
+    oldest, numbers = next(iter(KERNELS)), _numbers(version)[:2]
+    older = [one for one in KERNELS if _numbers(one) <= numbers]
+    if not VERSION.fullmatch(version) or not older:
+        message = (
+            f"kernel {version!r} is not known, expected a version from {oldest} on, such as 6.12"
+        )
         raise ValueError(message)
-    return KERNELS[version]
+    return older[-1]
 
 
 # The limits that all of them share (include/uapi/linux/btf.h, kernel/bpf/btf.c).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import struct
 import subprocess
 import time
@@ -43,6 +44,8 @@ from btfschema.schema import Kind
 from btfschema.schema.constraints import Constraints, Graph, NameRule, Target
 from btfschema.testing import blobs, btfs, mutations, split_btfs
 from btfschema.verification import KERNELS, LATEST, RULES, Kernel, Level, Violation, findings
+from btfschema.verification.kernels import kernel_of
+from btfschema_transforms.sanitise import Sanitise
 
 BASE = loads(ONE)
 # Older kernels take no BTF with the kinds that came later.
@@ -389,8 +392,8 @@ class Breaker(Pass):
 
 
 def test_arguments_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"kernel '5\.5' is not known, expected one of 4\.19"):
-        verify(ONE, kernel="5.5")
+    with pytest.raises(ValueError, match=r"kernel '3\.10' is not known, expected a version"):
+        verify(ONE, kernel="3.10")
     with pytest.raises(ValueError, match="level 'strict' is not known"):
         verify(ONE, "strict")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="brings its own base"):
@@ -434,6 +437,57 @@ def test_the_command_finds_a_base(tmp_path: Path) -> None:
     assert btfschema("verify", split, "-B", base).returncode == 0
     base.rename(tmp_path / "split.btf.base")
     assert btfschema("verify", split).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "listed", "note"),
+    [
+        ("6.12", "6.12", ""),
+        ("6.12.41+deb13-amd64", "6.12", ""),
+        (
+            "5.14",
+            "5.10",
+            "Linux 5.14 is checked as 5.10, the newest known version before it",
+        ),
+        (
+            "6.6.1",
+            "6.1",
+            "Linux 6.6.1 is checked as 6.1, the newest known version before it",
+        ),
+        ("7.20", "7.1", "Linux 7.20 is checked as 7.1, the newest known version"),
+    ],
+)
+def test_other_kernels_are_taken_for_the_listed_one_before(
+    tmp_path: Path, version: str, listed: str, note: str
+) -> None:
+    assert kernel_of(version) == evolve(
+        KERNELS[listed], version=version, known_as=listed if note else ""
+    )
+    file = tmp_path / "a.btf"
+    file.write_bytes(ONE)
+    (tmp_path / "b.btf").write_bytes(ONE)
+    done = btfschema("verify", file, tmp_path / "b.btf", "--kernel", version)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == f"{file}: Linux {version} accepts it"
+    assert done.stderr == (f"btfschema: {note}\n" if note else "")
+    result = Sanitise(kernel=version).run(loads(ONE), Context())
+    assert [str(one) for one in result.diagnostics] == ([f"note: {note}"] if note else [])
+    assert btfschema("verify", file, "--kernel", version, "--level", "read").stderr == ""
+
+
+def test_rules_go_by_the_version_itself() -> None:
+    """Managed fields are looked into from 6.2 on."""
+    assert [kernel_of(one).special_fields for one in ("6.1", "6.6")] == [False, True]
+
+
+@pytest.mark.parametrize("version", ["4.18", "2.6.32", "6", "six", "", "6.x"])
+def test_versions_that_nothing_is_known_of_are_refused(tmp_path: Path, version: str) -> None:
+    words = f"kernel {version!r} is not known, expected a version from 4.19 on, such as 6.12"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        kernel_of(version)
+    done = btfschema("verify", tmp_path / "a.btf", "--kernel", version)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"Error: Invalid value for '--kernel': {words}\n")
 
 
 def test_the_command_knows_the_kernels() -> None:
