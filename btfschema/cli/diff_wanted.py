@@ -6,8 +6,9 @@ would always pass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ from btfschema.cli.inputs import list_text
 from btfschema.cli.select import kind_number
 from btfschema.errors import SpecError
 from btfschema.escapes import printable
+from btfschema.questions.catalog import catalog_of
 from btfschema.schema import KINDS, Kind
 from btfschema.schema.parts import parts_of_plan
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from btfschema.questions.comparison import Entry
 
 __all__ = ["Wanted"]
+
+GLOB = re.compile(r"[*?\[]")
 
 
 @frozen
@@ -83,7 +87,9 @@ class Wanted:
             OSError: the list can't be read.
         """
         chosen = frozenset[str]().union(*map(_kinds, kinds))
-        named = tuple(Asked("--name", one, one, pattern=True) for one in names)
+        named = tuple(
+            Asked("--name", one, one, pattern=GLOB.search(one) is not None) for one in names
+        )
         return cls(chosen, named, _listed(api) if api is not None else None)
 
     def _asked(self) -> Iterator[Asked]:
@@ -114,14 +120,19 @@ class Wanted:
                 self._last = btf
 
     def _types(self, btf: Btf) -> dict[str, set[str]]:
-        """The names of a file's own types that count, and the kinds of those that have each."""
-        kinds, texts = parts_of_plan(btf.types.plan).called, btf.strings.names(btf.types.name_offs)
-        names = {number: btf.kinds.name(number) for number in kinds}
-        names = {n: name for n, name in names.items() if not self.kinds or name in self.kinds}
+        """The names of a file's own types that may be meant, and the kinds of those with each."""
+        numbers = parts_of_plan(btf.types.plan).called
+        kinds = {number: btf.kinds.name(number) for number in numbers}
+        kinds = {n: kind for n, kind in kinds.items() if not self.kinds or kind in self.kinds}
+        every = catalog_of(btf).names
+        # Of a kernel's names few are looked for.
+        names = {one.name for one in self._missing if not one.pattern}
+        if patterns := [translate(one.name) for one in self._missing if one.pattern]:
+            names.update(filter(re.compile("|".join(patterns)).match, set(every)))
         found: dict[str, set[str]] = {}
-        for kind, text in set(zip(btf.types.kinds.tolist(), texts, strict=True)):
-            if text and kind in names:
-                found.setdefault(text, set()).add(names[kind])
+        for number, name in zip(btf.types.kinds.tolist(), every, strict=True):
+            if name in names and name and number in kinds:
+                found.setdefault(name, set()).add(kinds[number])
         return found
 
     def missing(self) -> list[str]:
