@@ -17,7 +17,7 @@ from btfschema.arrays import Mask
 from btfschema.errors import SpecError, UnknownNameError
 from btfschema.framework import Diagnostic
 
-__all__ = ["names_lacking", "rows_named", "rows_of_kinds", "some_named"]
+__all__ = ["names_lacking", "nothing_called", "rows_named", "rows_of_kinds", "some_named"]
 
 GLOB = re.compile(r"[*?\[]")
 
@@ -57,6 +57,9 @@ def names_lacking(
         among: which of the types count; all when None.
         patterns: whether ``*``, ``?`` and ``[...]`` mean something.
     """
+    names = tuple(names)
+    if not names:
+        return ()
     offsets = btf.types.name_offs if among is None else btf.types.name_offs[among]
     there = set(btf.strings.names(np.unique(offsets))) - {""}
 
@@ -65,11 +68,14 @@ def names_lacking(
             return any(map(re.compile(translate(name)).match, there))
         return name in there
 
+    return tuple(nothing_called(btf, one, among) for one in names if not has(one))
+
+
+def nothing_called(btf: Btf, name: str, among: Mask | None = None) -> Diagnostic:
+    """The warning of one name."""
     kinds = " of these kinds" if among is not None else ""
     base = "; types of the base do not count" if btf.base is not None else ""
-    return tuple(
-        Diagnostic(f'no type{kinds} is called "{one}"{base}') for one in names if not has(one)
-    )
+    return Diagnostic(f'no type{kinds} is called "{name}"{base}')
 
 
 def some_named(

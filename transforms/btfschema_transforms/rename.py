@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from btfschema import Btf, Context, Draft, Pass, PassResult
 from btfschema.arguments import texts
 from btfschema.errors import SpecError
-from btfschema_transforms.choosing import names_lacking
+from btfschema_transforms.choosing import nothing_called
 
 __all__ = ["Rename"]
 
@@ -28,16 +28,17 @@ class Rename(Pass):
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         """The container with the new names; ids stay."""
-        draft, olds = Draft(btf), []
+        draft, lacking = Draft(btf), []
         for pair in self.names:
             old, _, new = pair.partition(":")
             if not old or not new:
                 raise SpecError(f'"{pair}" is not a pair of names, expected OLD:NEW', got=pair)
-            olds.append(old)
-            for row in np.flatnonzero(btf.types.named(old)).tolist():
+            rows = np.flatnonzero(btf.types.named(old)).tolist()
+            if not rows:
+                lacking.append(nothing_called(btf, old))
+            for row in rows:
                 type_id = btf.first_id + row
                 # What has been found by its name has one.
                 draft[type_id] = evolve(draft[type_id], name=new)  # type: ignore[call-arg]
         result, ids = draft.build()
-        said = names_lacking(btf, olds, patterns=False)
-        return PassResult(result, ids, diagnostics=said)
+        return PassResult(result, ids, diagnostics=tuple(lacking))
