@@ -20,6 +20,7 @@ from btfschema.cli.answers import complain, print_json
 from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import AnyPath, Decorator, json_options
 from btfschema.cli.outputs import BASE_SUFFIX, DASH, output_stream
+from btfschema.cli.policies import WOULD_LEAVE
 from btfschema.cli.progress import Progress
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
@@ -72,13 +73,29 @@ def stdout_of(*, as_json: bool) -> dict[str, Sequence[str | None]]:
     return {"--json": [DASH if as_json else None]}
 
 
-def rows_printer(*, as_json: bool, pretty: bool) -> Callable[[dict[str, Any]], None] | None:
-    """What prints reports where JSON is asked for."""
-    return (lambda row: print_json(row, pretty=pretty)) if as_json else None
+def rows_printer(
+    *, as_json: bool, pretty: bool, failures: bool = False, err: bool = False
+) -> Callable[[dict[str, Any]], None] | None:
+    """What prints reports where JSON is asked for; ``failures``: only of files that fail."""
+
+    def show(row: dict[str, Any]) -> None:
+        if not (failures and row["outcome"] == "ok"):
+            print_json(row, pretty=pretty, err=err)
+
+    return show if as_json else None
 
 
-def batch_options(*, outputs: bool) -> Decorator:
-    """The options of every command that takes many files; those about outputs when it has any."""
+def batch_options(*, outputs: bool, trees: bool = True) -> Decorator:
+    """The options of every command that takes many files; those about outputs when it has any.
+
+    Args:
+        outputs: whether it has any.
+        trees: whether it takes ``--all``, and resumes what was interrupted.
+    """
+    if trees:
+        places = "its path below --all DIR; an interrupted run resumes where it stopped."
+    else:
+        places = "its path below a directory among the FILEs."
     options: list[Decorator] = [
         click.option(
             "--keep-going", is_flag=True, help="Continue with the next file after a failure."
@@ -104,8 +121,7 @@ def batch_options(*, outputs: bool) -> Decorator:
                 "--out-dir",
                 metavar="DIR",
                 type=AnyPath(file_okay=False),
-                help="Write each result to DIR under its file's name, or its path below --all DIR; "
-                "an interrupted run resumes where it stopped.",
+                help=f"Write each result to DIR under its file's name, or {places}",
             ),
         ]
 
@@ -244,7 +260,7 @@ class Reports:
         progress: shown on the way, or None; :func:`run_batch` makes it.
         summary: is given each report, or None.
         journal: is told what is finished, and closed at the end, or None.
-        notes: counts notes by how they end; the first that ends like this is said. None says all.
+        notes: counts notes by what they say; the first that says this is printed. None prints all.
         rows: prints each report, or None.
     """
 
@@ -259,11 +275,11 @@ class Reports:
         """Print one file's report, to whoever reads along."""
         notes = row.pop("notes", ())
         for note in notes:
-            end = note.rpartition(": ")[2]
-            if self.notes is None or not self.notes[end]:
+            gist = _gist(note)
+            if self.notes is None or not self.notes[gist]:
                 complain(note, row["file"], "warning")
             if self.notes is not None:
-                self.notes[end] += 1
+                self.notes[gist] += 1
         if notes:
             row["notes"] = list(notes)
         if self.out is not None:
@@ -280,6 +296,14 @@ class Reports:
             self.journal.finished(row, outputs)
         if self.summary is not None:
             self.summary.add(row)
+
+
+def _gist(note: str) -> str:
+    """What a note says, without what it says it of: examples behind it, or a reason before it."""
+    from btfschema.verification.suspect import DOUBTS
+
+    heads = (text for text in (*DOUBTS, *WOULD_LEAVE.values()) if f"{text}: " in note)
+    return next(heads, note.rpartition(": ")[2])
 
 
 def run_batch(

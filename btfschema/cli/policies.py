@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from btfschema.errors import Failure
     from btfschema.framework.passes import PassResult
 
-__all__ = ["OTHER", "otherwise", "policy_option", "relocation"]
+__all__ = ["OTHER", "WOULD_LEAVE", "otherwise", "policy_option", "relocation"]
 
 # Results are compared with those of the other policy.
 OTHER = {"kernel": "strict", "strict": "kernel"}
+
+# What is said of the other one that fails, by its name.
+WOULD_LEAVE = {policy: f"--policy {policy} would leave types without a match" for policy in OTHER}
 
 policy_option: Decorator = click.option(
     "--policy",
@@ -47,8 +50,8 @@ def otherwise(
     other, found = OTHER[policy], {}
     for number, (end, aside) in enumerate(zip(ends, others, strict=True)):
         if isinstance(end, MatchError) and not isinstance(aside, Exception):
-            found[number] = f"--policy {other} finds a match for every type, {policy} does not"
+            found[number] = f"--policy {other} would find a match for every type"
         elif isinstance(aside, MatchError) and not isinstance(end, Exception):
             why = str(aside).partition("\n")[2].strip().partition("\n")[0]
-            found[number] = f"--policy {other} leaves types without a match: {why}"
+            found[number] = f"{WOULD_LEAVE[other]}: {why}"
     return found

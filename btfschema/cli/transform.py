@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -368,7 +369,7 @@ def _named_inputs(
     type=AnyPath(file_okay=False),
     help="Write each pass's output into DIR as raw BTF; with several FILEs, into DIR/FILE.",
 )
-@batch_options(outputs=True)
+@batch_options(outputs=True, trees=False)
 def run(
     pipeline: str,
     files: tuple[str, ...],
@@ -387,12 +388,10 @@ def run(
 ) -> None:
     """Run a PIPELINE of passes, such as "distill,relocate{policy=kernel}".
 
-    Without -o, --out-dir and --in-place, writes nothing and prints the facts that the passes found
-    as JSON. "btfschema passes" lists the passes and their options. To use a pass that is not
-    installed, load its file with --load FILE.py, or write module:Class.
+    FILE may be a directory. Without -o, --out-dir and --in-place, writes nothing and prints the
+    facts that the passes found as JSON. "btfschema passes" lists the passes and their options. To
+    use a pass that is not installed, load its file with --load FILE.py, or write module:Class.
     """
-    import sys
-
     from btfschema.framework.files import Each
     from btfschema.framework.observers import Observer, Timing
     from btfschema.framework.pipeline import Pipeline
@@ -428,7 +427,8 @@ def run(
             print_json({"file": file, **shown}, pretty=pretty, err=report == DASH)
         return row
 
-    reports = Reports(rows=rows_printer(as_json=as_json and writes, pretty=pretty))
+    rows = rows_printer(as_json=as_json, pretty=pretty, failures=not writes, err=report == DASH)
+    reports = Reports(rows=rows)
     run_batch(found.paths, Each(work), keep_going=keep_going, report=report, reports=reports)
 
 

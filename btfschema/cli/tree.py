@@ -189,7 +189,7 @@ class Summary:
         before: sums of sizes in bytes, by what they are of.
         after: of the results.
         reasons: how many failures each explains.
-        notes: how many notes of files ended like this; counted elsewhere.
+        notes: how many notes of files said this; counted elsewhere.
     """
 
     outcomes: Counter[str] = field(factory=Counter)

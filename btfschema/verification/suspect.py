@@ -387,3 +387,7 @@ def may_be_untagged_kfunc(btf: Btf, type_id: int) -> bool:
     if int(types.kinds[row]) not in parts_of_plan(types.plan).functions:
         return False
     return "bpf_" in owner.strings[int(types.name_offs[row])] and kfuncs_untagged(btf.chain[0])
+
+
+DOUBTS = tuple(text for _, text, _, _ in _CHECKS)
+"""What every doubt may say of types, without the types."""

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from building import refused_base
+from building import built, refused_base
 from screen import in_terminal, screen
 from shell import btfschema
 from slow import and_slow
@@ -16,7 +16,7 @@ from btfschema import Btf, Builder, dump, dumps, load, loads, views
 from btfschema.cli.kernels import refusal_of
 from btfschema.cli.tree import Kept, Summary
 from btfschema.cli.verify import LISTED
-from btfschema.verification import verify
+from btfschema.verification import oddities, verify
 from btfschema_transforms.distill import distill
 
 COUNT = 30
@@ -180,6 +180,18 @@ def test_files_that_are_named_are_told_one_by_one(kernel: Path) -> None:
     told = [f"{file}: Linux 6.18 accepts it" for file in files]
     assert done.stdout.decode().splitlines() == [*told, "2 of 2 files are sound"]
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_notes_are_counted_by_what_they_say(tmp_path: Path) -> None:
+    """The types of which a doubt is are examples, and differ from file to file."""
+    for name in ("a", "b"):
+        wide = views.Enum(name, 8, (views.Enumerator(f"{name}_1", 1),))
+        (tmp_path / f"{name}.btf").write_bytes(dumps(built(views.Int("int", 4), wide)))
+    done = btfschema("verify", "--all", tmp_path)
+    text = oddities(load(tmp_path / "a.btf"))[0].text
+    assert f"       2 x noted: {text}" in done.stdout.decode().splitlines()
+    (said,) = [line for line in done.stderr.decode().splitlines() if text in line]
+    assert said.startswith(f"btfschema: {tmp_path / 'a.btf'}: {text}: ENUM")
 
 
 @pytest.mark.parametrize("columns", and_slow(40, 8, slow=[120, 24]))

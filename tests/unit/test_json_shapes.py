@@ -51,7 +51,7 @@ LINES = [
     ("relocate -j {out}/second.btf -T {other} -B {base} -o {out}/r.btf", "report"),
     ("rebase -j {split} -B {base} -T {base} -o {out}/b.btf", "report"),
     ("run -j distill {split} -B {base} -o {out}/run.btf", "report"),
-    ("run -j references {split} -B {base}", "run"),
+    ("run -j references {split} {missing} -B {base}", "run"),
     ("check -j {split} {second} {missing} -B {base} -T {other}", "check"),
     ("check -j {split} {second} -B {base} -T a={other} -T b={base}", "check"),
     ("core -j {object} -T {base}", "core"),
