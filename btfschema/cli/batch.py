@@ -142,7 +142,7 @@ def below(folder: str, found: Found) -> dict[str, str]:
     counts = Counter(found.relative.values())
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
-        raise click.UsageError(f"several files are called {twice[0]}: run them apart")
+        raise click.UsageError(f"several files are called {twice[0]}: run them separately")
     return {file: os.path.join(folder, name) for file, name in found.relative.items()}  # noqa: PTH118
 
 

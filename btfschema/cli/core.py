@@ -267,8 +267,11 @@ class _Told:
         styles = {"loads": "green", "breaks": "red", "unread": "yellow"}
         Table(("", "", ""), rows, least={1: 6}, styles=styles).show()
         if counts.total() > 1:
-            said = ", ".join(f"{counts[cell]} {cell}" for cell in ("loads", "breaks", "unread"))
-            echo(f"{counts.total()} pairs of an object and a kernel: {said}")
+            words = [
+                f"{counts[cell]:,} {cell if counts[cell] == 1 else cell.rstrip('s')}"
+                for cell in ("loads", "breaks", "unread")
+            ]
+            echo(f"{counts.total():,} object-kernel pairs: {', '.join(words)}")
 
 
 def _alike(rows: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:

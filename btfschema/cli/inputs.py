@@ -304,7 +304,7 @@ def warn_of_kfuncs(file: str | None, btf: Btf, type_ids: Iterable[int]) -> None:
     from btfschema.verification.suspect import may_be_untagged_kfunc
 
     if any(may_be_untagged_kfunc(btf, type_id) for type_id in type_ids):
-        why = "BPF programs may call functions that it doesn't tell: it has no bpf_kfunc tags"
+        why = "BPF programs may call functions that it does not declare: it has no bpf_kfunc tags"
         warn(file or RUNNING_KERNEL, [f"{why} (pahole before 1.26, or a kernel before 6.10)"])
 
 

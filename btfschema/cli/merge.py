@@ -229,14 +229,17 @@ class _Summary:
             more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
             shown = ", ".join(map(printable, names[:SHOWN_NAMES]))
             lines.append(f"{len(names)} names are defined in several ways: {shown}{more}")
-            lines.append('"btfschema duplicates" shows in which')
+            lines.append('"btfschema duplicates" shows how they differ')
         if self.size > KERNEL_LIMIT:
             text = (
                 f"{self.size} bytes are more than the {KERNEL_LIMIT} that kernels load: for tools"
             )
             lines.append(text)
         for what, more_of in self.repeated.items():
-            lines.append(f"{more_of} {what} have the name of another one and are kept")
+            one = more_of == 1
+            text = f"{what[:-1]} has" if one else f"{what} have"
+            kept = "is" if one else "are"
+            lines.append(f"{more_of:,} {text} the name of another one and {kept} kept")
         return "\n".join(lines)
 
 

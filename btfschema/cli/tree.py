@@ -15,6 +15,7 @@ from btfschema.cli.below import Below, files_below, unpacked_package
 from btfschema.cli.options import AnyPath, Decorator, executor_option, jobs_option
 from btfschema.cli.outputs import echo, json_text
 from btfschema.cli.table import Table
+from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.framework.files import Shared
@@ -139,8 +140,8 @@ def below(root: str) -> Iterable[Below]:
     except SourceError as error:
         if error.expected != ARCHIVES:
             raise
-        advice = "and --all takes these or a directory; give files with BTF as FILE"
-        raise SourceError(f"{error}, {advice}", expected=ARCHIVES) from None
+        message = "not a directory, package or archive; give files with BTF as FILE"
+        raise SourceError(f"{printable(root)}: {message}", expected=ARCHIVES) from None
 
 
 @frozen

@@ -273,7 +273,7 @@ class _Missing:
         if others := tuple(islice(self._of_its_type(view), MOST_NAMES)):
             what = kernel_text(self.local.types, self.member_type())
             return Reason("gone", f"{gone}; a {what} is at {', '.join(others)}", others)
-        return Reason("gone", f"{gone}, nor one that is called alike")
+        return Reason("gone", f"{gone}, nor one with a similar name")
 
     def _of_its_type(self, view: Composite) -> Iterator[str]:
         """Where pointers to the same named struct are: in the struct, and behind its pointers."""

@@ -66,11 +66,13 @@ def lacking(answers: Answers, limit: int | None = NAMED) -> list[str]:
             if found[number].value is None:
                 without.setdefault(found[number].note, []).append(name)
         for note, names in without.items():
-            count = f"{len(names):,} of {len(answers.kernels):,} kernels"
+            total = len(answers.kernels)
+            count = f"{len(names):,} of {total:,} kernel{'s' * (total != 1)}"
+            verb = "lacks" if len(names) == 1 else "lack"
             shown = ", ".join(names[:limit])
             more = f" and {len(names) - limit:,} more" if limit and len(names) > limit else ""
             why = f" ({note})" if note else ""
-            lines.append(f"{count} lack {question.text}{why}: {shown}{more}")
+            lines.append(f"{count} {verb} {question.text}{why}: {shown}{more}")
     return lines
 
 

@@ -213,7 +213,7 @@ class _Layers:
             if kind is not None:
                 return archives.entries(kind, unpacking, self.name, most)
             self.stream, self.size = _rewound(unpacking.rest(self.limit))
-        raise SourceError(f"{self.name}: no package and no archive", expected=ARCHIVES)
+        raise SourceError(f"{self.name}: not a package or archive", expected=ARCHIVES)
 
     def _unpacking(self, codec: Codec, offset: int, length: int, *, one: bool) -> Unpacking:
         window = Window(self.stream, offset, length)

@@ -151,7 +151,7 @@ def test_command(files: Path) -> None:
 
     assert done.exit_code == 0, done.output
     assert "2 files, 6 types: 5 types over a base of 3" in done.stderr
-    assert "1 variables have the name of another one" in done.stderr
+    assert "1 variable has the name of another one" in done.stderr
     merged = load(output, files / "vmlinux.btf")
     assert [getattr(view, "name", "") for view in merged] == [
         "one",

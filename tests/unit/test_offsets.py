@@ -208,8 +208,8 @@ class TestForms:
 
     def test_what_kernels_lack_comes_first(self) -> None:
         (line,) = lacking(answers_of())
-        assert line == f"1 of 3 kernels lack a.b | c.d*/: {NASTY}"
-        assert written(answers_of(), "c").index("lack a.b") < 200
+        assert line == f"1 of 3 kernels lacks a.b | c.d*/: {NASTY}"
+        assert written(answers_of(), "c").index("lacks a.b") < 200
 
     def test_the_command_knows_all_forms(self) -> None:
         assert sorted(offsets.FORMS) == sorted(FORMS.values())
@@ -262,7 +262,7 @@ class TestCommand:
     def test_kernels_by_name(self, tree: Path) -> None:
         done = self.run(tree, f"old={tree}/kernels/6.12/vmlinux")
         assert done.exit_code == 1
-        assert done.stderr == "btfschema: 1 of 1 kernels lack device.pins: old\n"
+        assert done.stderr == "btfschema: 1 of 1 kernel lacks device.pins: old\n"
         rows = list(csv.DictReader(io.StringIO(done.stdout)))
         assert [(row["kernel"], row["value"]) for row in rows] == [("old", "2432"), ("old", "")]
 

@@ -201,8 +201,8 @@ def test_entries_that_lead_out_of_a_package_are_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_package_is_no_tree(tmp_path: Path) -> None:
     done = btfschema("verify", "--all", put(tmp_path, KERNEL))
-    assert (done.returncode, b"no package and no archive" in done.stderr) == (1, True)
-    assert b", and --all takes these or a directory; give files with BTF as FILE\n" in done.stderr
+    assert (done.returncode, b"not a directory, package or archive" in done.stderr) == (1, True)
+    assert b": not a directory, package or archive; give files with BTF as FILE\n" in done.stderr
 
 
 @pytest.mark.parametrize("package", ["cpio", "tar"])
