@@ -6,15 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from core_loader import built_loader
 from core_oracle import PROGRAMS, clang
-from libbpf_oracle import libbpf, run
+from libbpf_oracle import run
 
 from btfschema import load
 from btfschema.co_re import Kernel, check_object, read_object
 
 pytestmark = [pytest.mark.kernel, pytest.mark.debian]
 
-SOURCE = Path(__file__).with_name("core_load.c")
 HEAD = """
 #include "core.h"
 #define STATIC static __attribute__((noinline))
@@ -158,10 +158,7 @@ SNIPPETS = {
 
 @pytest.fixture(scope="module")
 def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("loader") / "core_load"
-    built = libbpf()
-    run("gcc", f"-I{built}", SOURCE, built / "libbpf.a", "-lelf", "-lz", "-o", program)
-    return program
+    return built_loader(tmp_path_factory.mktemp("loader"))
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from co_re_goldens import DATA, own_object
+from core_loader import built_loader
 from core_oracle import PROGRAMS
-from libbpf_oracle import libbpf, run
 
 from btfschema import dumps, load
 from btfschema.co_re import Finding, Kernel, Marks, check_object, mark_object, minimal
@@ -19,7 +19,6 @@ from btfschema.co_re import Finding, Kernel, Marks, check_object, mark_object, m
 pytestmark = [pytest.mark.kernel, pytest.mark.debian]
 
 RUNNING = Path("/sys/kernel/btf/vmlinux")
-SOURCE = Path(__file__).with_name("core_load.c")
 # Programs whose loading depends on nothing but their relocations: raw tracepoints.
 NAMES = sorted(
     path.stem
@@ -37,10 +36,7 @@ REFUSED = "failed to resolve CO-RE relocation"
 
 @pytest.fixture(scope="module")
 def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("loader") / "core_load"
-    built = libbpf()
-    run("gcc", f"-I{built}", SOURCE, built / "libbpf.a", "-lelf", "-lz", "-o", program)
-    return program
+    return built_loader(tmp_path_factory.mktemp("loader"))
 
 
 @cache
