@@ -276,7 +276,7 @@ class Verify:
     def _sound(self, sources: Sequence[Source | Failure]) -> dict[int, dict[str, Any]]:
         """Reports of modules over the base that was given in which nothing is wrong, by number.
 
-        What is wrong with any other file, that alone says.
+        Any other file is judged alone, for its messages.
         """
         from btfschema.errors import BtfError
         from btfschema.model.loading import decoded

@@ -1,10 +1,10 @@
-"""Containers over one base as one container, for what is asked of each type alone.
+"""Containers over one base as one container, for questions about each type.
 
 A rule about a record looks at the record and at what it refers to, and no module refers to another.
-So the modules of a kernel are asked as if they were one: their types behind each other over the
-base that they share, ids and string offsets moved accordingly. What is found of a type of the whole
-is found of the module that it came from. As in :mod:`btfschema.tables.joined`, the calls cost more
-than the work in them.
+So many modules can be asked as if they were one: their types behind each other over the base that
+they share, with ids and string offsets moved accordingly. What holds of a type in the whole holds
+in its own module too. As in :mod:`btfschema.tables.joined`, this saves calls, which cost more than
+the work in them.
 """
 
 from __future__ import annotations

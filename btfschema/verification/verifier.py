@@ -113,7 +113,7 @@ def _suspects(group: Siblings, btfs: Sequence[Btf], kernel: Kernel | None) -> se
         return everybody
     ids = [violation.type_id for violation in findings.violations]
     rows = [type_id - group.whole.types.first_id for type_id in ids if type_id is not None]
-    # What is wrong outside of the types would be wrong in none of them.
+    # A violation without a type does not say whose it is.
     found = everybody if len(rows) < len(ids) else group.owners(np.array(rows, np.int64))
     return found | {number for number in everybody if not _is_framed(btfs[number], kernel)}
 
