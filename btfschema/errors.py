@@ -72,6 +72,17 @@ def for_shell(message: str) -> str:
     return f"{before}{for_shell(shell)}" if in_python and on_command_line else message
 
 
+def counted(number: int, what: str, sign: str = "") -> str:
+    """A number and what it counts, as messages have it: "1 byte", "2,048 bytes", "+1 byte".
+
+    Args:
+        number: how many.
+        what: one of them.
+        sign: ``"+"`` for differences.
+    """
+    return f"{number:{sign},} {what}{'s' * (abs(number) != 1)}"
+
+
 class WrongBaseWarning(UserWarning):
     """Split BTF was probably built over another base than the one that it is read over."""
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from attrs import asdict, frozen
 
+from btfschema.errors import counted
 from btfschema.questions.catalog import NO_SIZE, Catalog
 from btfschema.questions.leaves import Leaf, leaves_of, part_by_value
 from btfschema.questions.signatures import signatures_of
@@ -54,9 +55,9 @@ class Part:
         if self.bit_offset is None:
             return self.type
         if self.width:
-            return f"{self.type}, {self.width} bits at bit {self.bit_offset}"
-        size = f"{self.size} bytes " if self.size is not None else ""
-        return f"{self.type}, {size}at {self.bit_offset // 8}"
+            return f"{self.type}, {counted(self.width, 'bit')} at bit {self.bit_offset:,}"
+        size = f"{counted(self.size, 'byte')} " if self.size is not None else ""
+        return f"{self.type}, {size}at {self.bit_offset // 8:,}"
 
 
 @frozen

@@ -17,6 +17,7 @@ from attrs import Factory, define, field, frozen
 
 from btfschema.arguments import require_choice, texts
 from btfschema.arrays import Index
+from btfschema.errors import counted
 from btfschema.model.container import Btf
 from btfschema.model.views.making import many_new_objects
 from btfschema.questions.catalog import NO_SIZE, Catalog, catalog_of
@@ -491,7 +492,7 @@ def _described(catalog: Catalog, type_id: int) -> str:
     if kind in owner.parts.declarations:
         return "declared only"
     if kind in owner.parts.composites or kind in owner.parts.enums:
-        return f"defined, {owner.sizes[row]} bytes"
+        return f"defined, {counted(int(owner.sizes[row]), 'byte')}"
     values = owner.table.record(row)
     values.pop("name_off", None)
     return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
+from btfschema.errors import counted
 from btfschema.questions.changes import Difference
 from btfschema.questions.comparison import Change, Diff, Entry
 
 __all__ = ["lines"]
 
+UNNAMED = "(unnamed)"
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "renamed": "=", "grown": "~", "moved": ">"}
 # Consequences of a cause, and types that only one side has, that a line names.
 SHOWN = 6
@@ -126,7 +128,11 @@ def _differences(found: list[Difference]) -> Iterator[str]:
         if one.what == "moved":
             run = [one]
         else:
-            yield f"  {SIGNS[one.what]} {_difference(one)}"
+            said = _difference(one)
+            if len(found) == 1 and not _has_place(one):
+                # What the type itself stands for has no name.
+                said = said.removeprefix(f"{UNNAMED}: ")
+            yield f"  {SIGNS[one.what]} {said}"
 
 
 def _by(one: Difference) -> int | None:
@@ -145,12 +151,12 @@ def _moved(run: list[Difference]) -> str:
         names = f"{names} to {run[-1].name or 'an unnamed member'} ({len(run):,} members)"
     if bits is None:
         return f"  > {names}: another place"
-    distance = f"{bits // 8:+,} bytes" if bits % 8 == 0 else f"{bits:+,} bits"
+    distance = counted(bits // 8, "byte", "+") if bits % 8 == 0 else counted(bits, "bit", "+")
     return f"  > {names}: {distance}"
 
 
 def _difference(one: Difference) -> str:
-    name = one.name or "(unnamed)"
+    name = one.name or UNNAMED
     if one.before is None:
         return f"{name}: {one.after}"
     if one.after is None:

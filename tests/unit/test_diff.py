@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from btfschema import Btf, Builder, dump, loads, views
 from btfschema.cli import cli
 from btfschema.questions import diff
+from btfschema.questions.changes import Part
 from btfschema.questions.comparison import Change, Diff
 from btfschema.questions.difftext import lines
 from btfschema.testing import btfs
@@ -133,6 +134,16 @@ def test_a_definition_in_place_of_a_declaration() -> None:
     found = diff(build(views.Fwd("s")), build(struct("s", 4, ("a", 1, 0))))
     (one,) = change(found, "s").differences
     assert str(one.before) == "declared only"
+    assert list(lines(found))[-1] == "  ~ declared only -> defined, 4 bytes"
+
+
+def test_numbers_in_text_have_plurals_and_separators() -> None:
+    assert str(Part("a", "bool", 1043, 1, 1)) == "bool, 1 bit at bit 1,043"
+    assert str(Part("a", "char", 0, 0, 1)) == "char, 1 byte at 0"
+    assert str(Part("a", "char[1920]", 8 * 4760, 0, 1920)) == "char[1920], 1,920 bytes at 4,760"
+    old = build(struct("s", 8, ("a", 1, 0), ("b", 1, 1)))
+    new = build(struct("s", 8, ("a", 1, 0), ("b", 1, 2)))
+    assert list(lines(diff(old, new)))[-1] == "  > b: +1 byte"
 
 
 def test_types_of_one_name_are_matched_by_what_they_say() -> None:

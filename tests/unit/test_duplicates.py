@@ -119,7 +119,7 @@ def test_equal_copies_are_counted() -> None:
     report = duplicates(btf)
 
     assert str(report) == (
-        "0 names have different types; 1 have 2 equal copies, which dedup drops (6 types)"
+        "0 names have different types; 1 has 2 equal copies, which dedup drops (6 types)"
     )
     assert report.found[0].groups == ((1, 2, 3),)
 

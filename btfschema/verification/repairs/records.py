@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
-from btfschema.errors import BtfError
+from btfschema.errors import BtfError, counted
 from btfschema.model import views
 from btfschema.schema.constraints import NameRule
 from btfschema.schema.kinds import Kind
@@ -162,7 +162,7 @@ def _int(repairs: Repairs, violation: Violation, view: Any) -> bool:
     bits = min(view.bits, 8 * view.size)
     whole = evolve(view, bits=bits, bit_offset=min(view.bit_offset, 8 * view.size - bits))
     lost = f"{view.bits - bits} of {view.bits} bits" if bits < view.bits else ""
-    repairs.put(violation, whole, f"has {bits} bits at bit {whole.bit_offset} now", lost)
+    repairs.put(violation, whole, f"has {counted(bits, 'bit')} at bit {whole.bit_offset} now", lost)
     return True
 
 

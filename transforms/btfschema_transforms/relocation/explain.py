@@ -17,7 +17,7 @@ from btfschema.model import notes, remembered
 from btfschema.render import SharedList, listed
 from btfschema.schema import parts_of_plan
 from btfschema.views import IntEncoding
-from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
+from btfschema_transforms.relocation.memberdiff import MemberDiff, counted, member_diff
 from btfschema_transforms.sameness.embedding import Embedding, User
 from btfschema_transforms.sameness.matching import (
     Matches,
@@ -183,7 +183,7 @@ def _listed(candidates: Sequence[Other], count: int) -> str:
     """The first of so many candidates."""
     shown = [
         f"{_spoken(one.kind)} [{one.id}]"
-        + (f" of {one.size} bytes" if one.size is not None else "")
+        + (f" of {counted(one.size, 'byte')}" if one.size is not None else "")
         for one in candidates[:SHOWN_CANDIDATES]
     ]
     more = count - len(shown)
@@ -268,7 +268,7 @@ def _encoding_words(parts: Mapping[str, int], size: int) -> str:
     text = " ".join(names) or ("unsigned" if not value else f"encoding {value}")
     if (parts["bits"], parts["bit_offset"]) == (size * 8, 0):
         return text
-    return f"{text}, {parts['bits']} bits at bit {parts['bit_offset']}"
+    return f"{text}, {counted(parts['bits'], 'bit')} at bit {parts['bit_offset']}"
 
 
 def _finding(wanted: Wanted, policy: Policy, target: Btf) -> dict[str, Any]:

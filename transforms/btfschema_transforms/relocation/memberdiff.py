@@ -21,6 +21,11 @@ __all__ = ["MemberChange", "MemberDiff", "member_diff"]
 UNNAMED = "an unnamed member"
 
 
+def counted(number: int, what: str) -> str:
+    """A number and what it counts: "1 byte", "2,048 bytes"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 @frozen
 class Place:
     """A member in one of the two.
@@ -39,9 +44,9 @@ class Place:
 
     def __str__(self) -> str:
         if self.bitfield:
-            return f"{self.type}, {self.size} bits at bit {self.offset}"
-        size = f"{self.size} bytes " if self.size is not None else ""
-        return f"{self.type}, {size}at {self.offset}"
+            return f"{self.type}, {counted(self.size or 0, 'bit')} at bit {self.offset:,}"
+        size = f"{counted(self.size, 'byte')} " if self.size is not None else ""
+        return f"{self.type}, {size}at {self.offset:,}"
 
 
 @frozen
