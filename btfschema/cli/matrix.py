@@ -92,8 +92,11 @@ class Matrix:
     def counted(self, target: str) -> str:
         """The counts of a kernel in a line."""
         counts = self.outcomes(target)
-        unread = f", {counts['error']} could not be checked" if counts["error"] else ""
-        return f"{counts['ok']} relocate, {counts['mismatch']} do not{unread}"
+        unread = f", {counts['error']:,} could not be checked" if counts["error"] else ""
+        fits, breaks = counts["ok"], counts["mismatch"]
+        return (
+            f"{fits:,} relocate{'s' * (fits == 1)}, {breaks:,} do{'es' * (breaks == 1)} not{unread}"
+        )
 
     def tables(self) -> list[Table]:
         """A table of the kernels, and one of the types to blame when there are any."""
@@ -130,9 +133,9 @@ def because(reason: Mapping[str, Any]) -> str:
             return "not in the target"
         case "size":
             sizes = sorted({one["size"] for one in reason["candidates"] if one["size"] is not None})
-            there = " or ".join(map(str, sizes)) or "none"
+            there = " or ".join(f"{size:,}" for size in sizes) or "none"
             there += " or others" if "candidates_total" in reason else ""
-            return f"size {reason['size']}, in the target {there}"
+            return f"size {reason['size']:,}, in the target {there}"
         case "kind":
             kinds = sorted({one["kind"].lower() for one in reason["candidates"]})
             return f"in the target a {' or '.join(kinds)}"

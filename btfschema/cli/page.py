@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import frozen
 
 from btfschema.cli.matrix import Blame, Matrix, because
+from btfschema.errors import counted
 
 if TYPE_CHECKING:
     from btfschema.render.html import Foot
@@ -244,7 +245,7 @@ def _member(change: Mapping[str, Any], cause: Shown | None) -> Shown:
 def _place(place: Mapping[str, Any] | None) -> Shown | None:
     if place is None:
         return None
-    unit = "bits" if place["bitfield"] else "bytes"
-    size = f", {place['size']} {unit}" if place["size"] is not None else ""
-    at = f"at bit {place['offset']}" if place["bitfield"] else f"at {place['offset']}"
+    unit = "bit" if place["bitfield"] else "byte"
+    size = f", {counted(place['size'], unit)}" if place["size"] is not None else ""
+    at = f"at bit {place['offset']:,}" if place["bitfield"] else f"at {place['offset']:,}"
     return {"type": place["type"], "words": f"{size} {at}"}

@@ -142,8 +142,7 @@ def verify(
         if found.walked and not quiet:
             stack.callback(lambda: told.summary.show(err=told.aside))
         elif len(found.paths) > 1 and not quiet and not as_json:
-            count = len(found.paths)
-            stack.callback(lambda: echo(f"{told.sound} of {count} files are sound", err=told.aside))
+            stack.callback(lambda: echo(told.last(len(found.paths)), err=told.aside))
         run_batch(
             found.paths,
             Verify(base, level, kernel, as_loaded),
@@ -184,6 +183,10 @@ class _Told:
     def sound(self) -> int:
         """How many files have no violation."""
         return self.summary.outcomes["ok"]
+
+    def last(self, count: int) -> str:
+        """The last line about so many files."""
+        return f"{self.sound:,} of {count:,} files {'is' if self.sound == 1 else 'are'} sound"
 
     def add(self, row: dict[str, Any]) -> None:
         """One file's report."""

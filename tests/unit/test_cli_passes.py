@@ -163,7 +163,7 @@ def test_check_speaks_to_a_packager(files: Files) -> None:
         "(shost_gendev, shost_dev), struct scsi_target (dev), ...",
         "    target adds pins (struct dev_pin_info *, 8 bytes at 560); msi and what follows "
         "move by 8",
-        "1 relocate, 1 do not",
+        "1 relocates, 1 does not",
     ]
     assert btfschema("check", files["8021q"], *options, "--policy", "strict").returncode == 0
     done = btfschema("check", files["8021q"], "-T", files["generic"])

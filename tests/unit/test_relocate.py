@@ -18,6 +18,7 @@ from btfschema.testing.contract import assert_pass_contract
 from btfschema.views import TypeView
 from btfschema_transforms.distill import distill
 from btfschema_transforms.relocate import Relocate, relocate
+from btfschema_transforms.relocation.memberdiff import Place
 from btfschema_transforms.sameness.matching import Policy
 
 POLICIES: tuple[Policy, ...] = ("kernel", "strict")
@@ -478,3 +479,12 @@ def test_an_integer_that_the_target_has_twice_alike() -> None:
     assert struct.members[0].type_id in (1, 2)
     with pytest.raises(MatchError, match="ambiguous among int \\[1\\] of 4 bytes, int \\[2\\]"):
         relocate(split, target, policy="kernel")
+
+
+def test_numbers_in_explanations_have_plurals_and_separators() -> None:
+    assert str(Place("bool", 1, 5984, bitfield=True)) == "bool, 1 bit at bit 5,984"
+    assert str(Place("char", 1, 0)) == "char, 1 byte at 0"
+    assert str(Place("struct big", 1920, 4760)) == "struct big, 1,920 bytes at 4,760"
+    old, new = ({"reason": "size", "size": size} for size in (7040, 7088))
+    words = because({**old, "candidates": [new]})
+    assert words == "size 7,040, in the target 7,088"

@@ -420,7 +420,7 @@ def test_the_command_lists_all_violations(tmp_path: Path) -> None:
     assert lines[0] == f"{sound}: Linux {LATEST} accepts it"
     assert lines[1].startswith(f'{broken}: type 1 (PTR "p") at byte 24 breaks record.name, ')
     assert lines[2].startswith(f'{broken}: type 1 (PTR "p") at byte 32 breaks reference.exists, ')
-    assert lines[3:] == ["1 of 2 files are sound"]
+    assert lines[3:] == ["1 of 2 files is sound"]
     done = btfschema("verify", "--json", "--kernel", "6.1", broken)
     row = json.loads(done.stdout)
     assert [one["rule"] for one in row["violations"]] == ["record.name", "reference.exists"]

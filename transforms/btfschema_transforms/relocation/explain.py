@@ -170,10 +170,10 @@ class Mismatch:
             case "shared":
                 return f"the target has one, [{self.matches[0]}], for several distilled types"
         more = len(self.sizes) - SHOWN_CANDIDATES
-        there = " or ".join(map(str, self.sizes[:SHOWN_CANDIDATES]))
-        there += f" and {more} more" if more > 0 else ""
+        there = " or ".join(f"{size:,}" for size in self.sizes[:SHOWN_CANDIDATES])
+        there += f" and {more:,} more" if more > 0 else ""
         listed = there or _listed(self.candidates, len(self.candidates))
-        return f"size {self.size}, in the target {listed}"
+        return f"size {self.size or 0:,}, in the target {listed}"
 
     def _place(self, type_id: int) -> int:
         return bisect_left(self.candidates, type_id, key=lambda one: one.id)

@@ -196,7 +196,7 @@ class MemberDiff:
         starts = {run[0].number for run in runs} | {self.count}
         for run in runs:
             first, last = run[0].name or UNNAMED, run[-1].name or UNNAMED
-            by = f"by {run[0].distance}"
+            by = f"by {run[0].distance:,}"
             if len(run) == 1:
                 yield f"{first} moves {by}"
             elif run[-1].number + 1 in starts:
