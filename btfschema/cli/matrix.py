@@ -103,7 +103,7 @@ class Matrix:
         kernels = []
         for target in self.targets:
             counts = self.outcomes(target)
-            kernels.append((target, *(str(counts[outcome]) for outcome in MARKS)))
+            kernels.append((target, *(f"{counts[outcome]:,}" for outcome in MARKS)))
         heads = ("kernel", "relocate", "break", "unread")
         found = [Table(heads, kernels, right={1, 2, 3}, least={1: 8, 2: 7, 3: 6})]
         blames = self.blames
@@ -111,9 +111,9 @@ class Matrix:
         for blame in blames[:SHOWN]:
             reason = next(iter(blame.reasons.values()))
             what = f"{blame.kind.lower()} {blame.name}: {because(reason)}"
-            rows.append((str(blame.count), what))
+            rows.append((f"{blame.count:,}", what))
         if len(blames) > SHOWN:
-            rows.append(("", f"and {len(blames) - SHOWN} more types"))
+            rows.append(("", f"and {len(blames) - SHOWN:,} more types"))
         if rows:
             found.append(Table(("breaks", "type"), rows, right={0}, least={0: 7}))
         return found
