@@ -251,15 +251,15 @@ def numbers(values: npt.NDArray[Any] | Wide) -> Texts:
     plain = array.view(f"u{array.itemsize}")
     most = int(plain.max(initial=0))
     if most < TEN_THOUSAND:
-        return Texts([(None, LAST.take(plain))], 1)
+        return Texts([(None, LAST.take(_places(plain)))], 1)
     large = (plain >= LARGE).nonzero()[0] if most >= LARGE else NONE
     if len(large):
         plain = plain.copy()
         plain[large] = 0
     before = plain // TEN_THOUSAND
     # The last four digits, or 10,000 more where others are before them.
-    first = LAST.take(plain - TEN_THOUSAND * (before - np.minimum(before, 1)))
-    first |= BEFORE.take(before)
+    first = LAST.take(_places(plain - TEN_THOUSAND * (before - np.minimum(before, 1))))
+    first |= BEFORE.take(_places(before))
     if not len(large):
         return Texts([(None, first)], 1)
     whole = values.whole(large) if isinstance(values, Wide) else values.take(large).tolist()
@@ -269,6 +269,11 @@ def numbers(values: npt.NDArray[Any] | Wide) -> Texts:
     sizes = np.ones(len(array), np.int64)
     sizes[large] = LARGE_WORDS
     return Texts([(None, first), *((large, words[:, at]) for at in (1, 2))], sizes)
+
+
+def _places(small: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Small numbers as places: numpy 1 takes no numbers of 64 bits without a sign."""
+    return small.view(np.int64) if small.itemsize == np.int64().itemsize else small
 
 
 def strings(data: bytes, starts: Index) -> Texts:
