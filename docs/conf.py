@@ -54,5 +54,11 @@ def show_index(app: Any, docname: str, source: list[str]) -> None:
         source[0] = API_INDEX.replace("VERSION", release)
 
 
+def skip_fields(app: Any, what: str, name: str, obj: object, skip: bool, options: Any) -> Any:
+    """Leave out the fields of named tuples, which their docstrings describe."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("source-read", show_index)
