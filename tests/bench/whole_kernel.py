@@ -235,7 +235,10 @@ def whole(arguments: list[str | Path]) -> tuple[float, float]:
     """Processor time in seconds and peak memory in MB of a run of the command line."""
     command = [sys.executable, "-m", "btfschema", *map(str, arguments), "--quiet"]
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
-    process = subprocess.Popen(command, env=environment, cwd=TESTS.parent)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command, env=environment, cwd=TESTS.parent, stdout=quiet, stderr=quiet
+    )
     peak = 0
     while True:
         peak = max(peak, peak_kib(process.pid))
