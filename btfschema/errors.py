@@ -37,6 +37,7 @@ __all__ = [
     "WrongBaseWarning",
     "WrongKeyError",
     "attempt",
+    "counted",
 ]
 
 __dir__ = shown(__all__)

@@ -228,7 +228,7 @@ def _shift(change: Mapping[str, Any]) -> int:
 def _moved_by(count: int, shift: int) -> str:
     far, unit = (shift // 8, "byte") if shift % 8 == 0 else (shift, "bit")
     sign = "+" if far > 0 else "\N{MINUS SIGN}"
-    return f"{count} moved by {sign}{abs(far)} {unit}{'' if abs(far) == 1 else 's'}"
+    return f"{count:,} moved by {sign}{counted(abs(far), unit)}"
 
 
 def _member(change: Mapping[str, Any], cause: Shown | None) -> Shown:

@@ -23,6 +23,7 @@ from btfschema.cli.options import json_options
 from btfschema.cli.outputs import DASH, echo, guard, json_text
 from btfschema.cli.tree import Kept, Summary, gather, shared, tree_options
 from btfschema.cli.workers import workers_of
+from btfschema.errors import counted
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
@@ -232,18 +233,14 @@ def _worded(row: Mapping[str, Any], *, whole: bool) -> list[str]:
         return _few(messages, whole=whole)
     if whole:
         return [cause, *messages]
-    return [f"{cause} ({_count(len(messages))}, which --all-violations lists)"]
+    return [f"{cause} ({counted(len(messages), 'violation')}, which --all-violations lists)"]
 
 
 def _few(messages: list[str], *, whole: bool) -> list[str]:
     more = len(messages) - LISTED
     if whole or more <= 0:
         return messages
-    return [*messages[:LISTED], f"{_count(more, 'more ')}, which --all-violations lists"]
-
-
-def _count(number: int, more: str = "") -> str:
-    return f"{number:,} {more}violation" + "s" * (number != 1)
+    return [*messages[:LISTED], f"{counted(more, 'more violation')}, which --all-violations lists"]
 
 
 @frozen

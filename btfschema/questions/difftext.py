@@ -63,7 +63,7 @@ def _cause(change: Change, full: bool) -> Iterator[str]:
     said, mirrors = _said_once(change.differences)
     yield from _differences(said)
     for group, count in mirrors.items():
-        yield f"    and the same in {group} ({count:,} member{'s' if count > 1 else ''})"
+        yield f"    and the same in {group} ({counted(count, 'member')})"
     if change.causes:
         names = [f"{kind.lower()} {name}" for kind, name, _ in change.causes]
         yield f"    {'also ' if change.is_own else ''}changed with {_names(names, full)}"

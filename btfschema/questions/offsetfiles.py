@@ -12,6 +12,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from btfschema.arguments import require_choice
+from btfschema.errors import counted
 from btfschema.questions.offsets import Answer, Question
 from btfschema.render.c.words import c_string
 
@@ -66,8 +67,7 @@ def lacking(answers: Answers, limit: int | None = NAMED) -> list[str]:
             if found[number].value is None:
                 without.setdefault(found[number].note, []).append(name)
         for note, names in without.items():
-            total = len(answers.kernels)
-            count = f"{len(names):,} of {total:,} kernel{'s' * (total != 1)}"
+            count = f"{len(names):,} of {counted(len(answers.kernels), 'kernel')}"
             verb = "lacks" if len(names) == 1 else "lack"
             shown = ", ".join(names[:limit])
             more = f" and {len(names) - limit:,} more" if limit and len(names) > limit else ""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from btfschema.errors import SpecError
+from btfschema.errors import SpecError, counted
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["number"] = lambda value: f"{value:,}"
-    made.filters["counted"] = lambda value, what: f"{value:,} {what}{'' if value == 1 else 's'}"
+    made.filters["counted"] = counted
     here = files(__name__)
     for part, file in (("style", "page.css"), ("script", "page.js")):
         made.globals[part] = Markup(here.joinpath(file).read_text("utf-8"))

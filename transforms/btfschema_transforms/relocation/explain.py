@@ -12,12 +12,13 @@ from weakref import WeakKeyDictionary
 from attrs import frozen
 
 from btfschema import Btf, Kind
+from btfschema.errors import counted
 from btfschema.escapes import printable
 from btfschema.model import notes, remembered
 from btfschema.render import SharedList, listed
 from btfschema.schema import parts_of_plan
 from btfschema.views import IntEncoding
-from btfschema_transforms.relocation.memberdiff import MemberDiff, counted, member_diff
+from btfschema_transforms.relocation.memberdiff import MemberDiff, member_diff
 from btfschema_transforms.sameness.embedding import Embedding, User
 from btfschema_transforms.sameness.matching import (
     Matches,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attrs import asdict, frozen
 
 from btfschema import Btf
-from btfschema.errors import UnresolvedError
+from btfschema.errors import UnresolvedError, counted
 from btfschema.escapes import printable
 from btfschema.model import notes
 from btfschema.render import SharedList
@@ -19,11 +19,6 @@ from btfschema_transforms.relocation.cnames import c_name
 __all__ = ["MemberChange", "MemberDiff", "member_diff"]
 
 UNNAMED = "an unnamed member"
-
-
-def counted(number: int, what: str) -> str:
-    """A number and what it counts: "1 byte", "2,048 bytes"."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 @frozen
