@@ -242,12 +242,19 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; each may be interrupted."""
+        """Run a command; each may be interrupted, and says what it could not do."""
+        # The group's own help needs no errors.
+        from btfschema.errors import BtfError
+
         try:
             with _signals(), _pager(ctx):
                 return super().invoke(ctx)
         except KeyboardInterrupt as cause:
             raise Interrupted(cause) from None
+        except BtfError as error:
+            from btfschema.cli.answers import say_why
+
+            ctx.exit(say_why(error, ctx.meta[ARGUMENTS]))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of the table."""
@@ -345,12 +352,10 @@ def main(args: list[str] | None = None) -> Any:
             # A full disk is noticed here, and not when the interpreter ends.
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except Exception as error:
+    except (click.ClickException, OSError) as error:
         from btfschema.cli.answers import say_why
 
         ended = say_why(error, words)
-        if ended is None:
-            raise
     sys.exit(ended if isinstance(ended, int) else 0)
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from btfschema.cli import ARGUMENTS
 from btfschema.cli.given import as_given, named_as_given
 from btfschema.cli.outputs import echo, json_text
 from btfschema.escapes import printable
+
+if TYPE_CHECKING:
+    from btfschema.errors import BtfError
 
 __all__ = [
     "as_object",
@@ -131,14 +134,14 @@ def worded(error: OSError) -> str:
     return f"{where}: {error.strerror}"
 
 
-def say_why(error: Exception, words: Sequence[str]) -> int | None:
-    """Say on stderr what ended a command; the exit code, or None if it is an error of ours.
+def say_why(error: click.ClickException | BtfError | OSError, words: Sequence[str]) -> int:
+    """Say on stderr what ended a command; returns the exit code.
 
     Args:
         error: what ended it.
         words: the command line.
     """
-    from btfschema.errors import BtfError, RegistryError, SpecError, for_shell
+    from btfschema.errors import RegistryError, SpecError, for_shell
 
     code, as_json = 1, asks_for_json(words)
     if isinstance(error, click.ClickException):
@@ -150,15 +153,13 @@ def say_why(error: Exception, words: Sequence[str]) -> int | None:
             error.show()
             return code
         text = error.format_message()
-    elif isinstance(error, BtfError):
-        text = for_shell(str(error))
-        code = 2 if isinstance(error, SpecError | RegistryError) else 1
     elif isinstance(error, OSError):
         text = worded(error)
         if sys.stdout is not None:
             # What could not be written is not tried again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
-        return None
+        text = for_shell(str(error))
+        code = 2 if isinstance(error, SpecError | RegistryError) else 1
     echo(json_text(as_object(text, words)) if as_json else f"btfschema: {text}", err=True)
     return code

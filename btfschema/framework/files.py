@@ -18,12 +18,12 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import field, frozen
 
 from btfschema.errors import BtfError, Failure, RequirementError, attempt
+from btfschema.framework.noting import Noting
 from btfschema.framework.passes import Context, Diagnostic, PassResult
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps, pickled, unpickled
@@ -228,7 +228,7 @@ def _outcomes(
     """
     results: Sequence[R | Failure] | None = None
     if len(sources) == 1:
-        with _Naming(sources[0]):
+        with Noting(lambda: [f"(while working on {sources[0]})"]):
             results = done()
     else:
         # This hides nothing: what raised for many raises again for the one that is at fault.
@@ -243,25 +243,6 @@ def _outcomes(
             yield Failed(source, result)
         else:
             yield Done(source, result)
-
-
-@frozen
-class _Naming:
-    """Makes what is raised say what was worked on."""
-
-    source: object
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception):
-            error.add_note(f"(while working on {self.source})")
 
 
 @frozen(eq=False)

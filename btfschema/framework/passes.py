@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from attrs.validators import optional
 
 from btfschema.arguments import one_of, require_type, texts
 from btfschema.errors import BtfError, RequirementError, either_way
+from btfschema.framework.noting import Noting, of_container
 from btfschema.framework.options import format_pass
 from btfschema.mappings import ReadOnly
 from btfschema.model.container import Btf, require_btf
@@ -250,13 +252,6 @@ class Context:
         return (analysis() if isinstance(analysis, type) else analysis).of(btf)
 
 
-def name_container(error: Exception, btfs: Sequence[Btf], number: int) -> None:
-    """Make an error that is no container's say which of several was worked on."""
-    if len(btfs) > 1:
-        where = f"container {number + 1} of {len(btfs)}, {btfs[number]!r}"
-        error.add_note(f"(while working on {where})")
-
-
 @frozen
 class Pass(ABC):
     """Base of all passes.
@@ -306,12 +301,10 @@ class Pass(ABC):
         found: list[PassResult | BtfError] = []
         for number, btf in enumerate(btfs):
             try:
-                found.append(self.run(btf, ctx))
+                with Noting(partial(of_container, btfs, number), (BtfError,)):
+                    found.append(self.run(btf, ctx))
             except BtfError as error:
                 found.append(error)
-            except Exception as error:
-                name_container(error, btfs, number)
-                raise
         return found
 
 

@@ -22,9 +22,10 @@ from btfschema.errors import (
     either_way,
 )
 from btfschema.framework.grammar import parse_stages, point_at
+from btfschema.framework.noting import Noting, of_container
 from btfschema.framework.observers import Observer, Stage
 from btfschema.framework.options import build_pass
-from btfschema.framework.passes import Context, Pass, PassResult, giving, name_container
+from btfschema.framework.passes import Context, Pass, PassResult, giving
 from btfschema.framework.registry import load_pass
 from btfschema.model.container import Btf, require_btf
 from btfschema.model.integrity import check_references
@@ -202,11 +203,8 @@ class Pipeline(Pass):
 
     def _alone(self, btfs: Sequence[Btf], number: int, ctx: Context) -> PassResult | BtfError:
         """One of the containers, by itself."""
-        try:
+        with Noting(partial(of_container, btfs, number)):
             return self.run_many([btfs[number]], ctx)[0]
-        except Exception as error:
-            name_container(error, btfs, number)
-            raise
 
     def _admitted(
         self, stages: Sequence[Stage], btfs: Sequence[Btf], ctx: Context
@@ -215,16 +213,14 @@ class Pipeline(Pass):
         found: list[PassResult | BtfError] = []
         for number, (btf, damage) in enumerate(zip(btfs, _damages(btfs), strict=True)):
             try:
-                check_needs(stages, btf, ctx)
-                if damage is not None:
-                    raise damage
-                self._verify(btf, None)
+                with Noting(partial(of_container, btfs, number), (BtfError,)):
+                    check_needs(stages, btf, ctx)
+                    if damage is not None:
+                        raise damage
+                    self._verify(btf, None)
                 found.append(PassResult.unchanged(btf))
             except BtfError as error:
                 found.append(error)
-            except Exception as error:
-                name_container(error, btfs, number)
-                raise
         return found
 
     def map(
@@ -288,18 +284,16 @@ class Pipeline(Pass):
         ]
         found: list[PassResult | BtfError] = []
         for number, (outcome, damage) in enumerate(zip(outcomes, _damages(news), strict=True)):
+            notes = partial(_notes, stage, btfs, number)
             try:
-                result = watch.checked(number, outcome, damage)
-                self._verify(result.btf, stage)
-                for observer in self.observers:
-                    observer.after(stage, btfs[number], result)
+                with Noting(notes, (BtfError,)):
+                    result = watch.checked(number, outcome, damage)
+                    self._verify(result.btf, stage)
+                    for observer in self.observers:
+                        observer.after(stage, btfs[number], result)
                 found.append(result)
             except BtfError as error:
                 found.append(_blamed(error, stage))
-            except Exception as error:
-                name_container(error, btfs, number)
-                error.add_note(_where(stage))
-                raise
         return found
 
     def _verify(self, btf: Btf, stage: Stage | None) -> None:
@@ -368,6 +362,10 @@ def _blamed(error: BtfError, stage: Stage) -> BtfError:
 
 def _where(stage: Stage) -> str:
     return f'in {stage} of "{stage.pipeline}"'
+
+
+def _notes(stage: Stage, btfs: Sequence[Btf], number: int) -> list[str]:
+    return [*of_container(btfs, number), _where(stage)]
 
 
 def _continued(
