@@ -1,4 +1,4 @@
-"""Errors that nobody here words say what was worked on."""
+"""What errors say of where they came up: the stage of a pipeline, the container, the file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from btfschema.errors import BtfError
+
 if TYPE_CHECKING:
+    from btfschema.framework.observers import Stage
     from btfschema.model.container import Btf
 
-__all__ = ["Noting", "of_container"]
+__all__ = ["Noting", "blamed", "label", "of_container", "where"]
 
 
 @frozen
@@ -45,3 +48,23 @@ def of_container(btfs: Sequence[Btf], number: int) -> list[str]:
     if len(btfs) == 1:
         return []
     return [f"(while working on container {number + 1} of {len(btfs)}, {btfs[number]!r})"]
+
+
+def label(error: BtfError, stage: Stage | None) -> None:
+    """Make an error tell its stage as data, unless it tells one already."""
+    if stage is not None and error.pass_name is None:
+        error.pass_name, error.stage, error.pipeline = stage.name, stage.number, stage.pipeline
+
+
+def blamed(error: BtfError, stage: Stage) -> BtfError:
+    """The error, which now says in which stage it came up."""
+    label(error, stage)
+    note = where(stage)
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+    return error
+
+
+def where(stage: Stage) -> str:
+    """A stage in words, for a note."""
+    return f'in {stage} of "{stage.pipeline}"'

@@ -16,20 +16,18 @@ from btfschema.errors import (
     BtfError,
     DecodeError,
     RegistryError,
-    RequirementError,
     SpecError,
     VerifyError,
-    either_way,
 )
 from btfschema.framework.grammar import parse_stages, point_at
-from btfschema.framework.noting import Noting, of_container
+from btfschema.framework.needs import check_needs
+from btfschema.framework.noting import Noting, blamed, label, of_container, where
 from btfschema.framework.observers import Observer, Stage
 from btfschema.framework.options import build_pass
-from btfschema.framework.passes import Context, Pass, PassResult, giving
+from btfschema.framework.passes import Context, Pass, PassResult
 from btfschema.framework.registry import load_pass
 from btfschema.model.container import Btf, require_btf
 from btfschema.model.integrity import check_references
-from btfschema.model.standing import BaseState, base_state
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -43,20 +41,6 @@ Verify = Callable[[Btf], Iterable[object]]
 """Returns the violations that a container has; none when it is sound."""
 
 VerifyLevel = Literal["read", "kernel"]
-
-NO_BASE = (
-    "a base, and the input stands alone",
-    either_way(python="pass base to load or loads", shell="give -B FILE"),
-)
-NO_DISTILLED_BASE = (
-    "a distilled base, and the input is over {state}",
-    'put "distill" before it, or read the module with its .BTF.base as base',
-)
-STATES: dict[BaseState, str] = {
-    "none": "no base",
-    "full": "a full base",
-    "distilled": "a distilled base",
-}
 
 
 @frozen(init=False)
@@ -293,7 +277,7 @@ class Pipeline(Pass):
                         observer.after(stage, btfs[number], result)
                 found.append(result)
             except BtfError as error:
-                found.append(_blamed(error, stage))
+                found.append(blamed(error, stage))
         return found
 
     def _verify(self, btf: Btf, stage: Stage | None) -> None:
@@ -306,7 +290,7 @@ class Pipeline(Pass):
         whose = "the input of the pipeline" if stage is None else f"the output of {stage}"
         more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
         error = VerifyError(f"{whose} is not sound: {violations[0]}{more}", got=violations)
-        _label(error, stage)
+        label(error, stage)
         raise error
 
 
@@ -318,54 +302,8 @@ def _at_level(level: VerifyLevel) -> Verify:
     return partial(verify, level=level)
 
 
-def check_needs(stages: Iterable[Stage], btf: Btf, ctx: Context) -> None:
-    """Whether every pass will have what it declares to need, given what those before it provide.
-
-    Raises:
-        RequirementError: one will not.
-    """
-    state = base_state(btf)
-    for stage in stages:
-        needs, missing = stage.pass_.needs, None
-        if needs.base is not None and state == "none":
-            missing = NO_BASE
-        elif needs.base == "distilled" and state != "distilled":
-            missing = NO_DISTILLED_BASE
-        for name in needs.inputs:
-            if missing is None and name not in ctx.inputs:
-                missing = (f'the input "{name}", which was not given', giving(name))
-        if missing is not None:
-            lacks, remedy = (part.replace("{state}", STATES[state]) for part in missing)
-            error = RequirementError(
-                f'{stage} of "{stage.pipeline}" needs {lacks}: {remedy}',
-                got=STATES[state],
-                expected=lacks.partition(",")[0],
-            )
-            _label(error, stage)
-            raise error
-        state = stage.pass_.provides or state
-
-
-def _label(error: BtfError, stage: Stage | None) -> None:
-    if stage is not None and error.pass_name is None:
-        error.pass_name, error.stage, error.pipeline = stage.name, stage.number, stage.pipeline
-
-
-def _blamed(error: BtfError, stage: Stage) -> BtfError:
-    """The error, which now says in which stage it came up."""
-    _label(error, stage)
-    where = _where(stage)
-    if where not in getattr(error, "__notes__", ()):
-        error.add_note(where)
-    return error
-
-
-def _where(stage: Stage) -> str:
-    return f'in {stage} of "{stage.pipeline}"'
-
-
 def _notes(stage: Stage, btfs: Sequence[Btf], number: int) -> list[str]:
-    return [*of_container(btfs, number), _where(stage)]
+    return [*of_container(btfs, number), where(stage)]
 
 
 def _continued(
@@ -426,17 +364,17 @@ class _Watch:
         if error is None:
             return
         if isinstance(error, BtfError):
-            _label(error, self.stage)
-        error.add_note(_where(self.stage))
+            label(error, self.stage)
+        error.add_note(where(self.stage))
         for number in range(len(self.btfs)):
             self._check_input(number, error)
 
     def _check_input(self, number: int, cause: BaseException | None) -> None:
         if _fingerprint(self.btfs[number]) != self.before[number]:
             broken = BrokenPassError(
-                f'pass "{self.stage.name}" changed its input ({_where(self.stage)})'
+                f'pass "{self.stage.name}" changed its input ({where(self.stage)})'
             )
-            _label(broken, self.stage)
+            label(broken, self.stage)
             raise broken from cause
 
     def checked(
