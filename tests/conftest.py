@@ -9,13 +9,16 @@ import os
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from btfschema import Btf, loads
+from btfschema import Btf, load, loads
 from btfschema.codec.engines import Engine
+
+if TYPE_CHECKING:
+    from btfschema.co_re import Kernel
 
 DATA = Path(__file__).parent / "data"
 
@@ -100,6 +103,22 @@ def expected() -> dict[str, dict[str, Any]]:
     """What libbpf makes of each module, by module name."""
     rows = map(json.loads, unxz("expected.jsonl.xz").splitlines())
     return {row["module"]: row for row in rows}
+
+
+@pytest.fixture(scope="session")
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that loads BPF objects with libbpf, on the running kernel."""
+    from core_loader import built_loader
+
+    return built_loader(tmp_path_factory.mktemp("loader"))
+
+
+@pytest.fixture(scope="session")
+def running() -> Kernel:
+    """The running kernel."""
+    from btfschema.co_re import Kernel
+
+    return Kernel(load("/sys/kernel/btf/vmlinux"))
 
 
 @pytest.fixture(params=["bulk", "reference"])

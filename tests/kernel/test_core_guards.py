@@ -6,11 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from core_loader import built_loader
 from core_oracle import PROGRAMS, clang
 from libbpf_oracle import run
 
-from btfschema import load
 from btfschema.co_re import Kernel, check_object, read_object
 
 pytestmark = [pytest.mark.kernel, pytest.mark.debian]
@@ -154,16 +152,6 @@ SNIPPETS = {
         "one)) READ(task) return 0; }}",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built_loader(tmp_path_factory.mktemp("loader"))
-
-
-@pytest.fixture(scope="module")
-def running() -> Kernel:
-    return Kernel(load("/sys/kernel/btf/vmlinux"))
 
 
 @pytest.mark.parametrize("cpu", ["v2", "v4"])

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
 import pytest
 from co_re_goldens import DATA, own_object
-from core_loader import built_loader
 from core_oracle import PROGRAMS
 
-from btfschema import dumps, load
+from btfschema import dumps
 from btfschema.co_re import Finding, Kernel, Marks, check_object, mark_object, minimal
 
 pytestmark = [pytest.mark.kernel, pytest.mark.debian]
 
-RUNNING = Path("/sys/kernel/btf/vmlinux")
 # Programs whose loading depends on nothing but their relocations: raw tracepoints.
 NAMES = sorted(
     path.stem
@@ -32,16 +29,6 @@ WRITTEN = re.compile(
 REFUSED_ANYWAY = {"subprograms"}
 # libbpf puts its own words in the place of "invalid func unknown#195896080".
 REFUSED = "failed to resolve CO-RE relocation"
-
-
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built_loader(tmp_path_factory.mktemp("loader"))
-
-
-@cache
-def running() -> Kernel:
-    return Kernel(load(RUNNING))
 
 
 def log(loader: Path, name: str, *btf: Path) -> str:
@@ -64,8 +51,8 @@ def ours(finding: Finding) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_loader_writes_what_core_says(name: str, loader: Path) -> None:
-    report = check_object(own_object(name), running())
+def test_the_loader_writes_what_core_says(name: str, loader: Path, running: Kernel) -> None:
+    report = check_object(own_object(name), running)
     text = log(loader, name)
     written = said(text)
     assert len(written) == len(report.findings)
@@ -79,15 +66,17 @@ def test_the_loader_writes_what_core_says(name: str, loader: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_loader_does_the_same_with_minimal_btf(name: str, loader: Path) -> None:
+def test_the_loader_does_the_same_with_minimal_btf(
+    name: str, loader: Path, running: Kernel
+) -> None:
     program = own_object(name)
     marks = Marks()
-    mark_object(marks, program, running())
+    mark_object(marks, program, running)
     with tempfile.NamedTemporaryFile(suffix=".btf") as file:
-        file.write(dumps(minimal(running().vmlinux, marks).btf))
+        file.write(dumps(minimal(running.vmlinux, marks).btf))
         file.flush()
         text = log(loader, name, Path(file.name))
-    report = check_object(program, running())
+    report = check_object(program, running)
     assert ("LOADED 0" in text) == report.loads
     written = said(text)
     for finding in report.findings:

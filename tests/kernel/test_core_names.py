@@ -6,11 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from core_loader import built_loader
 from core_oracle import clang
 from libbpf_oracle import run
 
-from btfschema import load
 from btfschema.co_re import Kernel, check_object, read_object
 
 pytestmark = [pytest.mark.kernel, pytest.mark.debian]
@@ -56,16 +54,6 @@ EXTERNS = {
 }
 # What libbpf says of a name that it does not find, or that is something else.
 REFUSED = ("failed to find kernel BTF type ID", "not found in kernel", "incompatible")
-
-
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built_loader(tmp_path_factory.mktemp("loader"))
-
-
-@pytest.fixture(scope="module")
-def running() -> Kernel:
-    return Kernel(load("/sys/kernel/btf/vmlinux"))
 
 
 def compiled(text: str, folder: Path) -> Path:

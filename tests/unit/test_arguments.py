@@ -189,13 +189,6 @@ CHOICES: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHOICES)
-def test_a_mistyped_choice_is_refused(name: str) -> None:
-    work, message = CHOICES[name]
-    with pytest.raises(ValueError, match=re.escape(message)):
-        work()
-
-
 def test_load_refuses_a_mistyped_decoder(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(RAW)
@@ -391,10 +384,18 @@ TYPES: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", TYPES)
-def test_arguments_of_a_wrong_type_are_named(name: str) -> None:
-    work, message = TYPES[name]
-    with pytest.raises(TypeError, match=re.escape(message)):
+@pytest.mark.parametrize(
+    ("error", "work", "message"),
+    [
+        pytest.param(error, *refused, id=f"{name}, {error.__name__}")
+        for error, cases in ((ValueError, CHOICES), (TypeError, TYPES))
+        for name, refused in cases.items()
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(
+    error: type[Exception], work: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
         work()
 
 
