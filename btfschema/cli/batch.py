@@ -37,10 +37,10 @@ __all__ = [
     "Reports",
     "Targets",
     "batch_options",
-    "below",
     "failure",
     "file_arguments",
     "one_place",
+    "places_in",
     "report_option",
     "rows_printer",
     "run_batch",
@@ -92,6 +92,8 @@ def batch_options(*, outputs: bool, trees: bool = True) -> Decorator:
         outputs: whether it has any.
         trees: whether it takes ``--all``, and resumes what was interrupted.
     """
+    # Elsewhere JSON has what passes find, or what they found.
+    written = ", what --report writes" if outputs and trees else ""
     if trees:
         places = "its path below --all DIR; an interrupted run resumes where it stopped."
     else:
@@ -101,7 +103,7 @@ def batch_options(*, outputs: bool, trees: bool = True) -> Decorator:
             "--keep-going", is_flag=True, help="Continue with the next file after a failure."
         ),
         report_option,
-        json_options("an object for each file, what --report writes"),
+        json_options(f"an object for each file{written}"),
     ]
     if outputs:
         options += [
@@ -133,7 +135,7 @@ def batch_options(*, outputs: bool, trees: bool = True) -> Decorator:
     return decorate
 
 
-def below(folder: str, found: Found) -> dict[str, str]:
+def places_in(folder: str, found: Found) -> dict[str, str]:
     """A place for each file in a directory, under the file's own name.
 
     Raises:
@@ -170,12 +172,15 @@ def one_place(output: str | None, out_dir: str | None, *, in_place: bool | None)
 
 @frozen
 class Targets:
-    """Where the result of each file goes."""
+    """Where the result of each file goes.
 
-    output: str | None
-    out_dir: str | None
-    relative: Mapping[str, str]
-    in_place: bool = False
+    Attributes:
+        option: the option that says so.
+        paths: of results, by file.
+    """
+
+    option: str
+    paths: Mapping[str, str]
 
     @classmethod
     def of(
@@ -195,34 +200,28 @@ class Targets:
                 raise click.UsageError(
                     f"--in-place can't replace files in {printable(package)}: give --out-dir DIR"
                 )
-            return cls(None, None, found.relative, in_place)
+            return cls("--in-place", {file: file for file in found.paths})
         if output == "":
             raise click.UsageError("-o '': give a name, or - for standard output")
-        if output is not None and len(found.paths) > 1:
-            raise click.UsageError(f"-o takes one FILE, not {len(found.paths)}: use --out-dir DIR")
-        if out_dir is not None:
-            for path in below(out_dir, found).values():
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return cls(output, out_dir, found.relative, in_place)
+        if output is not None:
+            if len(found.paths) > 1:
+                count = len(found.paths)
+                raise click.UsageError(f"-o takes one FILE, not {count}: use --out-dir DIR")
+            return cls("-o", dict.fromkeys(found.paths, output))
+        paths = places_in(out_dir or "", found)
+        for path in paths.values():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return cls("--out-dir", paths)
 
     @property
     def writes(self) -> dict[str, Sequence[str | None]]:
         """The outputs, by the option that names them."""
-        option = "--out-dir" if self.out_dir is not None else "-o" if self.output else "--in-place"
-        return {option: [self.of_file(file) for file in self.relative]}
+        return {self.option: list(self.paths.values())}
 
     @property
-    def own(self) -> dict[str, str]:
+    def own(self) -> Mapping[str, str]:
         """The outputs that may replace a source, and which."""
-        return {self.of_file(file): file for file in self.relative} if self.in_place else {}
-
-    def of_file(self, file: str) -> str:
-        """The path of one file's result."""
-        if self.output is not None:
-            return self.output
-        if self.out_dir is None:
-            return file
-        return os.path.join(self.out_dir, self.relative[file])  # noqa: PTH118
+        return self.paths if self.option == "--in-place" else {}
 
 
 def sizes(btf: Btf) -> dict[str, int]:

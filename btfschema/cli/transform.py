@@ -16,8 +16,8 @@ from btfschema.cli.batch import (
     Reports,
     Targets,
     batch_options,
-    below,
     file_arguments,
+    places_in,
     rows_printer,
     run_batch,
     sizes,
@@ -151,7 +151,7 @@ class Transform:
         if self.targets is not None:
             from btfschema.sources.elfwrite import write_btf_file
 
-            row["output"] = self.targets.of_file(source.path)
+            row["output"] = self.targets.paths[source.path]
             notes += write_btf_file(source, row["output"], result.btf)
         return {**row, "notes": notes}
 
@@ -441,5 +441,5 @@ def _dumps(folder: str, found: Found) -> dict[str, DumpAfter]:
     from btfschema.framework.observers import DumpAfter
 
     single = len(found.paths) == 1
-    places = dict.fromkeys(found.paths, folder) if single else below(folder, found)
+    places = dict.fromkeys(found.paths, folder) if single else places_in(folder, found)
     return {file: DumpAfter(place) for file, place in places.items()}
