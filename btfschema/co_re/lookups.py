@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from btfschema.co_re.compat import types_compatible
 from btfschema.co_re.insns import INSN_SIZE
-from btfschema.co_re.kernel import Candidate, Kernel
+from btfschema.co_re.kernel import VMLINUX, Candidate, Kernel
 from btfschema.co_re.names import essential_name
 from btfschema.co_re.paths import type_text
 from btfschema.co_re.program import OPTIONAL, BpfObject, Place
@@ -164,7 +164,7 @@ def _targets(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
 
 def _no_target(hook: _Hook, name: str, module: str, kernel: Kernel) -> Reason:
     called = f"{hook.word} {name}" + (f" ({hook.prefix}{name})" if hook.prefix else "")
-    if module and not any(one.startswith(module) for one in ("vmlinux", *kernel.modules)):
+    if module and not any(one.startswith(module) for one in (VMLINUX, *kernel.modules)):
         given = "not among the modules given" if kernel.modules else "and no modules were given"
         text = f"{called} is to be in module {module}, {given}"
         return Reason("no target", text)
@@ -175,20 +175,21 @@ def _no_target(hook: _Hook, name: str, module: str, kernel: Kernel) -> Reason:
 
 
 def _alike(kernel: Kernel, name: str, hook: _Hook) -> tuple[str, ...]:
-    """Names of which one is a part, between underscores: what renamed functions are called."""
+    """Names that contain this one between underscores, as those of renamed functions do."""
     data, text = kernel.vmlinux.strings.data, name.encode("utf-8", "surrogateescape")
     found: set[str] = set()
-    at = data.find(text)
+    # An empty name is at every place, and the search would never end.
+    at = data.find(text) if text else -1
     while at >= 0:
         start, end = data.rfind(b"\0", 0, at) + 1, data.find(b"\0", at)
         whole = data[start:end].decode("utf-8", "surrogateescape")
         if re.search(rf"(?:\b|_){re.escape(name)}(?:\b|_)", whole):
             found.add(whole)
         at = data.find(text, end) if end >= 0 else -1
-    # That many have a common word in them, and say little.
+    # So many names share a common word, and say little.
     if len(found) > MOST_ALIKE:
         found = {one for one in found if one.strip("_") == name}
-    there = (one for one in found if kernel.named(one, hook.kind, "vmlinux") is not None)
+    there = (one for one in found if kernel.named(one, hook.kind, VMLINUX) is not None)
     nearest = sorted(there, key=lambda one: (len(one), one))[:MOST_NAMES]
     return tuple(one.removeprefix(hook.prefix) for one in nearest)
 

@@ -551,6 +551,9 @@ def test_btf_without_functions_says_nothing_about_names() -> None:
         ("fentry/relay_set_buf_dentry", ("__relay_set_buf_dentry",)),
         ("fentry/read", ()),
         ("lsm/xyz", ()),
+        ("fentry/", ()),
+        ("fentry/:", ()),
+        ("tp_btf/", ()),
     ],
 )
 def test_functions_that_have_another_name_now(section: str, instead: tuple[str, ...]) -> None:
