@@ -6,11 +6,11 @@ import struct
 
 from attrs import evolve, frozen
 
-from btfschema.co_re.values import MASK64, Patch
+from btfschema.co_re.values import MASK32, MASK64, Patch
 from btfschema.codec.header import ByteOrder
 from btfschema.errors import CoreError
 
-__all__ = ["INSN_SIZE", "POISON", "Insn", "decode", "patched"]
+__all__ = ["INSN_SIZE", "POISON", "Insn", "decode", "patched", "wide_value"]
 
 INSN_SIZE = 8
 # Instruction classes, sources and sizes (include/uapi/linux/bpf_common.h, bpf.h).
@@ -18,8 +18,11 @@ LD, LDX, ST, STX, ALU, JMP, JMP32, ALU64 = range(8)
 BY_REGISTER = 0x08
 WIDTHS = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
 WIDTH_MASK = 0x18
+# How a load or store accesses memory.
+MODE, PLAIN, ATOMIC = 0xE0, 0x60, 0xC0
+OPERATION = 0xF0
 LD_IMM64 = 0x18
-CALL = 0x85
+CALL, EXIT = 0x85, 0x95
 MAX_OFFSET = 0x7FFF
 BAD_RELO = 195896080
 
@@ -60,6 +63,11 @@ def decode(code: bytes, byteorder: ByteOrder) -> list[Insn]:
     ]
 
 
+def wide_value(first: Insn, second: Insn) -> int:
+    """What the two instructions of a load of 64 immediate bits hold."""
+    return first.imm & MASK32 | (second.imm & MASK32) << 32
+
+
 def patched(insns: list[Insn], at: int, patch: Patch) -> list[Insn]:
     """What libbpf writes at an instruction: one or two, or :data:`POISON` in their place.
 
@@ -86,7 +94,7 @@ def patched(insns: list[Insn], at: int, patch: Patch) -> list[Insn]:
 
 
 def _signed32(value: int) -> int:
-    low = value & 0xFFFFFFFF
+    low = value & MASK32
     return low - (low >> 31 << 32)
 
 
@@ -153,7 +161,7 @@ def _wide(insns: list[Insn], at: int, patch: Patch) -> list[Insn]:
         raise _unexpected(at, insn)
     if patch.poison:
         return [POISON, POISON]
-    held = insn.imm & 0xFFFFFFFF | (second.imm & 0xFFFFFFFF) << 32
+    held = wide_value(insn, second)
     _check_held(at, held, patch, signed=held)
     return [
         evolve(insn, imm=_signed32(patch.value)),

@@ -6,8 +6,19 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from btfschema.co_re.insns import ALU64, BY_REGISTER, JMP, ST, STX, Insn
-from btfschema.co_re.values import MASK64
+from btfschema.co_re.insns import (
+    ALU64,
+    ATOMIC,
+    BY_REGISTER,
+    JMP,
+    MODE,
+    OPERATION,
+    PLAIN,
+    ST,
+    STX,
+    Insn,
+)
+from btfschema.co_re.values import MASK32, MASK64
 
 __all__ = [
     "FRAME",
@@ -22,14 +33,11 @@ __all__ = [
 ]
 
 JA, GOTOL = 0x05, 0x06
-OPERATION = 0xF0
 MOV, ADD = 0xB0, 0x00
-# How a load or store accesses memory.
-MODE, PLAIN, ATOMIC = 0xE0, 0x60, 0xC0
+EQUAL, UNEQUAL = 0x10, 0x50
 FETCH, EXCHANGE = 0x01, 0xF1
 FRAME = 10
 CLOBBERED = range(6)
-MASK32 = 0xFFFFFFFF
 
 
 class Address(NamedTuple):
@@ -51,7 +59,7 @@ State = dict[int, Value]
 
 
 def put(state: State, place: int, value: Value | None) -> None:
-    """Know a place's value, or nothing of it."""
+    """Note a place's value, or forget it."""
     if value is None:
         state.pop(place, None)
     else:
@@ -103,7 +111,7 @@ def calculated(insn: Insn, state: State) -> Value | None:
     left, right = left & mask, right & mask
     shift = right & bits - 1
     known = {
-        0x00: left + right,
+        ADD: left + right,
         0x10: left - right,
         0x20: left * right,
         0x40: left | right,
@@ -158,16 +166,16 @@ class Branch:
         taken = self.taken()
         ways = []
         if taken is not True:
-            ways.append((self.at + 1, self.knowing(0x50)))
+            ways.append((self.at + 1, self.knowing(UNEQUAL)))
         if taken is not False:
-            ways.append((then, self.knowing(0x10)))
+            ways.append((then, self.knowing(EQUAL)))
         return ways
 
     def taken(self) -> bool | None:
         """Whether it jumps, as far as the values tell."""
         operation = self.insn.code & OPERATION
         if isinstance(self.left, Address) and self.right == 0 and self.insn.group == JMP:
-            return {0x10: False, 0x50: True}.get(operation)
+            return {EQUAL: False, UNEQUAL: True}.get(operation)
         if not isinstance(self.left, int) or not isinstance(self.right, int):
             return None
         bits = 64 if self.insn.group == JMP else 32
@@ -175,11 +183,11 @@ class Branch:
         left, right = self.left & mask, self.right & mask
         one, other = _signed(left, bits), _signed(right, bits)
         answers = {
-            0x10: left == right,
+            EQUAL: left == right,
             0x20: left > right,
             0x30: left >= right,
             0x40: bool(left & right),
-            0x50: left != right,
+            UNEQUAL: left != right,
             0x60: one > other,
             0x70: one >= other,
             0xA0: left < right,
@@ -190,7 +198,7 @@ class Branch:
         return answers.get(operation)
 
     def knowing(self, operation: int) -> State:
-        """What is known on a way: both sides are equal where the comparison says so."""
+        """What is known on a way where both sides are equal if the jump is for ``operation``."""
         state = dict(self.state)
         same = self.insn.code & OPERATION == operation
         if same and self.insn.group == JMP and self.right is not None:

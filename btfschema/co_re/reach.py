@@ -13,7 +13,24 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
-from btfschema.co_re.insns import ALU, ALU64, CALL, INSN_SIZE, JMP, JMP32, LD, LDX, ST, STX, Insn
+from btfschema.co_re.insns import (
+    ALU,
+    ALU64,
+    CALL,
+    EXIT,
+    INSN_SIZE,
+    JMP,
+    JMP32,
+    LD,
+    LD_IMM64,
+    LDX,
+    MODE,
+    PLAIN,
+    ST,
+    STX,
+    Insn,
+    wide_value,
+)
 from btfschema.co_re.known import (
     FRAME,
     Address,
@@ -36,9 +53,7 @@ Position = tuple[str, int]
 
 # Where functions are that programs call; all others are programs.
 TEXT = ".text"
-EXIT, LD_IMM64, PSEUDO_CALL = 0x95, 0x18, 1
-MODE, PLAIN = 0xE0, 0x60
-MASK32 = 0xFFFFFFFF
+PSEUDO_CALL = 1
 ARGUMENTS = range(1, 6)
 
 
@@ -154,7 +169,7 @@ class Code:
         # With a source it is an address of a map, a variable or a function.
         if insn.src or at + 1 >= len(insns):
             return None
-        return insn.imm & MASK32 | (insns[at + 1].imm & MASK32) << 32
+        return wide_value(insn, insns[at + 1])
 
     def constant(self, address: Address, width: int) -> int | None:
         """What read-only data holds."""

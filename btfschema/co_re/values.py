@@ -11,10 +11,10 @@ from btfschema.model.views import Enum, Int, Member, Ptr, TypeView
 from btfschema.model.views.data import EnumBase, IntEncoding
 from btfschema.model.views.ext import CoreReloKind
 
-__all__ = ["MASK64", "Calculated", "Patch", "calculate", "load_of", "patch_of"]
+__all__ = ["MASK32", "MASK64", "Calculated", "Patch", "calculate", "load_of", "patch_of"]
 
 Kind = CoreReloKind
-MASK64 = (1 << 64) - 1
+MASK32, MASK64 = (1 << 32) - 1, (1 << 64) - 1
 # The widest load that can hold a bit field, in bytes.
 MAX_LOAD = 8
 
