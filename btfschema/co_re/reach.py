@@ -85,21 +85,17 @@ class Code:
         program: BpfObject,
         insns: Mapping[str, Sequence[Insn]],
         externs: Mapping[str, bool],
-        *,
-        constants: bool = True,
     ) -> Code:
-        """The code of an object.
+        """The code of an object, with the initial values of its read-only data.
 
         Args:
             program: the object.
             insns: its instructions, relocations filled in.
             externs: whether the kernel has a symbol.
-            constants: whether read-only data has its initial values.
         """
         functions = {section: program.functions(section) for section in insns}
-        data = program.constants if constants else {}
-        order = program.btf.byteorder
-        return cls(insns, functions, program.links, program.symbols, data, externs, order)
+        symbols, order = program.symbols, program.btf.byteorder
+        return cls(insns, functions, program.links, symbols, program.constants, externs, order)
 
     def roots(self) -> set[Position]:
         """Where the verifier begins, with nothing known: at programs, and at global functions.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from btfschema.arguments import require_type
 from btfschema.co_re.insns import POISON, Insn, patched
@@ -161,12 +161,13 @@ def check_object(program: BpfObject, kernel: Kernel) -> Report:
 
 def _live(
     program: BpfObject, code: Mapping[str, list[Insn]], lookups: Sequence[Lookup]
-) -> tuple[Container[Position], ...]:
-    """What is reached while read-only data has its initial values, and whatever it has."""
+) -> tuple[Container[Position], Container[Position]]:
+    """What is reached while read-only data has its initial values, and what with any values."""
     externs = {one.name: one.reason is None for one in lookups if one.what in ("kfunc", "ksym")}
-    return tuple(
-        reached(Code.of(program, code, externs, constants=constants)) for constants in (True, False)
-    )
+    whole = Code.of(program, code, externs)
+    initially = reached(whole)
+    ever = reached(evolve(whole, constants={})) if whole.constants else initially
+    return initially, ever
 
 
 def mark_object(marks: Marks, program: BpfObject, kernel: Kernel) -> None:
