@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from btfschema.co_re.insns import INSN_SIZE, Insn, decode
 from btfschema.errors import SourceError
@@ -186,7 +186,7 @@ def read_object(path: StrPath) -> BpfObject:
         )
     if source.format != "elf" or source.layers or source.path == STDIN or btf.ext is None:
         return BpfObject(source.path, btf)
-    return _with_code(Path(source.path).read_bytes(), source.path, btf)
+    return _with_code(BpfObject(source.path, btf), Path(source.path).read_bytes())
 
 
 def _no_object(source: Source) -> SourceError:
@@ -197,31 +197,27 @@ def _no_object(source: Source) -> SourceError:
     )
 
 
-def _with_code(data: bytes, name: str, btf: Btf) -> BpfObject:
-    """An object with its sections; of several with one name the first counts."""
+def _with_code(program: BpfObject, data: bytes) -> BpfObject:
+    """The object with its sections; of several with one name the first counts."""
     from btfschema.sources.elfheaders import SHF_EXECINSTR, SHT_REL, links_of, read_headers
+    from btfschema.sources.elfobjects import name_at
 
-    elf = read_headers(data, name)
+    elf, order, symbols = read_headers(data, program.path), program.btf.byteorder, program.symbols
     names, sections = elf.content(elf.names), list(elf.sections)
-    titles = [_title(names, section.sh_name) for section in sections]
+    titles = [name_at(names, section.sh_name) for section in sections]
     code: dict[str, tuple[Insn, ...]] = {}
     links: dict[str, dict[int, Symbol]] = {}
     constants: dict[str, bytes] = {}
-    symbols = btf.object_file.symbols if btf.object_file is not None else ()
     for title, section in zip(titles, sections, strict=True):
         content = elf.content(section)
         if section.sh_flags & SHF_EXECINSTR and content and title not in code:
-            code[title] = tuple(decode(content, btf.byteorder))
+            code[title] = tuple(decode(content, order))
         elif title == CONSTANTS or title.startswith(f"{CONSTANTS}."):
             constants.setdefault(title, content)
         elif section.sh_type == SHT_REL and section.sh_info < len(titles):
             links[titles[section.sh_info]] = {
                 at // INSN_SIZE: symbols[number]
-                for at, number in links_of(content, btf.byteorder).items()
+                for at, number in links_of(content, order).items()
                 if number < len(symbols)
             }
-    return BpfObject(name, btf, code, links, constants)
-
-
-def _title(names: bytes, at: int) -> str:
-    return names[at:].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return evolve(program, code=code, links=links, constants=constants)

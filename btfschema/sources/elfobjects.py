@@ -9,7 +9,7 @@ from btfschema.model.objectfile import ObjectFile, Symbol, SymbolType
 from btfschema.sources.elf import ElfReader
 from btfschema.tables.strings import LONGEST_NAME
 
-__all__ = ["read_object"]
+__all__ = ["name_at", "read_object"]
 
 # Older pyelftools give the number.
 BPF = ("EM_BPF", 247)
@@ -48,7 +48,7 @@ def read_object(stream: BinaryIO, size: int, name: str) -> ObjectFile | None:
             return None
         names = elf.names() if count else b""
         rows = rows_of(elf.table(), 0, count, entry, elf.elf_class, elf.byteorder)
-        titles = [_text(names, at) for at in rows["sh_name"].tolist()]
+        titles = [name_at(names, at) for at in rows["sh_name"].tolist()]
         sizes = dict(zip(titles, rows["sh_size"].tolist(), strict=True))
         symbols: list[Symbol] = []
         for index in (rows["sh_type"] == SHT_SYMTAB).nonzero()[0].tolist()[-1:]:
@@ -78,7 +78,7 @@ def _symbols(elf: ElfReader, table: Any, titles: list[str]) -> list[Symbol]:
         is_there = isinstance(defined, int) and defined < len(titles)
         found.append(
             Symbol(
-                _text(names, symbol.st_name),
+                name_at(names, symbol.st_name),
                 TYPES.get(symbol.st_info.type, "other"),
                 None if defined == "SHN_UNDEF" else titles[defined] if is_there else "",
                 symbol.st_value,
@@ -90,7 +90,7 @@ def _symbols(elf: ElfReader, table: Any, titles: list[str]) -> list[Symbol]:
     return found
 
 
-def _text(names: bytes, at: int) -> str:
+def name_at(names: bytes, at: int) -> str:
     """The name that starts at a byte of a section of names; empty when it is not there.
 
     Names share their bytes, so that a small file could have any number of long ones: they are cut.
