@@ -17,8 +17,8 @@ from btfschema.co_re.insns import INSN_SIZE
 from btfschema.co_re.kernel import VMLINUX, Candidate, Kernel
 from btfschema.co_re.names import essential_name
 from btfschema.co_re.paths import type_text
-from btfschema.co_re.program import OPTIONAL, BpfObject, Place
-from btfschema.co_re.reasons import MOST_NAMES, Reason
+from btfschema.co_re.program import OPTIONAL, BpfObject, Place, line_as_dict, line_text
+from btfschema.co_re.reasons import MOST_NAMES, Reason, reason_as_dict
 from btfschema.co_re.types import Types
 from btfschema.errors import CoreError
 from btfschema.model.objectfile import Symbol
@@ -88,12 +88,12 @@ class Lookup:
 
     @property
     def path(self) -> str:
-        """The name, as of relocations the access."""
+        """The name, where a relocation has the access."""
         return self.name
 
     def as_dict(self) -> dict[str, Any]:
         """The lookup as JSON has it: a relocation's keys."""
-        line, found, reason = self.place.line, self.candidate, self.reason
+        found = self.candidate
         return {
             "program": self.place.program,
             "section": self.section,
@@ -105,21 +105,16 @@ class Lookup:
             "module": found.module if found is not None else None,
             "value": None,
             "poison": False,
-            "reason": reason.text if reason is not None else None,
-            "cause": reason.cause if reason is not None else None,
-            "instead": list(reason.instead) if reason is not None else [],
+            **reason_as_dict(self.reason),
             "guarded": None,
-            "spared": self.spared if reason is not None else None,
+            "spared": self.spared if self.reason is not None else None,
             "fails": self.fails,
-            "file": line.file_name if line is not None else None,
-            "line": line.line_num if line is not None else None,
-            "source": line.line.strip() if line is not None else None,
+            **line_as_dict(self.place.line),
         }
 
     def __str__(self) -> str:
         """Two lines: what is looked for and where; what becomes of it."""
-        line = self.place.line
-        where = f"{line.file_name}:{line.line_num}: {line.line.strip()}" if line else self.section
+        where = line_text(self.place.line, self.section)
         said = self.reason.text if self.reason is not None else "found"
         spared = f" ({self.spared})" if self.reason is not None and self.spared else ""
         return f"{self.place.program} {self.what} {self.name}: {said}{spared}\n    {where}"
@@ -220,7 +215,7 @@ def _symbols(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
             # Its address is looked up in /proc/kallsyms, where no BTF helps.
             continue
         found = _symbol(view, kernel)
-        # libbpf has no mercy on a weak variable of another type.
+        # A weak variable of another type keeps the object from loading all the same.
         spared = symbol.is_weak and (found is None or isinstance(view, Func))
         section, insn = _first_use(program, symbol)
         yield Lookup(
@@ -288,11 +283,16 @@ def _struct_ops(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
             if found is None:
                 text = f"this kernel's BTF has no struct {wanted}{_modules(kernel)}"
                 reason = Reason("no type", text)
-            spared: Literal["not loaded"] | None = None
-            if section.startswith(OPTIONAL):
-                spared = "not loaded"
-            place = Place(view.name, 0, None)
-            yield Lookup("struct_ops", name, section, place, None, found, reason, spared)
+            yield Lookup(
+                "struct_ops",
+                name,
+                section,
+                Place(view.name, 0, None),
+                None,
+                found,
+                reason,
+                "not loaded" if section.startswith(OPTIONAL) else None,
+            )
 
 
 def _behind(program: BpfObject, view: Var) -> TypeView | None:

@@ -19,7 +19,15 @@ from btfschema.model.views import Func
 from btfschema.model.views.ext import CoreRelo, ExtSection, FuncInfo, LineInfo
 from btfschema.sources import STDIN, Source, StrPath, load_source, read_source
 
-__all__ = ["OPTIONAL", "BpfObject", "Place", "Relocation", "read_object"]
+__all__ = [
+    "OPTIONAL",
+    "BpfObject",
+    "Place",
+    "Relocation",
+    "line_as_dict",
+    "line_text",
+    "read_object",
+]
 
 # What the names of sections begin with whose programs or maps libbpf leaves alone.
 OPTIONAL = "?"
@@ -138,6 +146,20 @@ class Place(NamedTuple):
     program: str
     first_insn: int
     line: LineInfo | None
+
+
+def line_as_dict(line: LineInfo | None) -> dict[str, Any]:
+    """A source line as JSON has it in reports."""
+    return {
+        "file": line.file_name if line is not None else None,
+        "line": line.line_num if line is not None else None,
+        "source": line.line.strip() if line is not None else None,
+    }
+
+
+def line_text(line: LineInfo | None, section: str) -> str:
+    """A source line in reports; the section where no line is known."""
+    return f"{line.file_name}:{line.line_num}: {line.line.strip()}" if line else section
 
 
 Record = FuncInfo | LineInfo

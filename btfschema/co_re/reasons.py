@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from attrs import frozen
@@ -23,7 +23,7 @@ from btfschema.errors import CoreError
 from btfschema.model.views import Array, Ptr, TypeView
 from btfschema.model.views.data import Composite, EnumBase, Member
 
-__all__ = ["Cause", "Reason", "explain"]
+__all__ = ["MOST_NAMES", "Cause", "Reason", "explain", "reason_as_dict"]
 
 Cause = Literal[
     "no type",
@@ -64,6 +64,15 @@ class Reason:
 
     def __str__(self) -> str:
         return self.text
+
+
+def reason_as_dict(reason: Reason | None) -> dict[str, Any]:
+    """A reason, or that there is none, as JSON has it in reports."""
+    return {
+        "reason": reason.text if reason is not None else None,
+        "cause": reason.cause if reason is not None else None,
+        "instead": list(reason.instead) if reason is not None else [],
+    }
 
 
 def explain(resolution: Resolution, kernel: Kernel) -> Reason:

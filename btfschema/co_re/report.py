@@ -13,9 +13,9 @@ from btfschema.co_re.kernel import Kernel
 from btfschema.co_re.lookups import Lookup, look_up
 from btfschema.co_re.needs import Marks, mark_resolution
 from btfschema.co_re.paths import access_path
-from btfschema.co_re.program import BpfObject, Relocation
+from btfschema.co_re.program import BpfObject, Relocation, line_as_dict, line_text
 from btfschema.co_re.reach import Code, Position, reached
-from btfschema.co_re.reasons import Reason, explain
+from btfschema.co_re.reasons import Reason, explain, reason_as_dict
 from btfschema.co_re.resolve import Resolution, Resolver, kind_name
 from btfschema.errors import CoreError
 
@@ -75,7 +75,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as JSON has it."""
-        one, candidate, line = self.relocation, self.resolution.candidate, self.relocation.line
+        one, candidate = self.relocation, self.resolution.candidate
         return {
             "program": one.program,
             "section": one.section,
@@ -87,24 +87,18 @@ class Finding:
             "module": candidate.module if candidate is not None else None,
             "value": self.value,
             "poison": self.poison,
-            "reason": self.reason.text if self.reason is not None else None,
-            "cause": self.reason.cause if self.reason is not None else None,
-            "instead": list(self.reason.instead) if self.reason is not None else [],
+            **reason_as_dict(self.reason),
             "guarded": self.guarded,
             "spared": self.spared if self.reason is not None else None,
             "fails": self.fails,
-            "file": line.file_name if line is not None else None,
-            "line": line.line_num if line is not None else None,
-            "source": line.line.strip() if line is not None else None,
+            **line_as_dict(one.line),
         }
 
     def __str__(self) -> str:
         """Two lines: what is asked and where; what becomes of it."""
-        one, line = self.relocation, self.relocation.line
-        where = f"{line.file_name}:{line.line_num}: {line.line.strip()}" if line else one.section
-        guard = ""
-        if self.reason is not None:
-            guard = f" ({self.spared or 'not guarded'})"
+        one = self.relocation
+        where = line_text(one.line, one.section)
+        guard = f" ({self.spared or 'not guarded'})" if self.reason is not None else ""
         said = self.reason.text if self.reason is not None else f"{self.value}"
         head = f"{one.program} #{one.index} {kind_name(one.relo.kind)} {self.path}"
         return f"{head}: {said}{guard}\n    {where}"
