@@ -1,4 +1,4 @@
-"""What functions make of their arguments: one value of a few; one or several."""
+"""Checks and conversions of arguments: one value of a few; one or several."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def require_choice(
 
 
 def require_type(what: str, value: object, wanted: Any, expected: str) -> None:
-    """Refuse a value of a wrong type where it would come up far from here, or as something else.
+    """Refuse a value of a wrong type, which would fail far from here, or pass for something else.
 
     Args:
         what: what the message calls the argument.
@@ -96,4 +96,4 @@ def several(given: Any, *single: type) -> list[Any]:
 
 def texts(given: str | Iterable[str]) -> tuple[str, ...]:
     """One string or several as a tuple: the converter for fields of attrs classes."""
-    return (given,) if isinstance(given, str) else tuple(given)
+    return tuple(several(given, str))

@@ -13,9 +13,10 @@ from typing import NoReturn, Protocol
 from attrs import field, frozen
 
 from btfschema.errors import RequirementError
-from btfschema.framework.passes import Pass, PassResult, base_state
+from btfschema.framework.passes import Pass, PassResult
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps
+from btfschema.model.standing import base_state
 from btfschema.sources.files import atomic_write_all
 
 __all__ = ["DumpAfter", "Observer", "Stage", "Timing"]
@@ -87,8 +88,8 @@ class Timing(_OfThisProcess):
     """
 
     seconds: list[tuple[Stage, float]] = field(factory=list, init=False)
-    # By the stage, of which each run has its own. One that failed leaves its entry to the next
-    # that has its address.
+    # By the identity of the stage: each run has its own stages. What a failed run leaves is
+    # replaced by the next stage that has this identity.
     _started: dict[int, float] = field(factory=dict, init=False, repr=False)
 
     def before(self, stage: Stage, btf: Btf) -> None:
