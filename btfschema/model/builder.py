@@ -349,11 +349,9 @@ class Builder:
         return Btf(image, self.base, address_size=self._address_size)
 
     def _check_ids(self, table: TypeTable) -> None:
-        positions = table.type_id_positions
-        bad = np.flatnonzero(table.words[positions] >= table.end_id)
-        if len(bad):
-            position = int(positions[bad[0]])
-            row, value = table.row_at(position), int(table.words[position])
+        past = table.reference_past(table.end_id)
+        if past is not None:
+            row, value = past
             kind = self._plan.kinds[int(table.kinds[row])].name
             raise EncodeError(
                 f"type {table.first_id + row} ({kind}) refers to type id {value}, "

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from btfschema.values.memory import Data
     from btfschema.values.value import Value
 
-__all__ = ["Btf", "require_btf"]
+__all__ = ["Btf", "described", "require_btf"]
 
 # The least types among which names are looked for by halving.
 HALVED = 256
@@ -332,7 +332,7 @@ class Btf(Lookups):
             name = owner.strings.beginning(int(owner.types.name_offs[row]))
         except DecodeError:
             name = ""
-        return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"
+        return described(kind, name, type_id)
 
     def replaced(self, views: Mapping[int, TypeView]) -> Btf:
         """A container in which some types are others; everything else is as it is, byte for byte.
@@ -375,6 +375,11 @@ class Btf(Lookups):
             and one.strings.data == two.strings.data
             for one, two in zip(ours, theirs, strict=True)
         )
+
+
+def described(kind: str, name: str, type_id: int) -> str:
+    """A type in a few words, as :meth:`Btf.describe` gives them."""
+    return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"
 
 
 def require_btf(what: str, value: object, *, optional: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from btfschema.arguments import several
 from btfschema.errors import EncodeError
 from btfschema.model.container import Btf
-from btfschema.model.finding import type_id_of
+from btfschema.model.finding import id_of, type_id_of
 from btfschema.model.views import TypeView
 from btfschema.schema.plan import INFO_BITS, INFO_WORD, KindPlan
 from btfschema.schema.roles import Role
@@ -58,7 +58,7 @@ def wanted(
             got=ids[0],
             expected="views, or copy(ids, source)",
         )
-    return [source[one].id if isinstance(one, str) else one for one in ids], source
+    return [id_of(source, one) for one in ids], source
 
 
 class Copier:

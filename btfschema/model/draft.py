@@ -13,9 +13,8 @@ from attrs import evolve
 
 from btfschema.arrays import Index
 from btfschema.errors import PassError, TypeIdError
-from btfschema.escapes import printable
 from btfschema.model.builder import Builder
-from btfschema.model.container import Btf
+from btfschema.model.container import Btf, described
 from btfschema.model.inline import carry_inline
 from btfschema.model.views import TypeView
 from btfschema.tables.ids import DROPPED, IdMap
@@ -30,8 +29,8 @@ class Draft:
     ``draft[type_id]`` is the type as it stands now, ``draft[type_id] = view`` replaces it; the new
     view may be of another kind and length. Ids are those of the container, and of :meth:`add`,
     until the end: only :meth:`build` renumbers, and :attr:`new_ids` says how. Types that were added
-    can be replaced, dropped and redirected as others can. What goes stays gone, also when it is
-    replaced later.
+    can be replaced, dropped and redirected as others can. A type that was dropped or redirected
+    stays gone, even if it is replaced later.
 
     Args:
         btf: the container, which stays as it is.
@@ -209,12 +208,11 @@ class Draft:
 
     def _check(self, table: TypeTable, ids: Index) -> None:
         """Refuse references to no type of the draft, in records that have these ids."""
-        positions = table.type_id_positions
-        lost = (table.words[positions] >= self._end_id).nonzero()[0]
-        if not len(lost):
+        past = table.reference_past(self._end_id)
+        if past is None:
             return
-        position = int(positions[lost[0]])
-        type_id, target = int(ids[table.row_at(position)]), int(table.words[position])
+        row, target = past
+        type_id = int(ids[row])
         new = "the new " if type_id in self._views else ""
         raise TypeIdError(
             f"{new}{self._described(type_id)} refers to type id {target}, "
@@ -229,8 +227,7 @@ class Draft:
         if type_id not in self._views:
             return self.btf.describe(type_id)
         view = self._views[type_id]
-        kind, name = self.btf.kinds.name(view.kind), getattr(view, "name", "")
-        return f'{kind} "{printable(name)}" [{type_id}]' if name else f"{kind} [{type_id}]"
+        return described(self.btf.kinds.name(view.kind), getattr(view, "name", ""), type_id)
 
     def _table(self) -> TypeTable:
         """The records that stay and the new ones, not renumbered yet."""
@@ -300,7 +297,7 @@ class Draft:
 
 
 class _Encoder(Builder):
-    """Encodes views whose ids are given instead of counted, so that errors name the right one."""
+    """Encodes views whose ids are given, not counted, so that errors name the right one."""
 
     _type_id = 0
 

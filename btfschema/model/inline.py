@@ -50,7 +50,7 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     at, string_at = types.type_id_positions, types.string_positions
     olds = types.words.take(at).astype(np.int64)
     own = new.end_id + np.arange(len(inline))
-    _check(inline, at, olds)
+    _check(inline)
     news = np.concatenate([ids.to_array(), own]).take(olds)
     lost = (news == DROPPED).nonzero()[0]
     if len(lost):
@@ -70,11 +70,11 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     return evolve(new, inline=moved)
 
 
-def _check(inline: Btf, positions: Index, targets: Index) -> None:
-    lost = (targets >= inline.end_id).nonzero()[0]
-    if len(lost):
-        user = inline.first_id + inline.types.row_at(int(positions[lost[0]]))
-        target = int(targets[lost[0]])
+def _check(inline: Btf) -> None:
+    past = inline.types.reference_past(inline.end_id)
+    if past is not None:
+        row, target = past
+        user = inline.first_id + row
         raise TypeIdError(
             f".BTF.inline: {inline.describe(user)} refers to type id {target}, "
             f"the last id is {inline.end_id - 1}",

@@ -98,11 +98,10 @@ def _with_names(btf: Btf, names: list[str]) -> tuple[StringTable, npt.NDArray[np
 
 
 def _check_ids(btf: Btf, table: TypeTable) -> None:
-    positions = table.type_id_positions
-    bad = (table.words[positions] >= btf.end_id).nonzero()[0]
-    if len(bad):
-        position = int(positions[bad[0]])
-        type_id, target = btf.first_id + table.row_at(position), int(table.words[position])
+    past = table.reference_past(btf.end_id)
+    if past is not None:
+        row, target = past
+        type_id = btf.first_id + row
         raise TypeIdError(
             f"the new record of type {type_id} refers to type id {target}, "
             f"the last id is {btf.end_id - 1}",

@@ -356,6 +356,15 @@ class TypeTable:
         """The row of the record that a word belongs to."""
         return int(np.searchsorted(self.starts, position, side="right")) - 1
 
+    def reference_past(self, end_id: int) -> tuple[int, int] | None:
+        """The first reference to an id from ``end_id`` on: the record's row, and the id."""
+        positions = self.type_id_positions
+        past = (self.words[positions] >= end_id).nonzero()[0]
+        if not len(past):
+            return None
+        position = int(positions[past[0]])
+        return self.row_at(position), int(self.words[position])
+
     def references(self, row: int) -> list[int]:
         """The type ids that a record refers to, in declared order."""
         plan = self.plan.kinds[int(self.kinds[row])]
