@@ -85,10 +85,11 @@ def offsets(
 ) -> None:
     """Print offsets, sizes and values of many kernels as one table.
 
-    PATHS is a file with one question per line: TYPE.member, sizeof(TYPE), exists(TYPE.member) or
-    enum TYPE.VALUE; "|" separates alternatives, of which the first that a kernel has counts. First
-    lists on stderr what kernels lack, and exits with 1 if they lack anything. With --all and -o, an
-    interrupted run resumes where it stopped. Without KERNEL, asks the running kernel.
+    PATHS is a file ("-" for standard input) with one question per line: TYPE.member, sizeof(TYPE),
+    exists(TYPE.member) or enum TYPE.VALUE; "|" separates alternatives, of which the first that a
+    kernel has counts. First lists on stderr what kernels lack, and exits with 1 if they lack
+    anything. With --all and -o, an interrupted run resumes where it stopped. Without KERNEL, asks
+    the running kernel.
 
     \b
     Examples:

@@ -277,7 +277,7 @@ def rebase(base_btf: str | None, target: str, **batch: Any) -> None:
 @tree_options
 @target_option
 @original_option_of(
-    "It lets a failure say which members changed. FILE needs a distilled base all the same."
+    "It lets a failure say which members changed. FILE needs a distilled base even so."
 )
 @policy_option
 @batch_options(outputs=True)

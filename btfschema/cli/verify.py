@@ -79,9 +79,9 @@ def _versions(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     shell_complete=_versions,
     default="6.18",
     show_default=True,
-    help="The version of Linux to check for, from 4.19 on. What is known is what "
-    f"{', '.join(VERSIONS[:-1])} and {VERSIONS[-1]} accept: any other version is taken for the "
-    "newest of them that is not above it, and a note says so.",
+    help=f"The version of Linux to check for, from {VERSIONS[0]} on. btfschema knows the rules of "
+    f"{', '.join(VERSIONS[:-1])} and {VERSIONS[-1]}; it treats any other version as the newest of "
+    "these that is not above it, and a note says so.",
 )
 @click.option(
     "--as-loaded/--as-is",

@@ -43,7 +43,7 @@ class Kernel:
         name_length: the most bytes of an identifier (``KSYM_NAME_LEN``).
         dotted_names: whether an identifier may hold dots.
         narrower: in what it takes less than the schema's constraints say, by kind.
-        known_as: the listed version that it is taken for; empty for one that is listed itself.
+        known_as: the listed version that it is treated as; empty for one that is listed itself.
     """
 
     version: str

@@ -41,7 +41,7 @@ def verify(
         level: ``"read"`` for what libbpf reads, ``"kernel"`` for what ``BPF_BTF_LOAD`` of a 64-bit
             kernel loads.
         kernel: which kernel: a version from 4.19 on, or limits of your own. One that is not in
-            :data:`KERNELS` is taken for the newest of them that is not above it.
+            :data:`KERNELS` is treated as the newest of them that is not above it.
         base: what bytes are split over; a container brings its own.
         kinds: the schema to read bytes with.
 
