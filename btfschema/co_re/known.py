@@ -1,4 +1,4 @@
-"""What is known of registers and the stack, as a program runs: constants and addresses."""
+"""What is known of registers and the stack while a program runs: constants and addresses."""
 
 from __future__ import annotations
 

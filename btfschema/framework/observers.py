@@ -17,6 +17,7 @@ from btfschema.framework.passes import Pass, PassResult
 from btfschema.model.container import Btf
 from btfschema.model.loading import dumps
 from btfschema.model.standing import base_state
+from btfschema.sources.elf import BASE_SUFFIX
 from btfschema.sources.files import atomic_write_all
 
 __all__ = ["DumpAfter", "Observer", "Stage", "Timing"]
@@ -175,4 +176,4 @@ class DumpAfter(_OfThisProcess):
 
 def _base_of(path: Path) -> Path:
     """The file in which :func:`btfschema.load` looks for the base of raw BTF."""
-    return path.with_name(f"{path.name}.base")
+    return path.with_name(f"{path.name}{BASE_SUFFIX}")

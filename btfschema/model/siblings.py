@@ -36,7 +36,7 @@ class Siblings:
 
     Attributes:
         numbers: their places among those that were given.
-        whole: the container of all their types; of a container alone that itself.
+        whole: the container of all their types; where there is one, that container itself.
         rows: where the rows of each start in it, and where the last one's end; shape
             (containers + 1,).
     """

@@ -289,7 +289,7 @@ def _decoded(pairs: Sequence[tuple[Source, Btf | None]]) -> list[Btf]:
 def _opened_base(path: Path) -> Btf | bytes:
     """A base that lies beside what is split over it: raw bytes, if that is all there is to it."""
     source = read_source(path)
-    shared = os.fspath(path.parent) == os.fspath(SYSFS)
+    shared = str(path.parent) == SYSFS
     if source.format == "raw" and base_beside(source) is None and not shared:
         return source.btf
     return load_source(source)
@@ -352,7 +352,7 @@ def detached_base(source: Source) -> Path | None:
     """The base that raw BTF brings along, ``FILE.base``, as ELF files do in ``.BTF.base``."""
     if source.format != "raw" or source.path == STDIN:
         return None
-    detached = f"{source.path}{elf.BTF_BASE.removeprefix(elf.BTF)}"
+    detached = f"{source.path}{elf.BASE_SUFFIX}"
     if not os.path.isfile(detached):  # noqa: PTH113
         return None
     from pathlib import Path

@@ -18,6 +18,7 @@ from btfschema.sources.identity import banner_release, build_id, module_release
 from btfschema.sources.parts import check_inside
 
 __all__ = [
+    "BASE_SUFFIX",
     "BTF",
     "BTF_BASE",
     "BTF_EXT",
@@ -35,6 +36,8 @@ ElfClass = Literal[32, 64]
 
 ELF_MAGIC = b"\x7fELF"
 BTF, BTF_BASE, BTF_EXT, BTF_INLINE = ".BTF", ".BTF.base", ".BTF.ext", ".BTF.inline"
+# What a base is called that lies beside raw BTF: ``FILE.base``.
+BASE_SUFFIX = BTF_BASE.removeprefix(BTF)
 SECTIONS = (BTF, BTF_BASE, BTF_EXT, BTF_INLINE)
 # Where a file says which kernel it is from, and no more of it is read.
 NOTES, MODINFO, RODATA = (".note.gnu.build-id", ".notes"), ".modinfo", ".rodata"

@@ -177,7 +177,7 @@ def rows_of(
 
 
 def links_of(content: bytes, byteorder: ByteOrder) -> dict[int, int]:
-    """The symbols' numbers that a BPF object's section of relocations names, by the byte."""
+    """Which symbols a BPF object's section of relocations refers to: their numbers, by offset."""
     dtype = _dtype(REL, byteorder)
     rows = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
     symbols = rows["r_info"] >> np.uint64(SYMBOL_SHIFT)

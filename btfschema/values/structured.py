@@ -273,7 +273,7 @@ def array_of(layouts: Layouts, layout: Layout, view: memoryview, at: int) -> Arr
 
 
 def _over(view: memoryview, at: int, dtype: DType, count: int) -> Array:
-    """So many of a dtype, which numpy can't have over the data when they have no bytes."""
+    """An array over the data; numpy refuses that for values without bytes, which get a new one."""
     if count and dtype.itemsize:
         return np.frombuffer(view, dtype, count, at)
     return np.zeros(count, dtype)

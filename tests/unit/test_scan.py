@@ -161,7 +161,7 @@ class TestKernels:
     @pytest.fixture
     def machine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A machine without ``/sys/kernel/btf`` whose files lie under ``tmp_path``."""
-        monkeypatch.setattr(kernels, "SYSFS", tmp_path / "sys")
+        monkeypatch.setattr(kernels, "SYSFS", str(tmp_path / "sys"))
         for name in ("PLACES", "IMAGES"):
             here = tuple(f"{tmp_path}{place}" for place in getattr(kernels, name))
             monkeypatch.setattr(kernels, name, here)

@@ -304,7 +304,7 @@ def test_another_base_than_the_one_beside_the_file_is_refused(tmp_path: Path) ->
 
 
 def test_sysfs_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "SYSFS", tmp_path)
+    monkeypatch.setattr(sources, "SYSFS", str(tmp_path))
     vmlinux, module = put(tmp_path, BTF, "vmlinux"), put(tmp_path, SPLIT_BTF, "nf_nat")
     assert load(module).equivalent(SPLIT)
     assert load(module, vmlinux).equivalent(SPLIT)
