@@ -15,11 +15,12 @@ import click
 from attrs import Factory, define, field, frozen
 
 from btfschema.cli.inputs import list_text
-from btfschema.cli.select import kind_number
+from btfschema.cli.select import kind_number, kinds_meant
 from btfschema.errors import SpecError
 from btfschema.escapes import printable
+from btfschema.model.finding import instead
 from btfschema.questions.catalog import catalog_of
-from btfschema.schema import KINDS, Kind
+from btfschema.schema import KINDS
 from btfschema.schema.parts import parts_of_plan
 
 if TYPE_CHECKING:
@@ -139,19 +140,11 @@ class Wanted:
         """A line for each name that no file had."""
         found = []
         for one in self._missing:
-            hint = _hint(self._last, one.name) if self._last is not None else ""
+            hint = instead(self._last, one.name) if self._last is not None else ""
             kinds = f" of kind {' or '.join(sorted(self.kinds))}" if self.kinds else ""
             text = printable(one.text)
             found.append(f"{one.where}: neither A nor B has a type '{text}'{kinds}{hint}")
         return found
-
-
-def _hint(btf: Btf, name: str) -> str:
-    """What there is instead."""
-    if ids := btf.find_ids(name):
-        return f"; there is {btf.describe(ids[0])}"
-    close = btf.names.close_to(name)
-    return f"; did you mean {', '.join(map(repr, close))}?" if close else ""
 
 
 def _kinds(text: str) -> frozenset[str]:
@@ -166,11 +159,7 @@ def _kinds(text: str) -> frozenset[str]:
     spec = KINDS.get(number)
     if spec is not None and not (spec.named and number in parts_of_plan(plan_of()).called):
         raise click.UsageError(f"--kind {text}: diff matches types by name, and these have none")
-    return _with_both_enums(KINDS.name(number))
-
-
-def _with_both_enums(kind: str) -> frozenset[str]:
-    return frozenset({kind, Kind.ENUM64.name} if kind == Kind.ENUM.name else {kind})
+    return frozenset(map(KINDS.name, kinds_meant(number)))
 
 
 def _listed(file: str) -> dict[str, list[Asked]]:
@@ -191,7 +180,8 @@ def _listed(file: str) -> dict[str, list[Asked]]:
             continue
         spec = kinds.get(words[0].upper()) if len(words) > 1 else None
         # What C calls so may be declared only.
-        meant = _with_both_enums(spec.name) | _declaring(spec.number) if spec else frozenset()
+        numbers = kinds_meant(spec.number) | _declaring(spec.number) if spec else ()
+        meant = frozenset(map(KINDS.name, numbers))
         name = " ".join(words[1:] if spec else words)
         one = Asked(f"{printable(file)}:{number}", " ".join(words), name, meant)
         found.setdefault(name, []).append(one)
@@ -200,6 +190,6 @@ def _listed(file: str) -> dict[str, list[Asked]]:
     return found
 
 
-def _declaring(number: int) -> frozenset[str]:
+def _declaring(number: int) -> frozenset[int]:
     """The kinds of what declares types of a kind."""
-    return frozenset(spec.name for spec in KINDS.values() if number in (spec.declares or ()))
+    return frozenset(spec.number for spec in KINDS.values() if number in (spec.declares or ()))

@@ -118,7 +118,7 @@ def ids_named(btf: Btf, name: str) -> list[int]:
         TypeIdError: there is no such id.
         UnknownNameError: there is no such name; the message has similar ones.
     """
-    from btfschema.cli.select import kind_number
+    from btfschema.cli.select import kind_number, kinds_meant
     from btfschema.errors import UnknownNameError
 
     if name.isdecimal():
@@ -127,9 +127,7 @@ def ids_named(btf: Btf, name: str) -> list[int]:
         # C spells some names with spaces.
         return whole
     kind_name, _, plain = name.rpartition(" ")
-    kinds = [kind_number(btf.kinds, kind_name)] if kind_name else []
-    if kind_name.lower() == "enum":
-        kinds.append(kind_number(btf.kinds, "enum64"))
+    kinds = kinds_meant(kind_number(btf.kinds, kind_name)) if kind_name else frozenset[int]()
     every = _matching(btf, plain) if GLOB.search(plain) else btf.find_ids(plain)
     ids = [i for i in every if not kinds or btf[i].kind in kinds]
     # A struct may be declared only.

@@ -10,10 +10,10 @@ import click
 import numpy as np
 
 from btfschema.model.container import Btf
-from btfschema.schema.kinds import Kinds
+from btfschema.schema.kinds import Kind, Kinds
 from btfschema.schema.plan import KIND_MASK
 
-__all__ = ["kind_number", "select_ids"]
+__all__ = ["kind_number", "kinds_meant", "select_ids"]
 
 # Of the number of a kind, leading zeros included; int() takes no more than some thousands.
 DIGITS = 9
@@ -55,6 +55,11 @@ def _named(btf: Btf, globs: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np
     matching = [_matches(name, globs) for name in btf.strings.names(offsets)]
     mask: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.array(matching, np.bool_)[inverse]
     return mask
+
+
+def kinds_meant(number: int) -> frozenset[int]:
+    """The kinds of what C calls as it calls a kind: ``enum`` is both kinds of enums."""
+    return frozenset({number, Kind.ENUM64} if number == Kind.ENUM else {number})
 
 
 def kind_number(kinds: Kinds, text: str) -> int:

@@ -33,6 +33,7 @@ __all__ = [
     "enumerator",
     "id_of",
     "ids_named",
+    "instead",
     "is_among",
     "kinds_of",
     "one_named",
@@ -198,14 +199,16 @@ def one_named(btf: Btf, name: str, kind: KindLike = None) -> AnyView:
 
 def unknown(btf: Btf, name: str, what: str) -> UnknownNameError:
     """The error for a name that no type has, with those that may be meant."""
-    plain = _c_spelling(btf, name)[1]
-    others = _plain_ids(btf, plain, None)
-    hint = ""
-    if others:
-        hint = f"; there is {', '.join(map(btf.describe, others[:SUGGESTED]))}"
-    else:
-        hint = _suggestion(btf.names.close_to(plain))
+    hint = instead(btf, name)
     return UnknownNameError(f"no {what}{hint}", got=name, expected="a name in this BTF")
+
+
+def instead(btf: Btf, name: str) -> str:
+    """What there is instead of a type, for the end of a message: others of its name, or names."""
+    plain = _c_spelling(btf, name)[1]
+    if others := ids_named(btf, plain):
+        return f"; there is {', '.join(map(btf.describe, others[:SUGGESTED]))}"
+    return _suggestion(btf.names.close_to(plain))
 
 
 def _suggestion(close: list[str]) -> str:
