@@ -6,7 +6,7 @@ that have it, and these are put into their places together (:mod:`btfschema.rend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -82,7 +82,8 @@ class Style(NamedTuple):
         record: a record.
         elements: the list of a record's elements.
         element: an element.
-        escape: gives what has to be done to the strings of a container, or None.
+        plain: the bytes of strings that are shown as they are, and NUL.
+        escape: what is done to strings if one of the container holds any other byte.
     """
 
     name: Literal["text", "json"]
@@ -91,7 +92,13 @@ class Style(NamedTuple):
     record: Fields
     elements: Items
     element: Fields
-    escape: Callable[[Btf], Escape | None]
+    plain: bytes
+    escape: Escape
+
+    def escape_of(self, btf: Btf) -> Escape | None:
+        """What has to be done to the strings of a container: nothing, for nearly all."""
+        special = any(each.strings.data.translate(None, self.plain) for each in btf.chain)
+        return self.escape if special else None
 
     def value(self, fields: Fields, column: Column) -> list[str]:
         """What comes before and after a value."""
@@ -119,7 +126,7 @@ class Dump:
     def __init__(self, btf: Btf, style: Style) -> None:
         self.btf = btf
         self.style = style
-        self._strings = Strings(btf, style.escape(btf))
+        self._strings = Strings(btf, style.escape_of(btf))
 
     def write(self, out: BinaryIO, ids: Iterable[int] | None = None) -> None:
         """Write the container's own types, or those with the given ids.

@@ -8,7 +8,6 @@ from typing import BinaryIO
 from btfschema.escapes import plain
 from btfschema.model.container import Btf
 from btfschema.render.dump import Dump, Fields, Items, Style
-from btfschema.render.notation import Escape
 
 __all__ = ["JSON", "PRETTY", "write_json"]
 
@@ -20,11 +19,9 @@ _ESCAPES = {
 _PLAIN = bytes({0, *range(0x20, 0x80)} - set(b'"\\'))
 
 
-def _escape(btf: Btf) -> Escape | None:
-    """Escape strings only when one of the chain calls for it, since nearly none ever does."""
-    if not any(each.strings.data.translate(None, _PLAIN) for each in btf.chain):
-        return None
-    return lambda text: plain(text).translate(_ESCAPES)
+def _escape(text: str) -> str:
+    escaped: str = plain(text).translate(_ESCAPES)
+    return escaped
 
 
 def _style(pretty: bool) -> Style:
@@ -43,6 +40,7 @@ def _style(pretty: bool) -> Style:
         record=Fields("{", "," + name(3), line(2) + "}"),
         elements=Items("[", ",", line(3) + "]", "[]"),
         element=Fields("{", "," + name(5), line(4) + "}"),
+        plain=_PLAIN,
         escape=_escape,
     )
 

@@ -10,7 +10,7 @@ from btfschema.escapes import printable
 from btfschema.model.container import Btf
 from btfschema.model.finding import id_of
 from btfschema.render.dump import Dump, Fields, Items, Style
-from btfschema.render.notation import CONTROLS, Escape
+from btfschema.render.notation import CONTROLS
 
 if TYPE_CHECKING:
     from btfschema.model.views import TypeView
@@ -23,11 +23,8 @@ _PLAIN = bytes({*range(0x80)} - set(CONTROLS))
 _C1 = re.compile("[\x01-\x1f\x7f-\x9f]")
 
 
-def _escape(btf: Btf) -> Escape | None:
-    """Escape names only when one of the chain calls for it, since nearly none ever does."""
-    if not any(each.strings.data.translate(None, _PLAIN) for each in btf.chain):
-        return None
-    return lambda text: printable(text) if _C1.search(text) else text
+def _escape(text: str) -> str:
+    return printable(text) if _C1.search(text) else text
 
 
 TEXT = Style(
@@ -37,6 +34,7 @@ TEXT = Style(
     record=Fields("", " %s=", ""),
     elements=Items("", "", "", ""),
     element=Fields("\n\t", " %s=", ""),
+    plain=_PLAIN,
     escape=_escape,
 )
 
