@@ -20,6 +20,7 @@ __all__ = [
     "Words",
     "bounds_of",
     "distinct",
+    "heads",
     "joined_arrays",
     "parts_of",
     "ranges",
@@ -71,9 +72,14 @@ def ranges(firsts: Index, counts: Index) -> Index:
 def distinct(values: Index) -> Index:
     """Each value once, ascending, as from ``np.unique``, which would import numpy.ma for it."""
     ordered = np.sort(values)
-    first = np.ones(len(values), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    found: Index = ordered[first]
+    found: Index = ordered[heads(ordered)]
+    return found
+
+
+def heads(ordered: npt.NDArray[Any]) -> Mask:
+    """Whether each value differs from the one before it; the first does."""
+    found = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
     return found
 
 

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from btfschema.arrays import Index, Mask, bounds_of, sizes_of
+from btfschema.tables.strings import LONGEST_NAME, Eights, StringTable, eights_of
 
 __all__ = [
     "EIGHT",
     "NUL",
     "WORD",
     "Choice",
-    "Eights",
     "Lists",
     "Part",
     "Texts",
@@ -35,8 +35,6 @@ __all__ = [
     "total",
 ]
 
-Eights = npt.NDArray[np.uint64]
-"""Words of eight bytes, of which the first is the lowest."""
 EIGHT = np.dtype("<u8")
 WORD = EIGHT.itemsize
 NUL = b"\0"
@@ -44,9 +42,9 @@ NUL = b"\0"
 # Of a word, the lowest and the highest bit of each byte.
 LOWEST, HIGHEST = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 ONE = np.uint64(1)
-# So many words of strings are read together, as many as the longest name takes that a kernel takes.
-# What is longer is read one by one, however long it is.
-TOGETHER = 64
+# So many words of strings are read together: those of the longest name that a kernel takes. What is
+# longer is read one by one, however long it is.
+TOGETHER = LONGEST_NAME // WORD
 
 TEN_THOUSAND = 10_000
 # Numbers from here on have more digits than a word has bytes; they take three words at most.
@@ -283,7 +281,7 @@ def strings(data: bytes, starts: Index) -> Texts:
         data: the bytes; seven more than a NUL follow the last string.
         starts: where each string starts.
     """
-    eights: Eights = np.ndarray((len(data) - WORD + 1,), EIGHT, data, strides=(1,))
+    eights = eights_of(data)
     words: list[tuple[Index | None, Eights | int]] = []
     sizes = np.ones(len(starts), np.int64)
     rows = np.arange(len(starts))
@@ -306,7 +304,5 @@ def strings(data: bytes, starts: Index) -> Texts:
 def texts(values: Iterable[str]) -> Texts:
     """Any texts."""
     data = "".join(f"{value}\0" for value in values).encode("utf-8", "surrogateescape")
-    ends = (np.frombuffer(data, np.uint8) == 0).nonzero()[0]
-    starts = np.zeros(len(ends), np.int64)
-    starts[1:] = ends[:-1] + 1
-    return strings(data + bytes(WORD - 1), starts)
+    table = StringTable(data)
+    return strings(table.data + bytes(WORD - 1), table.starts)

@@ -15,16 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index, bounds_of, parts_of, spread
+from btfschema.arrays import Index, bounds_of, heads, parts_of, spread
 from btfschema.errors import EncodeError
-from btfschema.tables.strings import MAX_STRING_OFFSET, StringTable
+from btfschema.tables.strings import EIGHTS_MASKS, MAX_STRING_OFFSET, Eights, StringTable
 
 __all__ = ["Picked", "pick", "pick_many", "same_texts"]
 
-Numbers = npt.NDArray[np.uint64]
-
-# By the length of a text, up to 8: the bits of a little-endian number that belong to it.
-MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
 # Large odd numbers, so that texts seldom share a number.
 FACTORS = np.array([[0x9E3779B97F4A7C15], [0x165667B19E3779F9], [0xC2B2AE3D27D4EB4F]], np.uint64)
 # By how many bits what follows the first eight bytes of a text is to be divided, for its first, its
@@ -186,7 +182,7 @@ class _Used:
     parts: Index
     places: Index
     lengths: Index
-    numbers: Numbers
+    numbers: Eights
     owners: Index
     first_uses: Index
     inverse: Index
@@ -242,25 +238,17 @@ def _distinct(values: Index) -> tuple[Index, Index]:
     pairs |= np.arange(len(values))
     pairs.sort()
     places = pairs & ((1 << bits) - 1)
-    heads = _heads(pairs >> bits)
-    firsts = places[heads]
+    is_head = heads(pairs >> bits)
+    firsts = places[is_head]
     is_first = np.zeros(len(values), np.bool_)
     is_first[firsts] = True
     rank = is_first.cumsum() - 1
     inverse = np.empty(len(values), np.int64)
-    inverse[places] = rank.take(firsts).take(heads.cumsum() - 1)
+    inverse[places] = rank.take(firsts).take(is_head.cumsum() - 1)
     return is_first.nonzero()[0], inverse
 
 
-def _heads(ordered: Index | Numbers) -> npt.NDArray[np.bool_]:
-    """Whether each value differs from the one before it."""
-    heads = np.empty(len(ordered), np.bool_)
-    heads[:1] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
-    return heads
-
-
-def _measured(chain: list[StringTable], parts: Index, places: Index) -> tuple[Index, Numbers]:
+def _measured(chain: list[StringTable], parts: Index, places: Index) -> tuple[Index, Eights]:
     """The length of each string, its NUL included, and a number that equal texts share.
 
     The number is made of the first, the middle and the last eight bytes, and the length.
@@ -276,9 +264,9 @@ def _measured(chain: list[StringTable], parts: Index, places: Index) -> tuple[In
             spots = np.maximum(sizes - 9, 0) >> SPOTS
             spots += at
             eights[:, here] = table.eights[spots]
-    eights &= MASKS.take(np.minimum(lengths - 1, 8))
+    eights &= EIGHTS_MASKS.take(np.minimum(lengths - 1, 8))
     eights *= FACTORS
-    numbers: Numbers = np.add.reduce(eights)
+    numbers: Eights = np.add.reduce(eights)
     numbers ^= lengths.view(np.uint64)
     return lengths, numbers
 
@@ -296,12 +284,12 @@ def _same_texts(used: _Used) -> tuple[Index, Index]:
     ordered |= np.arange(len(ordered))
     ordered.sort()
     order = ordered & ((1 << bits) - 1)
-    heads = _heads(ordered >> bits)
-    same, later = np.arange(len(order)), (~heads).nonzero()[0]
+    is_head = heads(ordered >> bits)
+    same, later = np.arange(len(order)), (~is_head).nonzero()[0]
     if not len(later):
         return same, later
     ones = order.take(later)
-    same[ones] = order[heads].take(heads.cumsum().take(later) - 1)
+    same[ones] = order[is_head].take(is_head.cumsum().take(later) - 1)
     differ = ones[_differ(used, ones, same.take(ones))]
     if len(differ):
         # Texts that share a number by chance, or on purpose.
@@ -325,7 +313,7 @@ def _differ(used: _Used, ones: Index, others: Index) -> npt.NDArray[np.bool_]:
     step = 0
     while len(left):
         rest = np.minimum(lengths.take(left) - step, 8)
-        mask = MASKS.take(rest)
+        mask = EIGHTS_MASKS.take(rest)
         eights = [_eights(used, part.take(left), step) & mask for part in (ones, others)]
         equal = eights[0] == eights[1]
         differ[left[~equal]] = True
@@ -335,7 +323,7 @@ def _differ(used: _Used, ones: Index, others: Index) -> npt.NDArray[np.bool_]:
     return differ
 
 
-def _eights(used: _Used, which: Index, step: int) -> Numbers:
+def _eights(used: _Used, which: Index, step: int) -> Eights:
     """The eight bytes from so many bytes after each string's start on."""
     found = np.zeros(len(which), np.uint64)
     parts, at = used.parts.take(which), used.places.take(which) + step

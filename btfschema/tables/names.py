@@ -14,20 +14,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from btfschema.arrays import Index, ranges
-from btfschema.tables.strings import StringTable
+from btfschema.arrays import Index, heads, ranges
+from btfschema.tables.strings import EIGHTS_MASKS, Eights, StringTable
 
 __all__ = ["are_sorted", "lengths_of", "name_ranks", "rows_between"]
-
-Keys = npt.NDArray[np.uint64]
 
 # Names whose order is looked at before that of all.
 FIRST = 64
 # Rounds of eight bytes for each pair of names, and times that the strings are read through: the
 # least that all pairs need, and more than names need that don't overlap.
 ROUNDS, READINGS = 4, 16
-# By how many of eight bytes belong to a name: the bits that these take in a little-endian number.
-MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], np.uint64)
 
 
 def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
@@ -57,13 +53,10 @@ def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
         groups = ranks.take(left)
         order = np.lexsort((keys, groups))
         left, keys, groups = left.take(order), keys.take(order), groups.take(order)
-        heads = np.ones(len(left), np.bool_)
-        heads[1:] = (groups[1:] != groups[:-1]) | (keys[1:] != keys[:-1])
-        firsts = heads.nonzero()[0]
+        starts = heads(groups)
+        firsts = (starts | heads(keys)).nonzero()[0]
         sizes = np.diff(np.append(firsts, len(left)))
         # A rank is the number of names that are less: of its group, and of those before it there.
-        starts = np.ones(len(left), np.bool_)
-        starts[1:] = groups[1:] != groups[:-1]
         before = np.maximum.accumulate(np.where(starts, np.arange(len(left)), 0))
         ranks[left] = groups + (firsts - before.take(firsts)).repeat(sizes)
         if budget < 0:
@@ -76,7 +69,7 @@ def name_ranks(strings: StringTable, offsets: npt.NDArray[np.integer]) -> Index:
     return found
 
 
-def _tail_ranks(strings: StringTable, offsets: Index, stops: Index) -> Keys:
+def _tail_ranks(strings: StringTable, offsets: Index, stops: Index) -> Eights:
     """A number for each name, ordered as the names are, however much these overlap.
 
     The tails of the strings that they are part of are ordered by their first 8 bytes, then 16, 32
@@ -87,8 +80,8 @@ def _tail_ranks(strings: StringTable, offsets: Index, stops: Index) -> Keys:
         offsets: of the names, ascending.
         stops: the offsets of their NULs.
     """
-    heads = np.append(True, stops[1:] != stops[:-1])
-    starts, counts = offsets[heads], (stops - offsets + 1)[heads]
+    is_head = heads(stops)
+    starts, counts = offsets[is_head], (stops - offsets + 1)[is_head]
     places = ranges(starts, counts)
     ranks = _dense(_eight_bytes(strings, places, *_placed(strings, places)))
     numbers, lasts = np.arange(len(places)), (counts.cumsum() - 1).repeat(counts)
@@ -101,7 +94,7 @@ def _tail_ranks(strings: StringTable, offsets: Index, stops: Index) -> Keys:
     return ranks.take(places.searchsorted(offsets))
 
 
-def _dense(keys: Keys) -> Keys:
+def _dense(keys: Eights) -> Eights:
     """Keys in the same order, but 0, 1, 2, ..."""
     order = keys.argsort()
     ordered = keys.take(order)
@@ -185,7 +178,7 @@ def _placed(strings: StringTable, offsets: Index) -> tuple[Index, Index]:
 
 def _eight_bytes(
     strings: StringTable, offsets: npt.NDArray[np.integer], at: Index, ends: Index
-) -> Keys:
+) -> Eights:
     """Eight bytes of each string as a number that is ordered as they are; zeros follow the end."""
     keys = np.zeros(len(at), np.uint64)
     lengths = np.clip(ends - at, 0, 8)
@@ -193,5 +186,5 @@ def _eight_bytes(
         here = ((offsets >= table.start) & (offsets < table.end) & (lengths > 0)).nonzero()[0]
         # Not take, which would copy all eights first.
         keys[here] = table.eights[at.take(here)]
-    keys &= MASKS.take(lengths)
+    keys &= EIGHTS_MASKS.take(lengths)
     return keys.byteswap()

@@ -17,7 +17,15 @@ import numpy.typing as npt
 
 from btfschema.errors import DecodeError, EncodeError
 
-__all__ = ["LONGEST_NAME", "MAX_STRING_OFFSET", "StringTable", "StringTableBuilder"]
+__all__ = [
+    "EIGHTS_MASKS",
+    "LONGEST_NAME",
+    "MAX_STRING_OFFSET",
+    "Eights",
+    "StringTable",
+    "StringTableBuilder",
+    "eights_of",
+]
 
 # libbpf's BTF_MAX_STR_OFFSET
 MAX_STRING_OFFSET = 0x7FFFFFFF
@@ -38,6 +46,17 @@ NO_ENTRY = -1
 NEW = -1
 # No offset is lower: what no table has is looked up in the last base, which says so.
 BEFORE_ALL = np.iinfo(np.int64).min
+
+
+Eights = npt.NDArray[np.uint64]
+"""Numbers of eight bytes each, of which the first is the lowest."""
+# Of such a number, the bits of its first bytes, by how many of these are meant.
+EIGHTS_MASKS = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
+
+
+def eights_of(data: bytes) -> Eights:
+    """The eight bytes from each byte on, but for the last seven bytes; nothing is copied."""
+    return np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
 
 
 def _decode(data: bytes) -> str:
@@ -213,7 +232,8 @@ class StringTable:
         return texts
 
     @cached_property
-    def _starts(self) -> npt.NDArray[np.int64]:
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Where each entry starts, in bytes of ``data``."""
         starts = np.zeros(len(self.ends), np.int64)
         starts[1:] = self.ends[:-1]
         return starts
@@ -222,7 +242,7 @@ class StringTable:
     def _places(self) -> npt.NDArray[np.int32]:
         """Which entry starts at each byte, if any does, the bytes before and after all included."""
         places = np.full(len(self.data) + 2, NO_ENTRY, np.int32)
-        places[self._starts + 1] = np.arange(len(self._starts))
+        places[self.starts + 1] = np.arange(len(self.starts))
         return places
 
     @cached_property
@@ -236,7 +256,7 @@ class StringTable:
             if known is not None:
                 first.update(known.copy())
                 break
-            starts = reversed((table._starts + table.start).tolist())
+            starts = reversed((table.starts + table.start).tolist())
             first.update(zip(reversed(table._entries), starts, strict=True))
             table = table.base
         return MappingProxyType(first)
@@ -248,9 +268,9 @@ class StringTable:
         return ends
 
     @cached_property
-    def eights(self) -> npt.NDArray[np.uint64]:
+    def eights(self) -> Eights:
         """The eight bytes from each byte of ``data`` on, as a number; zeros follow the last."""
-        return np.ndarray((len(self.data),), "<u8", self.data + bytes(7), strides=(1,))
+        return eights_of(self.data + bytes(7))
 
     def empty(self, offsets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Whether the string at each of these offsets is the empty one.
@@ -297,7 +317,7 @@ class StringTable:
     def _own_names(self, offsets: npt.NDArray[np.int64]) -> list[str]:
         """The strings at offsets from ``start`` on; when they are many, from the section cut up."""
         self._asked += len(offsets)
-        if self._asked * BYTES_A_LOOKUP <= len(self.data) or not len(self._starts):
+        if self._asked * BYTES_A_LOOKUP <= len(self.data) or not len(self.starts):
             return list(map(self.lookup, offsets.tolist()))
         local = offsets - self.start
         if self._asked * BYTES_A_NAME <= len(self.data) and "_entries" not in vars(self):

@@ -23,6 +23,7 @@ from btfschema.errors import (
 )
 from btfschema.model import lookups
 from btfschema.tables import StringTable, names
+from btfschema.tables.strings import Eights
 
 
 def built(*added: views.TypeView) -> Btf:
@@ -241,7 +242,7 @@ class TestOverlaps:
         btf, looked = self.overlapping(), 0
         eight = names._eight_bytes
 
-        def counted(strings: StringTable, offsets: Index, at: Index, ends: Index) -> names.Keys:
+        def counted(strings: StringTable, offsets: Index, at: Index, ends: Index) -> Eights:
             nonlocal looked
             looked += 8 * len(at)
             return eight(strings, offsets, at, ends)

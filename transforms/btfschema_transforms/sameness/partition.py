@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from btfschema.arrays import Index, bounds_of, ranges
+from btfschema.arrays import Index, bounds_of, distinct, heads, ranges
 from btfschema_transforms.sameness.hashing import Hashes, grouped, mix, mixed, order_of, sums
 
 __all__ = ["Graph", "Partition"]
@@ -43,9 +43,7 @@ class Graph:
         """The nodes that refer to something, and for each a hash of the tags that it refers to."""
         if not len(self.users):
             return self.users, self.salts
-        heads = np.ones(len(self.users), np.bool_)
-        np.not_equal(self.users[1:], self.users[:-1], out=heads[1:])
-        firsts = heads.nonzero()[0]
+        firsts = heads(self.users).nonzero()[0]
         values = tags.take(self.targets)
         values ^= self.salts
         return self.users.take(firsts), sums(mix(values), firsts)
@@ -78,7 +76,7 @@ class Partition:
         self._marks = np.zeros(len(labels), np.bool_)
         moved = self._moved.take(self.classes).take(left.targets)
         self._index(references)
-        self._settle(_distinct(left.users[moved]))
+        self._settle(distinct(left.users[moved]))
 
     def _number(self, before: Hashes, tags: Hashes) -> None:
         """Number the classes, from the hashes of the last two rounds.
@@ -88,14 +86,13 @@ class Partition:
         count = len(tags)
         self._order = grouped(tags)
         ordered = tags.take(self._order)
-        heads = np.ones(count, np.bool_)
-        np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
-        self._count = int(heads.sum())
+        is_head = heads(ordered)
+        self._count = int(is_head.sum())
         self.classes = np.empty(count, np.int64)
-        self.classes[self._order] = heads.cumsum() - 1
+        self.classes[self._order] = is_head.cumsum() - 1
         self._places = np.empty(count, np.int64)
         self._places[self._order] = np.arange(count)
-        starts = heads.nonzero()[0]
+        starts = is_head.nonzero()[0]
         # Of each class: where it starts in the order, how many nodes it has, what it is called.
         self._starts = np.zeros(count, np.int64)
         self._starts[: self._count] = starts
@@ -145,7 +142,7 @@ class Partition:
         differences -= mixed(olds ^ salts)
         users = self.graph.users.take(references)
         np.add.at(self._sums, users, differences)
-        return _distinct(users)
+        return distinct(users)
 
     def _split(self, affected: Index) -> tuple[Index, Hashes]:
         """Part nodes that refer to something new from the rest of their classes, and by what it is.
@@ -159,17 +156,15 @@ class Partition:
         affected, classes, keys = affected.take(order), classes.take(order), keys.take(order)
         if not len(affected):
             return affected, keys
-        new_class = np.ones(len(classes), np.bool_)
-        np.not_equal(classes[1:], classes[:-1], out=new_class[1:])
-        heads = new_class.copy()
-        heads[1:] |= keys[1:] != keys[:-1]
+        new_class = heads(classes)
+        is_head = new_class | heads(keys)
         at = new_class.nonzero()[0]
         touched = classes.take(at)
         counts = np.diff(np.append(at, len(classes)))
         firsts = self._starts.take(touched)
         self._to_front(affected, firsts, counts)
         # The parts: equal ones among the affected, and what is left of each class.
-        part_at = heads.nonzero()[0]
+        part_at = is_head.nonzero()[0]
         part_sizes = np.diff(np.append(part_at, len(classes)))
         number = new_class.cumsum() - 1
         part_of = number.take(part_at)
@@ -225,14 +220,6 @@ def _largest(owners: npt.NDArray[np.integer], sizes: Index) -> npt.NDArray[np.bo
     found = np.zeros(len(owners), np.bool_)
     found[order[last]] = True
     return found
-
-
-def _distinct(nodes: Index) -> Index:
-    """Each node once, ascending."""
-    ordered = np.sort(nodes)
-    heads = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=heads[1:])
-    return ordered[heads]
 
 
 def _not_alone(graph: Graph, labels: Hashes) -> tuple[Graph, Index]:
