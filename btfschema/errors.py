@@ -146,7 +146,7 @@ class TypeIdError(BtfError, IndexError):
 
 
 class WrongKeyError(BtfError, TypeError):
-    """A container is asked with something that it does not take there.
+    """A container is given a key that it does not take.
 
     ``btf[key]`` takes ids, names and slices of ids, ``key in btf`` ids, names and views; a view
     that stands for a type must be one of the container or its bases.
@@ -158,7 +158,7 @@ class UnknownNameError(BtfError, LookupError):
 
 
 class NoMemberError(UnknownNameError, AttributeError):
-    """A type or a value has no member of this name, or a path is none."""
+    """A type or a value has no member of this name, or a path is malformed."""
 
 
 class AmbiguousNameError(BtfError, LookupError):

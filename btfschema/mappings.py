@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["ReadOnly"]
+__all__ = ["ReadOnly", "read_only"]
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -33,3 +33,8 @@ class ReadOnly(Mapping[Key, Value]):
 
     def __repr__(self) -> str:
         return f"ReadOnly({self._items!r})"
+
+
+def read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A read-only copy: the converter for fields of attrs classes, as type checkers take it."""
+    return ReadOnly(mapping)

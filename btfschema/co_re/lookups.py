@@ -123,7 +123,7 @@ class Lookup:
 def look_up(program: BpfObject, kernel: Kernel) -> tuple[Lookup, ...]:
     """Look for all names that an object needs of a kernel.
 
-    Each kernel has functions. BTF without them was cut down to what relocations need, and says
+    Every kernel has functions. BTF without them was cut down to what relocations need, and says
     nothing about names, for which libbpf takes the running kernel's own.
     """
     if not len(kernel.vmlinux.types.rows_of(Kind.FUNC)):

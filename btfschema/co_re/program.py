@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from btfschema.co_re.insns import INSN_SIZE, Insn, decode
 from btfschema.errors import SourceError
-from btfschema.mappings import ReadOnly
+from btfschema.mappings import read_only
 from btfschema.model.container import Btf
 from btfschema.model.objectfile import Symbol
 from btfschema.model.views import Func
@@ -29,9 +29,9 @@ __all__ = [
     "read_object",
 ]
 
-# What the names of sections begin with whose programs or maps libbpf leaves alone.
+# How the names of sections begin whose programs or maps libbpf does not load.
 OPTIONAL = "?"
-# Where read-only data is, which programs see as constants once they are loaded.
+# The section of read-only data, which no longer changes once a program is loaded.
 CONSTANTS = ".rodata"
 
 
@@ -59,12 +59,8 @@ class Relocation:
 
     @property
     def autoload(self) -> bool:
-        """Whether libbpf loads its program unless it is told to (``SEC("?kprobe/...")`` is not)."""
+        """Whether libbpf loads its program without being told to: not ``SEC("?kprobe/...")``."""
         return not self.section.startswith(OPTIONAL)
-
-
-def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return ReadOnly(mapping)
 
 
 @frozen(eq=False, slots=False)
@@ -82,11 +78,9 @@ class BpfObject:
 
     path: str
     btf: Btf
-    code: Mapping[str, tuple[Insn, ...]] = field(factory=dict, converter=_read_only, repr=False)
-    links: Mapping[str, Mapping[int, Symbol]] = field(
-        factory=dict, converter=_read_only, repr=False
-    )
-    constants: Mapping[str, bytes] = field(factory=dict, converter=_read_only, repr=False)
+    code: Mapping[str, tuple[Insn, ...]] = field(factory=dict, converter=read_only, repr=False)
+    links: Mapping[str, Mapping[int, Symbol]] = field(factory=dict, converter=read_only, repr=False)
+    constants: Mapping[str, bytes] = field(factory=dict, converter=read_only, repr=False)
     _known: dict[str, tuple[_Places, _Places]] = field(factory=dict, init=False, repr=False)
 
     @cached_property

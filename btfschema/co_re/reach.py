@@ -195,7 +195,7 @@ class _Flow:
         states: what is known before each.
         waiting: those to follow, since less is known there than was before.
         callers: of static functions, where they are called.
-        results: of static functions that return, what they do, or None where that differs.
+        results: of static functions that return, the value, or None where it is unknown or differs.
     """
 
     code: Code

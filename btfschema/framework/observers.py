@@ -61,7 +61,7 @@ class Observer(Protocol):
 
 
 class _OfThisProcess:
-    """What can't do its work as copies in other processes."""
+    """An observer whose copies in other processes could not do its work."""
 
     __slots__ = ()
 

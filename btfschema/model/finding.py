@@ -62,7 +62,7 @@ INTEGERS = (
     ("__int128",),
     ("__int128 unsigned", "unsigned __int128"),
 )
-# What a container is asked with.
+# Examples of what a container takes, for errors.
 AT = 'btf[93], btf["task_struct"], btf["struct task_struct"] or btf[90:95]'
 IN = '93 in btf, "task_struct" in btf, "struct task_struct" in btf or view in btf'
 # A name of fewer characters stands in too many others.
@@ -108,7 +108,7 @@ def _meaning(name: str) -> tuple[str, ...] | None:
         return None
     del words["int"]
     if not words["char"]:
-        # Only of char this is another type.
+        # Only with char it makes another type.
         del words["signed"]
     return tuple(sorted(words.elements()))
 

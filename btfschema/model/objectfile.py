@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from btfschema.mappings import ReadOnly
+from btfschema.mappings import read_only
 
 __all__ = ["ObjectFile", "Symbol"]
 
@@ -42,10 +42,6 @@ class Symbol:
         return self.section is None and self.is_global and self.type == "none"
 
 
-def _read_only(mapping: Mapping[str, int]) -> Mapping[str, int]:
-    return ReadOnly(mapping)
-
-
 @frozen
 class ObjectFile:
     """A BPF object's sections and symbols.
@@ -55,5 +51,5 @@ class ObjectFile:
         symbols: in the file's order.
     """
 
-    sections: Mapping[str, int] = field(factory=dict, converter=_read_only)
+    sections: Mapping[str, int] = field(factory=dict, converter=read_only)
     symbols: tuple[Symbol, ...] = ()

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
 from attrs import field, frozen
 
-from btfschema.mappings import ReadOnly
+from btfschema.mappings import read_only
 
 __all__ = ["C_KEYWORDS", "Constraints", "Distilled", "FlagRule", "Graph", "NameRule", "Target"]
 
@@ -79,10 +78,6 @@ class Distilled(Enum):
     REFUSED = "defines code or data, which can't be copied"
 
 
-def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return ReadOnly(mapping)
-
-
 @frozen
 class Constraints:
     """What a kernel requires of a kind.
@@ -107,6 +102,6 @@ class Constraints:
     sizes: tuple[int, ...] | None = None
     min_size: int = 0
     target: Target | None = None
-    fixed_targets: Mapping[str, Target] = field(factory=dict, converter=_read_only)
+    fixed_targets: Mapping[str, Target] = field(factory=dict, converter=read_only)
     element_target: Target | None = None
-    values: Mapping[str, tuple[int, ...]] = field(factory=dict, converter=_read_only)
+    values: Mapping[str, tuple[int, ...]] = field(factory=dict, converter=read_only)
