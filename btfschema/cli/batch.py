@@ -51,7 +51,7 @@ __all__ = [
 
 # Each worker gets its files in so many parts, lest it wait long for another's last.
 SHARES = 8
-# Files that are done before processes are forked: two, as many together take another way than one.
+# Files that are done before processes are forked: several, which takes another way than one.
 FIRST = 2
 
 file_arguments: Decorator = click.argument(

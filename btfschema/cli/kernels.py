@@ -84,18 +84,9 @@ def kernels_of(
     Raises:
         click.UsageError: there is none, one is given twice, or modules belong to none of them.
     """
-    from btfschema.sources.identity import starts_like_kernel
-
     if not targets and not trees:
         targets = running_kernel(f"give {given}, or --all DIR")
-    below: dict[str, str] = {}
-    for tree in trees:
-        for folder, folders, files in os.walk(tree):
-            folders.sort()
-            for one in sorted(files):
-                path = os.path.join(folder, one)  # noqa: PTH118
-                if (one.endswith(KERNELS) or starts_like_kernel(one)) and not is_special(path):
-                    below.setdefault(path, os.path.relpath(path, tree))
+    below = _kernels_below(trees)
     names: dict[str, str] = {}
     for name, path in named_kernels(targets, below):
         if path in names or name in names.values():
@@ -105,20 +96,49 @@ def kernels_of(
         raise click.UsageError(f"no kernels below {', '.join(trees)}")
     found: dict[str, tuple[str, ...]] = {}
     for text in modules:
-        name, folder = named_kernel(text)
-        owners = [path for path in names if names[path] == name]
-        if not owners and name != folder:
-            known = ", ".join(map(printable, islice(names.values(), NAMED)))
-            more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-            raise click.UsageError(
-                f"--modules {printable(text)}: no kernel is called {printable(name)!r}, but "
-                f"{known}{more}"
-            )
-        owners = owners or list(names)
-        if len(owners) > 1:
-            raise click.UsageError(f"--modules {text}: say of which kernel, as NAME={folder}")
-        found[owners[0]] = (*found.get(owners[0], ()), *_modules(folder, owners[0]))
+        owner, folder = _owner(text, names)
+        found[owner] = (*found.get(owner, ()), *_modules(folder, owner))
     return KernelFiles(tuple(names), names, found, bool(trees), below)
+
+
+def _kernels_below(trees: Sequence[str]) -> dict[str, str]:
+    """The kernels in some directories, and the path of each below its own."""
+    from btfschema.sources.identity import starts_like_kernel
+
+    found: dict[str, str] = {}
+    for tree in trees:
+        for folder, folders, files in os.walk(tree):
+            folders.sort()
+            for one in sorted(files):
+                path = os.path.join(folder, one)  # noqa: PTH118
+                if (one.endswith(KERNELS) or starts_like_kernel(one)) and not is_special(path):
+                    found.setdefault(path, os.path.relpath(path, tree))
+    return found
+
+
+def _owner(text: str, names: Mapping[str, str]) -> tuple[str, str]:
+    """The kernel that ``--modules [NAME=]DIR|PACKAGE`` is about, and where its modules are.
+
+    Args:
+        text: as given.
+        names: what each kernel is called.
+
+    Raises:
+        click.UsageError: no kernel has that name, or none is named and there are several.
+    """
+    name, folder = named_kernel(text)
+    owners = [path for path in names if names[path] == name]
+    if not owners and name != folder:
+        known = ", ".join(map(printable, islice(names.values(), NAMED)))
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        raise click.UsageError(
+            f"--modules {printable(text)}: no kernel is called {printable(name)!r}, but "
+            f"{known}{more}"
+        )
+    first, *others = owners or names
+    if others:
+        raise click.UsageError(f"--modules {text}: say of which kernel, as NAME={folder}")
+    return first, folder
 
 
 def named_kernel(text: str) -> tuple[str, str]:
@@ -141,22 +161,21 @@ def named_kernels(
     """
     from btfschema.sources.kernels import release_of
 
-    named = [named_kernel(text) for text in texts]
-    given = {path for _, path in named}
-    found = [(name, path) for path, name in below.items() if path not in given]
-    unnamed = [name == path for name, path in named] + [True] * len(found)
-    pairs = [*named, *found]
-    releases = [
-        release_of(path) if without else None
-        for (_, path), without in zip(pairs, unnamed, strict=True)
+    # What each may be called, the best first; the last is its name even if others have it too.
+    choices: list[tuple[list[str], str]] = []
+    for name, path in map(named_kernel, texts):
+        release = release_of(path) if name == path else None
+        choices.append(([release, name] if release is not None else [name], path))
+    given = {path for _, path in choices}
+    for path, name in below.items():
+        if path not in given:
+            release = release_of(path)
+            choices.append(([release, name, path] if release is not None else [name, path], path))
+    taken = Counter(one for names, _ in choices for one in names)
+    return [
+        (next((one for one in names if taken[one] == 1), names[-1]), path)
+        for names, path in choices
     ]
-    taken = Counter([*releases, *(name for name, _ in pairs)])
-    called = []
-    for release, (name, path), without in zip(releases, pairs, unnamed, strict=True):
-        choices = (release, name) if without else (name,)
-        fitting = (one for one in choices if one is not None and taken[one] == 1)
-        called.append((next(fitting, path if without else name), path))
-    return called
 
 
 def _modules(folder: str, kernel: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from attrs import evolve
@@ -74,7 +75,7 @@ def _cause(change: Change, full: bool) -> Iterator[str]:
         yield f"    {count:,} {verb} with it: {_names(names, full)}"
 
 
-def _said_once(found: list[Difference]) -> tuple[list[Difference], dict[str, int]]:
+def _said_once(found: list[Difference]) -> tuple[list[Difference], Counter[str]]:
     """The differences without those that mirror another one; by named struct, how many do.
 
     The kernel's ``struct_group`` declares members twice in a union, in an anonymous struct and in a
@@ -83,15 +84,14 @@ def _said_once(found: list[Difference]) -> tuple[list[Difference], dict[str, int
     """
     known = {_place(one) for one in found}
     said: list[Difference] = []
-    mirrors: dict[str, int] = {}
+    mirrors: Counter[str] = Counter()
     for one in found:
         steps = one.name.split(".")
         group = next((n for n in range(len(steps) - 1) if _place(one, n) in known), None)
         if group is None or not _has_place(one):
             said.append(one)
         else:
-            name = ".".join(steps[: group + 1])
-            mirrors[name] = mirrors.get(name, 0) + 1
+            mirrors[".".join(steps[: group + 1])] += 1
     return said, mirrors
 
 
