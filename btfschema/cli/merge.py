@@ -14,6 +14,7 @@ from btfschema.cli.inputs import base_option, warn
 from btfschema.cli.options import AnyPath, json_options
 from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.tree import gather
+from btfschema.errors import counted
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
@@ -221,25 +222,26 @@ class _Summary:
 
     def __str__(self) -> str:
         """The same in lines."""
-        over = f" over a base of {self.base_types}" if self.base_types else ""
-        lines = [f"{self.files} files, {self.types_read} types: {self.types} types{over}"]
+        over = f" over a base of {self.base_types:,}" if self.base_types else ""
+        read = f"{counted(self.files, 'file')}, {counted(self.types_read, 'type')}"
+        lines = [f"{read}: {counted(self.types, 'type')}{over}"]
         lines += self.notes
         names = self.different
         if names:
-            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            more = f" and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else ""
             shown = ", ".join(map(printable, names[:SHOWN_NAMES]))
-            lines.append(f"{len(names)} names are defined in several ways: {shown}{more}")
+            verb = "is" if len(names) == 1 else "are"
+            lines.append(
+                f"{counted(len(names), 'name')} {verb} defined in several ways: {shown}{more}"
+            )
             lines.append('"btfschema duplicates" shows how they differ')
         if self.size > KERNEL_LIMIT:
-            text = (
-                f"{self.size} bytes are more than the {KERNEL_LIMIT} that kernels load: for tools"
-            )
-            lines.append(text)
-        for what, more_of in self.repeated.items():
-            one = more_of == 1
-            text = f"{what[:-1]} has" if one else f"{what} have"
-            kept = "is" if one else "are"
-            lines.append(f"{more_of:,} {text} the name of another one and {kept} kept")
+            size, limit = f"{self.size:,} bytes", f"{KERNEL_LIMIT:,}"
+            lines.append(f"{size} are more than the {limit} that kernels load: for tools")
+        for what, count in self.repeated.items():
+            has, kept = ("has", "is") if count == 1 else ("have", "are")
+            named = f"{counted(count, what.removesuffix('s'))} {has} the name of another one"
+            lines.append(f"{named} and {kept} kept")
         return "\n".join(lines)
 
 
