@@ -239,13 +239,13 @@ class Dump:
         """The same of one container of the chain."""
         types, fields = owner.types, self.style.record
         kinds = alike(types.plan).take(types.kinds.take(rows))
-        numbers = np.bincount(kinds).nonzero()[0].tolist()
-        cells = Cells.records(owner, types.plan.kinds[numbers[0]], rows, self._strings)
+        present = np.bincount(kinds).nonzero()[0].tolist()
+        cells = Cells.records(owner, types.plan.kinds[present[0]], rows, self._strings)
         begin = self.style.types.separator + fields.begin
         *common, after = self._parts(fields, (ID, KIND, NAME), cells, begin)
         if not part.start:
             yield at, beside(common)
-        for number in numbers:
+        for number in present:
             some = (kinds == number).nonzero()[0]
             plan = types.plan.kinds[number]
             cells = Cells.records(owner, plan, rows.take(some), self._strings)

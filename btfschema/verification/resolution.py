@@ -153,18 +153,19 @@ class Resolution:
 
     def kinds_of(self, ids: Ints) -> Ints:
         """The kinds of many ids, ``MISSING`` for those that no type has."""
-        there = ids < self.end
-        return np.where(there, self.take("kinds", np.where(there, ids, 0)), MISSING)
+        return self._known("kinds", ids, MISSING)
 
     def finals_of(self, ids: Ints) -> Ints:
         """What many ids are behind their modifiers, ``BROKEN`` for those that no type has."""
-        there = ids < self.end
-        return np.where(there, self.take("finals", np.where(there, ids, 0)), BROKEN)
+        return self._known("finals", ids, BROKEN)
 
     def sizes_of(self, ids: Ints) -> Ints:
         """The sizes of many ids, ``UNKNOWN_SIZE`` for those that no type has."""
+        return self._known("sizes", ids, UNKNOWN_SIZE)
+
+    def _known(self, column: str, ids: Ints, unknown: int) -> Ints:
         there = ids < self.end
-        return np.where(there, self.take("sizes", np.where(there, ids, 0)), UNKNOWN_SIZE)
+        return np.where(there, self.take(column, np.where(there, ids, 0)), unknown)
 
     def of_finals(self, column: str, finals: Ints, broken: int) -> Ints:
         """A column's values for ids from :meth:`finals_of`."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema.arguments import several
-from btfschema.arrays import Mask, ranges
+from btfschema.arrays import Mask, distinct, ranges
 from btfschema.model.bitfields import member_places
 from btfschema.model.container import Btf, require_btf
 from btfschema.model.memo import per_container, remembered
@@ -196,12 +196,8 @@ def _placed(btf: Btf) -> list[_Placed]:
 
 
 def _rows(found: list[Ints]) -> Ints:
-    return _distinct(np.concatenate([np.zeros(0, np.int64), *found]))
-
-
-def _distinct(rows: Ints) -> Ints:
-    """Each row once, ascending. Nearly always there is none, and numpy.unique is slow to start."""
-    return np.unique(rows) if len(rows) else rows
+    """Each row once, ascending."""
+    return distinct(np.concatenate([np.zeros(0, np.int64), *found]))
 
 
 @_doubt("member-twice", "members have the same name as another one of their struct")

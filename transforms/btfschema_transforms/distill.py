@@ -278,8 +278,7 @@ def _copied(types: TypeTable, heads: Index, rows: Index) -> tuple[TypeTable, Typ
     sizes[:count] = plan.fixed_words.take(kinds)
     bounds = bounds_of(sizes)
     starts, end = bounds[:-1], bounds.item(count)
-    at = (firsts - starts).repeat(sizes)
-    at += np.arange(len(at))
+    at = ranges(firsts, sizes)
     words = types.words.take(at)
     parts, infos = parts_of_plan(plan), starts[:count] + INFO_WORD.word
     bare = parts.stand_ins.take(kinds) << KIND_SHIFT

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from attrs import frozen
 
 from btfschema import Btf
-from btfschema.arrays import Index, Mask, bounds_of, distinct, ranges, sizes_of
+from btfschema.arrays import Index, Mask, bounds_of, distinct, ranges
 from btfschema.model import per_container
 from btfschema.schema import kind_mask, parts_of_plan
 
@@ -174,7 +174,7 @@ def graph_of(base: Btf) -> Graph:
     refused = kind_mask(parts.unrepeatable)[types.kinds]
     ends = (kind_mask(parts.kept_by_name)[types.kinds] & has_name) | refused
     positions = types.type_id_positions
-    counts = sizes_of(types.reference_bounds)
+    counts = types.reference_counts
     followed = ~np.repeat(ends, counts)
     counts[ends] = 0
     starts = np.zeros(len(types) + 2, np.int64)
