@@ -90,7 +90,7 @@ class Kernel:
         return found
 
     def named(self, name: str, kind: int, module: str | None = None) -> Candidate | None:
-        """The type of this name, without regard to flavours, and this kind.
+        """The type of exactly this name and this kind: flavours are other names here.
 
         As libbpf does, takes the kernel's own if there is one, else that of the first module.
 
@@ -99,11 +99,17 @@ class Kernel:
             kind: the kind's number.
             module: how the name of its module begins, or ``"vmlinux"``; any unless given.
         """
+        if not name:
+            return None
         for title, btf in ((VMLINUX, self.vmlinux), *self.modules.items()):
-            if module is None or title.startswith(module):
-                for type_id in btf.find_ids(name, kind):
-                    if type_id >= btf.first_id:
-                        return Candidate(type_id, title, Types.of(btf))
+            if module is not None and not title.startswith(module):
+                continue
+            types = Types.of(btf)
+            # Unlike a look-up in each module, this searches the kernel's strings once.
+            for type_id in _Names.of(btf).ids(name):
+                view: Any = types[type_id]
+                if view.kind == kind and view.name == name:
+                    return Candidate(type_id, title, types)
         return None
 
     def _of(self, module: str, btf: Btf, local: TypeView, name: str) -> Iterator[Candidate]:
