@@ -274,17 +274,22 @@ class Reports:
         """Print one file's report, to whoever reads along."""
         notes = row.pop("notes", ())
         for note in notes:
-            gist = _gist(note)
-            if self.notes is None or not self.notes[gist]:
+            if not self._said(note):
                 complain(note, row["file"], "warning")
-            if self.notes is not None:
-                self.notes[gist] += 1
         if notes:
             row["notes"] = list(notes)
         if self.out is not None:
             self.out.write(line(row) + "\n")
         if self.rows is not None:
             self.rows(row)
+
+    def _said(self, note: str) -> bool:
+        """Count a note; returns whether one that says the same was printed before."""
+        if self.notes is None:
+            return False
+        gist = _gist(note)
+        self.notes[gist] += 1
+        return self.notes[gist] > 1
 
     def count(self, row: dict[str, Any], *, fresh: bool) -> None:
         """Add one file's report to what is kept; ``fresh`` unless an earlier run did the file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from btfschema.cli.inputs import (
     RUNNING_KERNEL,
     base_option,
+    has_kernel,
     load_over,
     open_input,
     pointer_option,
@@ -44,8 +44,7 @@ def info(file: str | None, base_btf: str | None, sizes: bool, as_json: bool, pre
     Without FILE, shows the running kernel's. Sizes and offsets are in bytes. With --sizes, a string
     counts for the first type that uses it.
     """
-    has_kernel = os.path.exists(RUNNING_KERNEL)  # noqa: PTH110
-    default = RUNNING_KERNEL if has_kernel else "(sample)"
+    default = RUNNING_KERNEL if has_kernel() else "(sample)"
     facts: dict[str, Any] = {"file": file or default}
     if file is None:
         facts["source"] = {"format": "raw", "layers": [], "elf_class": None, "blobs": 1}

@@ -25,6 +25,7 @@ __all__ = [
     "base_option_of",
     "brings_base",
     "doubts",
+    "has_kernel",
     "joined",
     "list_text",
     "load_all_over",
@@ -144,7 +145,7 @@ def open_input(file: str | None, base_btf: str | None) -> Btf:
         return btf
     if base_btf is not None:
         raise click.UsageError("-B/--base-btf needs a FILE that is split over it")
-    if os.path.exists(RUNNING_KERNEL):  # noqa: PTH110
+    if has_kernel():
         btf = load(RUNNING_KERNEL)
         warn(RUNNING_KERNEL, odd(btf, printed=True))
         return btf
@@ -179,6 +180,11 @@ def list_text(file: str, advice: str = "") -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def has_kernel() -> bool:
+    """Whether the running kernel has BTF."""
+    return os.path.exists(RUNNING_KERNEL)  # noqa: PTH110
+
+
 def running_kernel(advice: str = "give FILEs") -> tuple[str, ...]:
     """The file of the running kernel's BTF, for commands that were given no file or kernel.
 
@@ -188,7 +194,7 @@ def running_kernel(advice: str = "give FILEs") -> tuple[str, ...]:
     Raises:
         click.UsageError: there is none.
     """
-    if not os.path.exists(RUNNING_KERNEL):  # noqa: PTH110
+    if not has_kernel():
         raise click.UsageError(f"the running kernel has no BTF ({RUNNING_KERNEL}): {advice}")
     return (RUNNING_KERNEL,)
 
