@@ -244,9 +244,7 @@ class Builder:
         raw = view._to_raw(plan)
         where = f"type {self.next_id} ({plan.name} {raw.name!r})"
         vlen = len(raw.columns[0]) if plan.stride else raw.vlen
-        # A FUNC says in vlen what its linkage is.
-        if not plan.stride and hasattr(view, "linkage"):
-            self._require_number("linkage", vlen, where)
+        self._require_number(raw.vlen_name, vlen, where)
         info = {"vlen": vlen, "kind": plan.number, "kind_flag": int(raw.kind_flag)}
         words = [self._string(NAME_OFF, raw.name, where), self._join(self._info, info, where), 0]
         words[plan.third.word] = self._word(plan.third, raw.third, where)

@@ -123,7 +123,7 @@ class RawRecord(NamedTuple):
     """One record's values, between words and a view: strings resolved, words signed as declared.
 
     ``fixed`` holds the fixed struct's words in declared order, ``columns`` one list for each word
-    of the repeated struct.
+    of the repeated struct. ``vlen_name`` is what the view calls ``vlen``, for errors.
     """
 
     name: str
@@ -132,6 +132,7 @@ class RawRecord(NamedTuple):
     third: int
     fixed: tuple[Any, ...] = ()
     columns: tuple[list[Any], ...] = ()
+    vlen_name: str = "vlen"
 
 
 class KindPlan(NamedTuple):

@@ -50,7 +50,7 @@ class Func(DeclaredView, Refers):
         return {"name": records.names, "type_id": records.thirds, "linkage": records.vlens}
 
     def _to_raw(self, plan: KindPlan) -> RawRecord:
-        return RawRecord(self.name, self.linkage, False, self.type_id)
+        return RawRecord(self.name, self.linkage, False, self.type_id, vlen_name="linkage")
 
     @property
     def prototype(self) -> FuncProto:
