@@ -11,7 +11,7 @@ from btfschema._doors import shown
 if TYPE_CHECKING:
     from attrs import Attribute
 
-__all__ = ["as_bytes", "one_of", "require_choice", "require_type", "several", "texts"]
+__all__ = ["as_bytes", "is_pattern", "one_of", "require_choice", "require_type", "several", "texts"]
 
 __dir__ = shown(__all__)
 
@@ -97,3 +97,8 @@ def several(given: Any, *single: type) -> list[Any]:
 def texts(given: str | Iterable[str]) -> tuple[str, ...]:
     """One string or several as a tuple: the converter for fields of attrs classes."""
     return tuple(several(given, str))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether ``*``, ``?`` or ``[`` makes a name a pattern, as :mod:`fnmatch` has it."""
+    return not set("*?[").isdisjoint(name)

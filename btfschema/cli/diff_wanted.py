@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import Factory, define, field, frozen
 
+from btfschema.arguments import is_pattern
 from btfschema.cli.inputs import list_text
 from btfschema.cli.select import kind_number, kinds_meant
 from btfschema.errors import SpecError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from btfschema.questions.comparison import Entry
 
 __all__ = ["Wanted"]
-
-GLOB = re.compile(r"[*?\[]")
 
 
 @frozen
@@ -88,9 +87,7 @@ class Wanted:
             OSError: the list can't be read.
         """
         chosen = frozenset[str]().union(*map(_kinds, kinds))
-        named = tuple(
-            Asked("--name", one, one, pattern=GLOB.search(one) is not None) for one in names
-        )
+        named = tuple(Asked("--name", one, one, pattern=is_pattern(one)) for one in names)
         return cls(chosen, named, _listed(api) if api is not None else None)
 
     def _asked(self) -> Iterator[Asked]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from btfschema.arguments import require_choice, several
+from btfschema.arguments import is_pattern, require_choice, several
 from btfschema.co_re.needs import Marks
 from btfschema.co_re.spec import find_member
 from btfschema.co_re.types import Types
@@ -24,7 +24,6 @@ Members = Literal["all", "named"]
 
 WANTED = re.compile(r"(?:(?P<kind>\w+)\s+)?(?P<name>[^\s.\->]+)(?P<path>(?:(?:\.|->)\w+)*)\Z")
 STEP = re.compile(r"(\.|->)(\w+)")
-GLOB = re.compile(r"[*?\[]")
 
 
 @frozen
@@ -59,7 +58,7 @@ class Wanted:
 
     def ids(self, btf: Btf) -> list[int]:
         """The container's own types that are meant."""
-        if GLOB.search(self.name):
+        if is_pattern(self.name):
             whole = re.compile(translate(self.name)).match
             names = btf.strings.names(btf.types.name_offs)
             ids = [btf.first_id + row for row, name in enumerate(names) if name and whole(name)]

@@ -13,13 +13,12 @@ from fnmatch import translate
 import numpy as np
 
 from btfschema import Btf
+from btfschema.arguments import is_pattern
 from btfschema.arrays import Mask
 from btfschema.errors import SpecError, UnknownNameError
 from btfschema.framework import Diagnostic
 
 __all__ = ["names_lacking", "nothing_called", "rows_named", "rows_of_kinds", "some_named"]
-
-GLOB = re.compile(r"[*?\[]")
 
 
 def rows_of_kinds(btf: Btf, kinds: Iterable[str]) -> Mask:
@@ -64,7 +63,7 @@ def names_lacking(
     there = set(btf.strings.names(np.unique(offsets))) - {""}
 
     def has(name: str) -> bool:
-        if patterns and GLOB.search(name):
+        if patterns and is_pattern(name):
             return any(map(re.compile(translate(name)).match, there))
         return name in there
 
