@@ -282,12 +282,14 @@ class Verify:
         from btfschema.model.loading import decoded
         from btfschema.verification import oddities_many, verify_many
 
+        if self.base is None:
+            return {}
         modules = {
             number: source
             for number, source in enumerate(sources)
             if not isinstance(source, Exception) and self._is_module(source)
         }
-        if self.base is None or len(modules) < 2:
+        if len(modules) < 2:
             return {}
         base, path = self.base.open(), self.base.name
         if self._refused(base):
