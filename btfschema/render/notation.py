@@ -21,7 +21,7 @@ from btfschema.model.container import Btf
 from btfschema.render.texts import WORD, Choice, Texts, Wide, strings, texts
 from btfschema.schema.kinds import KINDS, MEMBER_BITFIELD, Kind
 from btfschema.schema.plan import HEADER_WORDS, KIND_MASK, NAME_OFF, Field, KindPlan, Plan
-from btfschema.schema.roles import Bits, Role
+from btfschema.schema.roles import Role
 from btfschema.tables.strings import StringTable
 
 __all__ = [
@@ -104,16 +104,14 @@ class Cells:
     """Some records whose kinds have the same words, or all elements of these records.
 
     Attributes:
-        btf: the container that is dumped.
         owner: the container of its chain that holds the records.
         plan: the plan of one of the kinds.
         fields: the words that a column can name.
         rows: the row of the type that each record is, or each element belongs to.
         starts: the word at which each of them starts.
-        strings: those of the file as they are shown.
+        strings: those of the container that is dumped, as they are shown.
     """
 
-    btf: Btf
     owner: Btf
     plan: KindPlan
     fields: tuple[Field, ...]
@@ -126,13 +124,13 @@ class Cells:
         """The records themselves."""
         fields = (NAME_OFF, plan.third, *plan.fixed)
         starts = owner.types.starts[rows]
-        return cls(strings.btf, owner, plan, fields, rows, starts, strings)
+        return cls(owner, plan, fields, rows, starts, strings)
 
     def elements(self, part: slice) -> tuple[Cells, Index]:
         """Some elements of each of these records, in their order, and how many of each."""
         found = self.owner.types.elements(self.plan.number, self.rows, part)
         fields, rows, starts = self.plan.element, found.owners, found.starts
-        cells = Cells(self.btf, self.owner, self.plan, fields, rows, starts, self.strings)
+        cells = Cells(self.owner, self.plan, fields, rows, starts, self.strings)
         return cells, found.counts
 
     @cached_property
@@ -169,7 +167,8 @@ class Cells:
         field = self._by_name[name]
         words = self.owner.types.words.take(self.starts + field.word)
         if field.bits is not None and bit:
-            return _part(words, field.bits, bit)
+            part: npt.NDArray[Any] = field.bits.part(words, bit)
+            return part
         return words.view(field.dtype)
 
     def values(self, column: Column) -> Values:
@@ -183,11 +182,6 @@ class Cells:
         if column.labels and isinstance(values, np.ndarray):
             return Choice.of(values, column.labels, column.other)
         return values
-
-
-def _part(words: npt.NDArray[Any], bits: Bits, name: str) -> npt.NDArray[Any]:
-    shift, width = bits.fields[name]
-    return words >> shift & (1 << width) - 1
 
 
 Source = Callable[[Cells], Values]
@@ -240,11 +234,11 @@ def _named(label: str, source: str | Source, *names: str, other: str = "", **mor
 def _bits_offset(cells: Cells) -> npt.NDArray[Any]:
     """The member's offset word, or with kind_flag a part of it."""
     words = cells.word("offset")
-    return np.where(cells.kind_flags, _part(words, MEMBER_BITFIELD, "bit_offset"), words)
+    return np.where(cells.kind_flags, MEMBER_BITFIELD.part(words, "bit_offset"), words)
 
 
 def _bitfield_size(cells: Cells) -> npt.NDArray[Any]:
-    sizes = _part(cells.word("offset"), MEMBER_BITFIELD, "bitfield_size")
+    sizes = MEMBER_BITFIELD.part(cells.word("offset"), "bitfield_size")
     return np.where(cells.kind_flags, sizes, 0)
 
 
@@ -265,7 +259,7 @@ def _enum64_value(cells: Cells) -> Wide:
 
 def _section_variable(cells: Cells) -> Texts:
     """Kind and name of what a DATASEC entry refers to; nothing for an id that does not exist."""
-    btf = cells.btf
+    btf = cells.strings.btf
     found = []
     for type_id in cells.word("type_id").tolist():
         kind, name = VOID, ANONYMOUS
