@@ -70,14 +70,15 @@ __all__ = ["diff"]
     "objects",
     metavar="OBJECT",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False),
+    type=AnyPath(dir_okay=False),
     help="Only what this BPF object's CO-RE relocations use; may be given several times.",
 )
 @click.option(
     "--api",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Only the types and functions that FILE names, one per line; # starts a comment.",
+    type=AnyPath(dir_okay=False),
+    help="Only the types and functions that FILE names, one per line, such as vfs_read or struct "
+    "file; # starts a comment.",
 )
 @click.option("--full", is_flag=True, help="Name every type, however many there are.")
 @click.option(

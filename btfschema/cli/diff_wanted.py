@@ -96,7 +96,7 @@ class Wanted:
             yield from lines
 
     def __bool__(self) -> bool:
-        """Whether not all types are."""
+        """Whether only some types are asked for."""
         return bool(self.kinds or self.named or self.listed is not None)
 
     def __call__(self, entry: Entry) -> bool:
@@ -110,7 +110,7 @@ class Wanted:
         return listed is None or any(one.means(kind, name) for one in listed.get(name, ()))
 
     def see(self, *btfs: Btf) -> None:
-        """Note what of that files have; the last one's names are suggested for what none has."""
+        """Note which of them files have; the last one's names are suggested for the others."""
         for btf in btfs:
             if self._missing:
                 there = self._types(btf)

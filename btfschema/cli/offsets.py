@@ -35,7 +35,7 @@ FORMS = ("csv", "json", "c", "python")
 
 
 @click.command()
-@click.argument("paths", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("paths", type=AnyPath(dir_okay=False, allow_dash=True))
 @click.argument("kernels", metavar="[[NAME=]KERNEL]...", nargs=-1, type=AnyPath())
 @click.option(
     "--all",
