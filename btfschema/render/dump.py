@@ -45,10 +45,10 @@ from btfschema.render.texts import (
 
 __all__ = ["Dump", "Fields", "Items", "Style"]
 
-# Types and elements of types that are written at a time: enough to make numpy's cost per call
-# vanish, few enough to keep the memory small.
+# How many types and elements are written at a time: enough to make numpy's cost per call
+# negligible, few enough to need little memory.
 RUN = 1 << 14
-# Of so many types it is told together where to cut them.
+# How many types are cut into such runs at a time.
 PORTION = 4 * RUN
 
 
@@ -181,7 +181,7 @@ class Dump:
             yield from self._cut(self._existing(some))
 
     def _cut(self, ids: Index) -> Iterator[Run]:
-        """The same types in several runs. One that has too many elements is cut too."""
+        """These types in several runs; one that has too many elements is itself cut into pieces."""
         if not len(ids):
             return
         counts = np.zeros(len(ids), np.int64)
@@ -198,7 +198,7 @@ class Dump:
                 yield ids[first:end], slice(start, start + RUN)
 
     def _owners(self, ids: Index) -> Iterator[tuple[Btf, Index, Index]]:
-        """The containers of types, with the places of their types among these, and their rows."""
+        """The containers that have these types; where in ``ids`` and in their rows these are."""
         for owner in self.btf.chain:
             at = ((ids >= owner.first_id) & (ids < owner.end_id)).nonzero()[0]
             if len(at):
@@ -236,7 +236,7 @@ class Dump:
         return style.types.separator + style.record.begin + "".join(texts)[1:] + style.record.end
 
     def _blocks_of(self, owner: Btf, at: Index, rows: Index, part: slice) -> Iterator[Block]:
-        """The same of one container of the chain."""
+        """The same for types of one container of the chain."""
         types, fields = owner.types, self.style.record
         kinds = alike(types.plan).take(types.kinds.take(rows))
         present = np.bincount(kinds).nonzero()[0].tolist()
@@ -252,7 +252,7 @@ class Dump:
             yield at.take(some), beside(self._rest(cells, after, part))
 
     def _rest(self, cells: Cells, before: Part, part: slice) -> list[Part]:
-        """What records of some kinds have behind their names."""
+        """What records of some kinds have after their names."""
         style, shape = self.style, shape_of(cells.plan)
         fields, items, element = style.record, style.elements, style.element
         head = [before, *self._parts(fields, shape.columns, cells)]

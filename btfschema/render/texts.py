@@ -1,8 +1,8 @@
 """Texts of many records at once, in words of eight bytes.
 
-A text starts with a word, and NULs, which no text holds, fill what it leaves of its last one. So
-numpy puts the texts of all records into their places, word by word, and the NULs are deleted from
-all of them together.
+Each text starts at a word, and NULs, which no text holds, fill up its last one. So numpy can put
+the texts of all records into their places word by word, and the NULs are then deleted from all of
+them together.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ NUL = b"\0"
 # Of a word, the lowest and the highest bit of each byte.
 LOWEST, HIGHEST = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 ONE = np.uint64(1)
-# So many words of strings are read together: those of the longest name that a kernel takes. What is
-# longer is read one by one, however long it is.
+# How many words of each string are read together with those of all others: enough for the longest
+# name that a kernel takes. What follows them is read string by string.
 TOGETHER = LONGEST_NAME // WORD
 
 TEN_THOUSAND = 10_000
@@ -54,7 +54,7 @@ NONE = np.zeros(0, np.int64)
 
 
 def _fours() -> tuple[Eights, Eights]:
-    """The numbers below 10,000, and the same with the zeros before them."""
+    """The digits of the numbers below 10,000, without and with leading zeros."""
     left = np.arange(TEN_THOUSAND, dtype=EIGHT)
     padded, blank = np.zeros_like(left), np.zeros_like(left)
     for place in (3, 2, 1, 0):
@@ -67,7 +67,7 @@ def _fours() -> tuple[Eights, Eights]:
 
 
 _ALONE, _PADDED = _fours()
-# What a number has before its last four digits, and these: alone, or after others.
+# The digits before a number's last four, and these four: alone, or after others.
 BEFORE = _ALONE.copy()
 BEFORE[0] = 0
 LAST = np.concatenate([_ALONE, _PADDED << np.uint64(32)])
@@ -80,7 +80,7 @@ class Texts(NamedTuple):
         words: the first word of each text, then the second of those that have one, and so on, each
             with the records that have it; None stands for all. A number is the word of all of them.
         sizes: how many words each text has.
-        rests: the words after these of texts that are very long, by their records.
+        rests: the remaining words of very long texts, by record.
     """
 
     words: Sequence[tuple[Index | None, Eights | int]]
@@ -88,7 +88,7 @@ class Texts(NamedTuple):
     rests: Mapping[int, Eights] = MappingProxyType({})
 
     def of(self, records: Index, count: int) -> Texts:
-        """The same texts, as those of some of so many records; the others have none."""
+        """The same texts for these of ``count`` records; the others have none."""
         words = [
             (records if rows is None else records.take(rows), values) for rows, values in self.words
         ]
@@ -97,7 +97,7 @@ class Texts(NamedTuple):
         return Texts(words, sizes, {int(records[row]): rest for row, rest in self.rests.items()})
 
     def write(self, out: Eights, places: Index) -> None:
-        """Put the texts into their places, and move these behind them."""
+        """Write each text at its place, and move the places past the texts."""
         for number, (rows, values) in enumerate(self.words):
             here = places if rows is None else places.take(rows)
             out[here + number if number else here] = values
@@ -126,7 +126,7 @@ class Lists:
         self.sizes: Index = sizes_of(self._starts[bounds])
 
     def write(self, out: Eights, places: Index) -> None:
-        """Put the elements into the places of the records, and move these behind them."""
+        """Write each record's elements at its place, and move the places past them."""
         starts = places - self._starts[self._bounds[:-1]]
         inner = starts.repeat(sizes_of(self._bounds)) + self._starts[:-1]
         for text in self._texts:
@@ -135,7 +135,7 @@ class Lists:
 
 
 def total(texts: Iterable[Texts | Lists], count: int) -> Index:
-    """How many words each of so many records has in these texts together."""
+    """How many words these texts take together in each of ``count`` records."""
     sizes = np.zeros(count, np.int64)
     same = 0
     for text in texts:
@@ -148,13 +148,13 @@ def total(texts: Iterable[Texts | Lists], count: int) -> Index:
 
 
 class Wide(NamedTuple):
-    """Numbers of 64 bits, some of them without a sign."""
+    """64-bit numbers, some of them unsigned."""
 
     values: Index
     unsigned: Mask
 
     def whole(self, rows: Index) -> list[int]:
-        """Some of them as Python has them."""
+        """Those in some rows, as Python's numbers."""
         pairs = zip(self.values.take(rows).tolist(), self.unsigned.take(rows).tolist(), strict=True)
         return [value + (1 << 64) if value < 0 and unsigned else value for value, unsigned in pairs]
 
@@ -211,12 +211,12 @@ def _words_of(texts: tuple[str, ...]) -> tuple[Eights, tuple[int, ...]]:
 
 
 def padded(text: bytes, size: int = 0) -> bytes:
-    """A text that ends with a word, and has so many at least."""
+    """The text filled up with NULs to whole words, to ``size`` of them at least."""
     return text.ljust(max(size, -(-len(text) // WORD)) * WORD, NUL)
 
 
 def beside(parts: Iterable[Part]) -> list[Texts | Lists]:
-    """The texts of records, from those that are beside each other in each of them."""
+    """Lay out parts that follow one another in each record, joining what all records have."""
     found: list[Part] = [""]
     for part in parts:
         last = found[-1]
@@ -245,7 +245,7 @@ def constant(text: str) -> Texts:
 def numbers(values: npt.NDArray[Any] | Wide) -> Texts:
     """Numbers in decimal digits."""
     array = values.values if isinstance(values, Wide) else values
-    # What is below zero is large.
+    # Numbers below zero count as large.
     plain = array.view(f"u{array.itemsize}")
     most = int(plain.max(initial=0))
     if most < TEN_THOUSAND:
@@ -270,7 +270,7 @@ def numbers(values: npt.NDArray[Any] | Wide) -> Texts:
 
 
 def _places(small: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Small numbers as places: numpy 1 takes no numbers of 64 bits without a sign."""
+    """Small numbers as places: numpy 1 refuses unsigned numbers of 64 bits there."""
     return small.view(np.int64) if small.itemsize == np.int64().itemsize else small
 
 
