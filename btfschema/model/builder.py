@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from btfschema.arguments import require_choice
 from btfschema.codec.engines import Image, schema_layout
@@ -232,12 +231,6 @@ class Builder:
     def strings_data(self) -> bytes:
         """The strings so far, without the base's."""
         return self._strings.build().data
-
-    @property
-    def records(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """The words of the types so far, and how many words each has."""
-        bounds = np.array([*self._starts, len(self._words)], np.int64)
-        return np.array(self._words, np.uint32), bounds[1:] - bounds[:-1]
 
     def _record(self, plan: KindPlan, view: TypeView) -> list[int]:
         """The words of a view's record; its strings are added on the way."""
