@@ -292,11 +292,6 @@ class Catalog:
         return ~self.btf.strings.empty(self.table.name_offs)
 
     @cached_property
-    def member_names(self) -> list[str]:
-        """Each member's name, or ""."""
-        return self.btf.strings.names(self.members.name_offs)
-
-    @cached_property
     def texts(self) -> list[str]:
         """Each type in C's words, such as ``struct file *``."""
         return [joined(one) for one in self.declarators]

@@ -41,7 +41,6 @@ PLACES = (
 )
 # Distributions ship these, which libbpf can't read.
 IMAGES = ("/boot/vmlinuz-{release}", "/lib/modules/{release}/vmlinuz")
-MODULES = Path("/lib/modules")
 
 # What a kernel's file is called, with the release behind the first dash.
 KERNEL_NAME = re.compile(

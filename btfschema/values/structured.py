@@ -30,7 +30,6 @@ MOST_DIMENSIONS = 24
 """Arrays in arrays; numpy has at most 32 dimensions, some of which its caller's arrays use."""
 
 MOST_BYTES = (1 << 31) - 1
-WIDEST_SHIFT = 8
 
 
 def dtype_of(btf: Btf, type_: AnyType) -> DType:
