@@ -48,8 +48,15 @@ def in_terminal(
     return data.decode("utf-8", "surrogateescape"), process.wait()
 
 
-def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> tuple[str, int]:
+def interrupted_in_terminal(
+    ready: Callable[[str], bool], *args: str | Path, pauses: Sequence[float] = ()
+) -> tuple[str, int]:
     """The same for a command that gets ^C from its terminal, as soon as what it wrote is ready.
+
+    Args:
+        ready: whether it is.
+        args: the command's.
+        pauses: seconds after which each further ^C comes.
 
     Raises:
         TimeoutExpired: it does not end.
@@ -70,6 +77,9 @@ def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> 
                 data += os.read(ours, 1 << 16)
             if not sent and ready(data.decode()):
                 os.write(ours, b"\x03")
+                for pause in pauses:
+                    time.sleep(pause)
+                    os.write(ours, b"\x03")
                 sent = True
         while select.select([ours], [], [], 0)[0]:
             data += os.read(ours, 1 << 16)
@@ -78,7 +88,8 @@ def interrupted_in_terminal(ready: Callable[[str], bool], *args: str | Path) -> 
             os.killpg(process.pid, signal.SIGKILL)
         os.close(theirs)
         os.close(ours)
-    return data.decode(), process.wait()
+        code = process.wait()
+    return data.decode(), code
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:

@@ -12,18 +12,18 @@ import io
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import IO, TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 from click import formatting
 
+from btfschema.cli.stops import Interrupted, stops_once
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-__all__ = ["ARGUMENTS", "Interrupted", "cli", "main"]
+__all__ = ["ARGUMENTS", "cli", "main"]
 
 # Command -> (module, what it does in a line): the help lists these without importing the modules.
 COMMANDS = {
@@ -79,66 +79,6 @@ PAGED = {
 
 # Commands that can't have the name that they have in their modules.
 ATTRIBUTES = {"list": "list_"}
-
-
-# The signals that ask a command to stop.
-STOPPING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-
-
-class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came, as from a service manager or a terminal that closed."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-class Interrupted(click.ClickException):
-    """A command was stopped; says how far it came. The exit code is a shell's.
-
-    Args:
-        cause: what stopped it.
-        far: how far it came, to go after "interrupted" or "terminated".
-    """
-
-    def __init__(self, cause: KeyboardInterrupt, far: str = "") -> None:
-        by_signal = isinstance(cause, Stopped)
-        super().__init__(f"{'terminated' if by_signal else 'interrupted'}{far}")
-        # click reads it of the instance, and declares it of the class.
-        self.exit_code = 128 + (cause.number if isinstance(cause, Stopped) else signal.SIGINT)  # type: ignore[misc]
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Say so as other errors are said, in a line of its own after a terminal's ^C."""
-        from btfschema.cli.outputs import echo
-
-        if sys.stderr.isatty():
-            echo(err=True)
-        echo(f"btfschema: {self.message}", err=True)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP stop a command as ^C does, unless whoever started it ignores them."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        # Once is enough; while the command ends, nothing disturbs it.
-        signal.signal(number, signal.SIG_IGN)
-        raise Stopped(number)
-
-    before = {number: signal.getsignal(number) for number in STOPPING[1:]}
-    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _pager(ctx: click.Context) -> AbstractContextManager[Any]:
@@ -243,18 +183,19 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; each may be interrupted, and says what it could not do."""
-        # The group's own help needs no errors.
-        from btfschema.errors import BtfError
-
         try:
-            with _signals(), _pager(ctx):
-                return super().invoke(ctx)
+            # The group's own help needs no errors.
+            from btfschema.errors import BtfError
+
+            try:
+                with _pager(ctx):
+                    return super().invoke(ctx)
+            except BtfError as error:
+                from btfschema.cli.answers import say_why
+
+                ctx.exit(say_why(error, ctx.meta[ARGUMENTS]))
         except KeyboardInterrupt as cause:
             raise Interrupted(cause) from None
-        except BtfError as error:
-            from btfschema.cli.answers import say_why
-
-            ctx.exit(say_why(error, ctx.meta[ARGUMENTS]))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of the table."""
@@ -347,7 +288,9 @@ def main(args: list[str] | None = None) -> Any:
     _escape_what_the_locale_lacks()
     try:
         try:
-            ended = cli.main(args=args, prog_name="btfschema", standalone_mode=False)
+            # A process that is stopped ends; whoever calls this in his own goes on.
+            with stops_once(restore=args is not None):
+                ended = cli.main(args=args, prog_name="btfschema", standalone_mode=False)
         finally:
             # A full disk is noticed here, and not when the interpreter ends.
             if sys.stdout is not None:

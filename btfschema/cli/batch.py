@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -15,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli import STOPPING, Interrupted
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import AnyPath, Decorator, json_options
 from btfschema.cli.outputs import BASE_SUFFIX, DASH, output_stream
 from btfschema.cli.policies import WOULD_LEAVE
 from btfschema.cli.progress import Progress
+from btfschema.cli.stops import Interrupted, between_stops, stops_held
 from btfschema.cli.workers import Workers
 from btfschema.errors import BtfError, MatchError
 from btfschema.escapes import printable
@@ -354,7 +352,7 @@ def run_batch(
             # Closing it ends the work that is under way.
             for row, fresh in stack.enter_context(closing(found)):
                 reports.show(row)
-                with _stops_held():
+                with stops_held():
                     reports.count(row, fresh=fresh)
                     outcomes[row["outcome"]] += 1
                 if reports.progress is not None and fresh:
@@ -433,30 +431,8 @@ def _outcomes(
             # What all files need is read and worked out here, and not once more in each worker.
             yield from map_ordered(work, islice(files, FIRST if keep_going else 1))
         workers.fork()
-    yield from map_ordered(work, files, workers.executor, together, ahead)
-
-
-@contextmanager
-def _stops_held() -> Iterator[None]:
-    """Hold signals that stop a command until the block ends, so that all counts agree.
-
-    Blocking the signals would not be enough: another thread would receive them, and Python would
-    still run the handler in this one.
-    """
-    came: list[int] = []
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    held = {number: old for number, old in before.items() if callable(old)}
-    if threading.current_thread() is not threading.main_thread():
-        held = {}
-    for number in held:
-        signal.signal(number, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        for number, old in held.items():
-            signal.signal(number, old)
-        for number in came[:1]:
-            signal.raise_signal(number)
+    outcomes = map_ordered(work, files, workers.executor, together, ahead)
+    yield from outcomes if workers.fork is None else between_stops(outcomes)
 
 
 def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:

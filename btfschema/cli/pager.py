@@ -91,7 +91,7 @@ class Pager:
         for number, saved in self._before.items():
             os.dup2(saved, number)
             os.close(saved)
-        from btfschema.cli import Stopped
+        from btfschema.cli.stops import Stopped
 
         if isinstance(error, Stopped):
             self._process.terminate()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from btfschema.cli import STOPPING
+from btfschema.cli.stops import STOPPING, stops_held
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -77,7 +77,7 @@ def _processes(count: int) -> Iterator[Workers]:
     pool = ProcessPoolExecutor(count, initializer=_follow_parent)
 
     def fork() -> None:
-        with _interrupts_held():
+        with stops_held():
             # The first piece of work forks all workers, before any can ignore interrupts.
             pool.submit(int)
 
@@ -106,16 +106,3 @@ def _outlive_not() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Interrupts wait until this ends; processes that are forked meanwhile never get any."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

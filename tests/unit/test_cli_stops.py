@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from shell import btfschema
 from slow import and_slow
 
 from btfschema import load
-from btfschema.cli import Interrupted
 from btfschema.cli.batch import Reports, run_batch
+from btfschema.cli.stops import Interrupted
+from btfschema.cli.workers import Workers
 
 Kernel = tuple[Path, Path]
 
@@ -101,6 +103,69 @@ def test_all_counts_of_an_interrupted_run_are_of_the_same_files() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert summary.rows == 2
+
+
+class _Interrupting(ThreadPoolExecutor):
+    """A pool that is interrupted where it takes work and where it is waited for, and notes which of
+    that it could finish.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.finished: list[str] = []
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = super().submit(*args, **kwargs)
+        wait = future.result
+
+        def result(timeout: float | None = None) -> Any:
+            self._interrupted("result")
+            return wait(timeout)
+
+        future.result = result  # type: ignore[method-assign]
+        self._interrupted("submit")
+        return future
+
+    def _interrupted(self, where: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        self.finished.append(where)
+
+
+def test_no_interrupt_comes_while_a_pool_of_processes_holds_its_locks() -> None:
+    """Python's own are not safe from it: a lock that stays locked hangs the pool for ever."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    pool = _Interrupting()
+    workers = Workers(pool, 1, fork=lambda: None)
+    try:
+        with pool, pytest.raises(Interrupted, match="interrupted after 0 of 2 files"):
+            run_batch(
+                ["a", "b"],
+                lambda files: [{} for _ in files],
+                keep_going=True,
+                report=None,
+                workers=workers,
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pool.finished == ["submit", "submit", "result"]
+
+
+@pytest.mark.parametrize(("count", "jobs"), and_slow((4, "2"), slow=[(40, "2"), (20, "1")]))
+def test_who_interrupts_often_disturbs_no_end(
+    kernel: Kernel, tmp_path: Path, count: int, jobs: str
+) -> None:
+    base, modules = kernel
+    delays = random.Random(2)
+    args: list[str | Path] = ["--all", modules, "-B", base, "--jobs", jobs, "--out-dir"]
+    for number in range(count):
+        moment = _Moment(delays.random() * 0.5)
+        pauses = [delays.random() * 0.02 for _ in range(4)]
+        out = tmp_path / str(number)
+        text, code = interrupted_in_terminal(moment.has_come, "distill", *args, out, pauses=pauses)
+        assert code == 130, text
+        assert "Traceback" not in text
+        last = text.replace("^C", "").splitlines()[-1]
+        assert last.startswith("btfschema: interrupted"), text
 
 
 def test_it_promises_nothing_where_nothing_is_kept(kernel: Kernel) -> None:

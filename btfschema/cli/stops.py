@@ -1,0 +1,141 @@
+"""Signals that ask a command to stop: what they raise, and what they must not break."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import IO, Any, TypeVar
+
+import click
+
+__all__ = ["STOPPING", "Interrupted", "Stopped", "between_stops", "stops_held", "stops_once"]
+
+T = TypeVar("T")
+
+# The signals that ask a command to stop.
+STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came, as from a service manager or a terminal that closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Interrupted(click.ClickException):
+    """A command was stopped; says how far it came. The exit code is a shell's.
+
+    Args:
+        cause: what stopped it.
+        far: how far it came, to go after "interrupted" or "terminated".
+    """
+
+    def __init__(self, cause: KeyboardInterrupt, far: str = "") -> None:
+        by_signal = isinstance(cause, Stopped)
+        super().__init__(f"{'terminated' if by_signal else 'interrupted'}{far}")
+        # click reads it of the instance, and declares it of the class.
+        self.exit_code = 128 + (cause.number if isinstance(cause, Stopped) else signal.SIGINT)  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say so as other errors are said, in a line of its own after a terminal's ^C."""
+        from btfschema.cli.outputs import echo
+
+        if sys.stderr.isatty():
+            echo(err=True)
+        echo(f"btfschema: {self.message}", err=True)
+
+
+@contextmanager
+def stops_once(*, restore: bool) -> Iterator[None]:
+    """SIGTERM and SIGHUP stop a command as ^C does, unless whoever started it ignores them.
+
+    Once is enough: nothing disturbs a command while it ends, such as a second ^C while workers
+    finish what they are at.
+
+    Args:
+        restore: whether the block leaves the signals as it found them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        if restore:
+            for number, old in before.items():
+                signal.signal(number, old)
+
+
+@contextmanager
+def stops_held() -> Iterator[None]:
+    """Signals that stop a command wait until the block ends; the first of them stops it then.
+
+    Processes that the block starts never get any. Only the main thread holds signals: Python
+    interrupts no other.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    held = {number: old for number, old in before.items() if callable(old)}
+    try:
+        with _blocked():
+            # Blocking is not enough: another thread receives the signal, and Python still runs the
+            # handler in this one.
+            for number in held:
+                signal.signal(number, lambda number, frame: came.append(number))
+            try:
+                yield
+            finally:
+                for number, old in held.items():
+                    signal.signal(number, old)
+    finally:
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Block signals that stop a command, in this thread and in what it starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def between_stops(items: Generator[T, None, None]) -> Iterator[T]:
+    """The items, none of them None; signals that stop a command wait for the next item.
+
+    For what comes from a pool of processes: when an interrupt meets the locks of
+    ``concurrent.futures``, which are written in Python, one may stay locked, so that the pool never
+    ends, or be unlocked twice.
+    """
+    with closing(items):
+        while True:
+            with stops_held():
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
