@@ -11,7 +11,15 @@ from typing import IO, Any, TypeVar
 
 import click
 
-__all__ = ["STOPPING", "Interrupted", "Stopped", "between_stops", "stops_held", "stops_once"]
+__all__ = [
+    "STOPPING",
+    "Interrupted",
+    "Stopped",
+    "between_stops",
+    "stops_held",
+    "stops_kept_from_children",
+    "stops_once",
+]
 
 T = TypeVar("T")
 
@@ -52,6 +60,18 @@ class Interrupted(click.ClickException):
         echo(f"btfschema: {self.message}", err=True)
 
 
+class _Stops:
+    """What :func:`stops_once` and :func:`stops_held` know of each other.
+
+    Attributes:
+        held: how many blocks hold signals.
+        came: the signal that came meanwhile, or None.
+    """
+
+    held = 0
+    came: int | None = None
+
+
 @contextmanager
 def stops_once(*, restore: bool) -> Iterator[None]:
     """SIGTERM and SIGHUP stop a command as ^C does, unless whoever started it ignores them.
@@ -67,6 +87,10 @@ def stops_once(*, restore: bool) -> Iterator[None]:
         return
 
     def stop(number: int, frame: object) -> None:
+        if _Stops.held:
+            _Stops.came = number
+            return
+        _Stops.came = None
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
@@ -85,44 +109,36 @@ def stops_once(*, restore: bool) -> Iterator[None]:
 
 @contextmanager
 def stops_held() -> Iterator[None]:
-    """Signals that stop a command wait until the block ends; the first of them stops it then.
+    """Signals that stop a command wait until the block ends; the last of them stops it then.
 
-    Processes that the block starts never get any. Only the main thread holds signals: Python
-    interrupts no other.
+    They are noted by the handler of :func:`stops_once`. To block them would cost calls of the
+    system for each file, and would not be enough: another thread would receive them, and Python
+    would still run the handler in this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    held = {number: old for number, old in before.items() if callable(old)}
+    _Stops.held += 1
     try:
-        with _blocked():
-            # Blocking is not enough: another thread receives the signal, and Python still runs the
-            # handler in this one.
-            for number in held:
-                signal.signal(number, lambda number, frame: came.append(number))
-            try:
-                yield
-            finally:
-                for number, old in held.items():
-                    signal.signal(number, old)
+        yield
     finally:
-        for number in came[:1]:
-            signal.raise_signal(number)
+        _Stops.held -= 1
+        if _Stops.came is not None and not _Stops.held:
+            signal.raise_signal(_Stops.came)
 
 
 @contextmanager
-def _blocked() -> Iterator[None]:
-    """Block signals that stop a command, in this thread and in what it starts."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def stops_kept_from_children() -> Iterator[None]:
+    """Signals that stop a command wait until the block ends; processes it starts get none."""
+    with stops_held():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def between_stops(items: Generator[T, None, None]) -> Iterator[T]:

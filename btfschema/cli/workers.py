@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from btfschema.cli.stops import STOPPING, stops_held
+from btfschema.cli.stops import STOPPING, stops_kept_from_children
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -77,9 +77,11 @@ def _processes(count: int) -> Iterator[Workers]:
     pool = ProcessPoolExecutor(count, initializer=_follow_parent)
 
     def fork() -> None:
-        with stops_held():
-            # The first piece of work forks all workers, before any can ignore interrupts.
-            pool.submit(int)
+        with stops_kept_from_children():
+            # Where processes are forked, the first piece of work forks all workers, before any can
+            # ignore interrupts; elsewhere each piece that finds none free starts another.
+            for _ in range(count):
+                pool.submit(int)
 
     try:
         yield Workers(pool, count, fork)

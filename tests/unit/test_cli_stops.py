@@ -7,7 +7,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from slow import and_slow
 
 from btfschema import load
 from btfschema.cli.batch import Reports, run_batch
-from btfschema.cli.stops import Interrupted
+from btfschema.cli.stops import Interrupted, stops_once
 from btfschema.cli.workers import Workers
 
 Kernel = tuple[Path, Path]
@@ -84,24 +84,28 @@ class _StoppedWhileCounting:
         self.rows += 1
 
 
-def test_all_counts_of_an_interrupted_run_are_of_the_same_files() -> None:
+@pytest.fixture
+def as_command() -> Iterator[None]:
+    """Signals as a command takes them, also where whoever runs the tests ignores interrupts."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stops_once(restore=True):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("as_command")
+def test_all_counts_of_an_interrupted_run_are_of_the_same_files() -> None:
     summary = _StoppedWhileCounting()
 
     def work(files: Sequence[str]) -> list[dict[str, Any]]:
         return [{} for _ in files]
 
-    try:
-        with pytest.raises(Interrupted, match="interrupted after 2 of 3 files"):
-            run_batch(
-                ["a", "b", "c"],
-                work,
-                keep_going=True,
-                report=None,
-                reports=Reports(summary=summary),
-            )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(Interrupted, match="interrupted after 2 of 3 files"):
+        run_batch(
+            ["a", "b", "c"], work, keep_going=True, report=None, reports=Reports(summary=summary)
+        )
     assert summary.rows == 2
 
 
@@ -131,22 +135,19 @@ class _Interrupting(ThreadPoolExecutor):
         self.finished.append(where)
 
 
+@pytest.mark.usefixtures("as_command")
 def test_no_interrupt_comes_while_a_pool_of_processes_holds_its_locks() -> None:
     """Python's own are not safe from it: a lock that stays locked hangs the pool for ever."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     pool = _Interrupting()
     workers = Workers(pool, 1, fork=lambda: None)
-    try:
-        with pool, pytest.raises(Interrupted, match="interrupted after 0 of 2 files"):
-            run_batch(
-                ["a", "b"],
-                lambda files: [{} for _ in files],
-                keep_going=True,
-                report=None,
-                workers=workers,
-            )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pool, pytest.raises(Interrupted, match="interrupted after 0 of 2 files"):
+        run_batch(
+            ["a", "b"],
+            lambda files: [{} for _ in files],
+            keep_going=True,
+            report=None,
+            workers=workers,
+        )
     assert pool.finished == ["submit", "submit", "result"]
 
 
