@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
@@ -207,8 +206,8 @@ class Targets:
                 raise click.UsageError(f"-o takes one FILE, not {count}: use --out-dir DIR")
             return cls("-o", dict.fromkeys(found.paths, output))
         paths = places_in(out_dir or "", found)
-        for path in paths.values():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        for folder in {os.path.dirname(path) for path in paths.values()}:  # noqa: PTH120
+            os.makedirs(folder or ".", exist_ok=True)  # noqa: PTH103
         return cls("--out-dir", paths)
 
     @property

@@ -83,7 +83,10 @@ def files_below(root: str, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Bel
                 packages.append(path)
         if base is not None and not found:
             found, base = [base], None
-        yield from (Below(one, os.path.relpath(_unpacked(one), root), base) for one in found)
+        within = os.path.relpath(folder, root)
+        for one in found:
+            name = _unpacked(os.path.basename(one))  # noqa: PTH119
+            yield Below(one, os.path.normpath(os.path.join(within, name)), base)  # noqa: PTH118
     if packages:
         count = f"{len(packages):,} packages" if len(packages) > 1 else "a package"
         first = printable(os.path.relpath(packages[0], root))

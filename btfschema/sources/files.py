@@ -45,11 +45,14 @@ def identity(path: StrPath) -> FileId | None:
         None for what can't be overwritten: a pipe, a terminal, ``/dev/null``, a directory; or
         where there is no such directory.
     """
+    linked = False
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.lstat(path)
+        linked = stat.S_ISLNK(status.st_mode)
+        status = os.stat(path) if linked else status  # noqa: PTH116
     except OSError:
         # A link that leads nowhere would be written to where it leads.
-        path = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
+        path = os.path.realpath(path) if linked else path
         folder, name = os.path.split(path)
         try:
             above = os.stat(folder or ".")  # noqa: PTH116
