@@ -50,7 +50,7 @@ COMMANDS = {
     "merge": ("merge", "Merge the BTF of many files into one that has each type once."),
     "duplicates": ("duplicates", "Show which types occur several times, and why."),
     "references": ("transform", "Show which base types split BTF needs, and why."),
-    "run": ("transform", "Run a pipeline of passes."),
+    "run": ("run", "Run a pipeline of passes."),
     "passes": ("listing", "List the passes that are installed."),
     "samples": ("samples", "Unpack small real files to try the other commands on."),
     "completion": ("completion", "Print a script that lets a shell complete commands."),

@@ -71,30 +71,24 @@ def stdout_of(*, as_json: bool) -> dict[str, Sequence[str | None]]:
 
 
 def rows_printer(
-    *, as_json: bool, pretty: bool, failures: bool = False, err: bool = False
+    *, as_json: bool, pretty: bool, err: bool = False
 ) -> Callable[[dict[str, Any]], None] | None:
-    """What prints reports where JSON is asked for; ``failures``: only of files that fail."""
+    """What prints reports where JSON is asked for."""
 
     def show(row: dict[str, Any]) -> None:
-        if not (failures and row["outcome"] == "ok"):
-            print_json(row, pretty=pretty, err=err)
+        print_json(row, pretty=pretty, err=err)
 
     return show if as_json else None
 
 
-def batch_options(*, outputs: bool, trees: bool = True) -> Decorator:
+def batch_options(*, outputs: bool, as_reported: bool = False) -> Decorator:
     """The options of every command that takes many files; those about outputs when it has any.
 
     Args:
         outputs: whether it has any.
-        trees: whether it takes ``--all``, and resumes what was interrupted.
+        as_reported: whether JSON always has what ``--report`` writes.
     """
-    # Elsewhere JSON has what passes find, or what they found.
-    written = ", what --report writes" if outputs and trees else ""
-    if trees:
-        places = "its path below --all DIR; an interrupted run resumes where it stopped."
-    else:
-        places = "its path below a directory among the FILEs."
+    written = ", what --report writes" if as_reported else ""
     options: list[Decorator] = [
         click.option(
             "--keep-going", is_flag=True, help="Continue with the next file after a failure."
@@ -120,7 +114,8 @@ def batch_options(*, outputs: bool, trees: bool = True) -> Decorator:
                 "--out-dir",
                 metavar="DIR",
                 type=AnyPath(file_okay=False),
-                help=f"Write each result to DIR under its file's name, or {places}",
+                help="Write each result to DIR under its file's name, or its path below --all DIR; "
+                "an interrupted run resumes where it stopped.",
             ),
         ]
 

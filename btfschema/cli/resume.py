@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from btfschema.cli.given import as_given, where_it_lies
 
-__all__ = ["NAME", "Journal"]
+__all__ = ["NAME", "Journal", "file_state"]
 
 NAME = ".btfschema-run.jsonl"
 
@@ -63,8 +63,8 @@ class Journal:
 
     def _holds(self, file: str, line: dict[str, Any]) -> bool:
         return bool(
-            line["input"] == _state(where_it_lies(file))
-            and line["outputs"] == {output: _state(output) for output in line["outputs"]}
+            line["input"] == file_state(where_it_lies(file))
+            and line["outputs"] == {output: file_state(output) for output in line["outputs"]}
         )
 
     def kept(self, file: str) -> dict[str, Any] | None:
@@ -74,10 +74,10 @@ class Journal:
 
     def finished(self, row: dict[str, Any], outputs: Iterable[str]) -> None:
         """Note that an input is done."""
-        states = {output: _state(output) for output in outputs}
+        states = {output: file_state(output) for output in outputs}
         there = {output: state for output, state in states.items() if state is not None}
         self.file.write(
-            _text({"row": row, "input": _state(where_it_lies(row["file"])), "outputs": there})
+            _text({"row": row, "input": file_state(where_it_lies(row["file"])), "outputs": there})
         )
         self.file.flush()
 
@@ -90,7 +90,7 @@ def _text(*lines: dict[str, Any]) -> str:
     return "".join(f"{json.dumps(line)}\n" for line in lines)
 
 
-def _state(path: str) -> list[int] | None:
+def file_state(path: str) -> list[int] | None:
     """By what a change of a file is told: its size and time of change."""
     try:
         status = os.stat(path)  # noqa: PTH116
