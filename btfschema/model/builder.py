@@ -12,6 +12,7 @@ from btfschema.codec.engines import Image, schema_layout
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import EncodeError
 from btfschema.model.container import Btf, require_btf
+from btfschema.model.integrity import no_such_type
 from btfschema.model.views import TypeView
 from btfschema.schema.kinds import CLASSIC_INFO, KINDS, Kinds
 from btfschema.schema.plan import INFO_BITS, NAME_OFF, U32_MAX, Field, KindPlan, plan_of
@@ -343,11 +344,6 @@ class Builder:
         past = table.reference_past(table.end_id)
         if past is not None:
             row, value = past
-            kind = self._plan.kinds[int(table.kinds[row])].name
-            raise EncodeError(
-                f"type {table.first_id + row} ({kind}) refers to type id {value}, "
-                f"the last id is {table.end_id - 1}",
-                type_id=table.first_id + row,
-                got=value,
-                expected=f"0..{table.end_id - 1}",
-            )
+            type_id = table.first_id + row
+            what = f"type {type_id} ({self._plan.kinds[int(table.kinds[row])].name})"
+            raise no_such_type(EncodeError, what, type_id, value, table.end_id)

@@ -16,6 +16,7 @@ from btfschema.errors import PassError, TypeIdError
 from btfschema.model.builder import Builder
 from btfschema.model.container import Btf, described
 from btfschema.model.inline import carry_inline
+from btfschema.model.integrity import no_such_type
 from btfschema.model.views import TypeView
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema.tables.types import TypeTable
@@ -214,13 +215,8 @@ class Draft:
         row, target = past
         type_id = int(ids[row])
         new = "the new " if type_id in self._views else ""
-        raise TypeIdError(
-            f"{new}{self._described(type_id)} refers to type id {target}, "
-            f"the last id is {self._end_id - 1}",
-            type_id=type_id,
-            got=target,
-            expected=f"0..{self._end_id - 1}",
-        )
+        what = f"{new}{self._described(type_id)}"
+        raise no_such_type(TypeIdError, what, type_id, target, self._end_id)
 
     def _described(self, type_id: int) -> str:
         """A type in a few words, as :meth:`btfschema.Btf.describe` has them."""

@@ -14,6 +14,7 @@ from attrs import evolve
 from btfschema.arrays import Index
 from btfschema.errors import PassError, TypeIdError
 from btfschema.model.container import Btf
+from btfschema.model.integrity import no_such_type
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema.tables.strings import StringTableBuilder
 
@@ -75,13 +76,8 @@ def _check(inline: Btf) -> None:
     if past is not None:
         row, target = past
         user = inline.first_id + row
-        raise TypeIdError(
-            f".BTF.inline: {inline.describe(user)} refers to type id {target}, "
-            f"the last id is {inline.end_id - 1}",
-            type_id=user,
-            got=target,
-            expected=f"0..{inline.end_id - 1}",
-        )
+        what = f".BTF.inline: {inline.describe(user)}"
+        raise no_such_type(TypeIdError, what, user, target, inline.end_id)
 
 
 def inline_references(btf: Btf) -> Index:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from btfschema.arrays import sizes_of
-from btfschema.errors import DecodeError, MissingBaseError, either_way
+from btfschema.errors import BtfError, DecodeError, MissingBaseError, either_way
 from btfschema.model.memo import notes
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.plan import ROLE_CODES, U32_MAX
@@ -18,7 +18,27 @@ from btfschema.tables.joined import Joined, portions
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
 
-__all__ = ["check_references"]
+__all__ = ["check_references", "no_such_type"]
+
+Error = TypeVar("Error", bound=BtfError)
+
+
+def no_such_type(error: type[Error], what: str, type_id: int, target: int, end_id: int) -> Error:
+    """What to raise when a new record refers to a type that is not there.
+
+    Args:
+        error: its class.
+        what: the record, in words.
+        type_id: its id.
+        target: the id that it refers to.
+        end_id: the one after the last.
+    """
+    return error(
+        f"{what} refers to type id {target}, the last id is {end_id - 1}",
+        type_id=type_id,
+        got=target,
+        expected=f"0..{end_id - 1}",
+    )
 
 
 def check_references(*btfs: Btf) -> None:

@@ -11,6 +11,7 @@ from attrs import evolve
 from btfschema.errors import BrokenPassError, EncodeError, TypeIdError
 from btfschema.model.container import Btf
 from btfschema.model.inline import carry_inline
+from btfschema.model.integrity import no_such_type
 from btfschema.schema.plan import NAME_OFF
 from btfschema.tables.compaction import kept_strings
 from btfschema.tables.ids import IdMap
@@ -102,10 +103,5 @@ def _check_ids(btf: Btf, table: TypeTable) -> None:
     if past is not None:
         row, target = past
         type_id = btf.first_id + row
-        raise TypeIdError(
-            f"the new record of type {type_id} refers to type id {target}, "
-            f"the last id is {btf.end_id - 1}",
-            type_id=type_id,
-            got=target,
-            expected=f"0..{btf.end_id - 1}",
-        )
+        what = f"the new record of type {type_id}"
+        raise no_such_type(TypeIdError, what, type_id, target, btf.end_id)
