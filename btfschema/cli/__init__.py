@@ -286,20 +286,32 @@ def main(args: list[str] | None = None) -> Any:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     words = sys.argv[1:] if args is None else args
     _escape_what_the_locale_lacks()
+    # A process that is stopped ends; whoever calls this in his own goes on.
+    with stops_once(restore=args is not None):
+        try:
+            ended = _ended(args)
+        except (click.ClickException, OSError) as error:
+            from btfschema.cli.answers import say_why
+
+            ended = say_why(error, words)
+    sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def _ended(args: list[str] | None) -> Any:
+    """What the command line gives when all that it printed is written."""
     try:
         try:
-            # A process that is stopped ends; whoever calls this in his own goes on.
-            with stops_once(restore=args is not None):
-                ended = cli.main(args=args, prog_name="btfschema", standalone_mode=False)
+            return cli.main(args=args, prog_name="btfschema", standalone_mode=False)
         finally:
             # A full disk is noticed here, and not when the interpreter ends.
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except (click.ClickException, OSError) as error:
-        from btfschema.cli.answers import say_why
-
-        ended = say_why(error, words)
-    sys.exit(ended if isinstance(ended, int) else 0)
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click makes an Abort of what stops it before a command runs.
+        cause = error.__cause__ or error
+        if isinstance(cause, KeyboardInterrupt):
+            raise Interrupted(cause) from None
+        raise
 
 
 def _escape_what_the_locale_lacks() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import IO, Any, TypeVar
@@ -27,6 +28,8 @@ T = TypeVar("T")
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+# How many seconds a stopped command has to end; a signal that comes later ends it at once.
+GRACE = 3.0
 
 
 class Stopped(KeyboardInterrupt):
@@ -65,11 +68,21 @@ class _Stops:
 
     Attributes:
         held: how many blocks hold signals.
-        came: the signal that came meanwhile, or None.
+        first: the first signal that came, and when; None before.
+        raised: whether it stopped the command.
     """
 
     held = 0
-    came: int | None = None
+    first: tuple[int, float] | None = None
+    raised = False
+
+
+def _stop() -> None:
+    """Stop the command if a signal came, nothing holds it, and none has stopped it yet."""
+    if _Stops.first is not None and not _Stops.held and not _Stops.raised:
+        _Stops.raised = True
+        number, _ = _Stops.first
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
 
 
 @contextmanager
@@ -77,23 +90,25 @@ def stops_once(*, restore: bool) -> Iterator[None]:
     """SIGTERM and SIGHUP stop a command as ^C does, unless whoever started it ignores them.
 
     Once is enough: nothing disturbs a command while it ends, such as a second ^C while workers
-    finish what they are at.
+    finish what they are at. If it does not end, since nobody reads its output or a file system does
+    not answer, a signal after :data:`GRACE` acts as if there were no handler.
 
     Args:
-        restore: whether the block leaves the signals as it found them.
+        restore: whether the block leaves the signals as it found them even if the command was
+            stopped, and gives them to their handlers after :data:`GRACE`.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: object) -> None:
-        if _Stops.held:
-            _Stops.came = number
-            return
-        _Stops.came = None
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
+        if _Stops.first is None:
+            _Stops.first = number, time.monotonic()
+        elif time.monotonic() - _Stops.first[1] > GRACE:
+            for each, old in before.items():
+                signal.signal(each, old if restore else signal.SIG_DFL)
+            signal.raise_signal(number)
+        _stop()
 
     before = {number: signal.getsignal(number) for number in STOPPING}
     before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
@@ -102,18 +117,19 @@ def stops_once(*, restore: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        if restore:
+        if restore or not _Stops.raised:
             for number, old in before.items():
                 signal.signal(number, old)
+            _Stops.first, _Stops.raised = None, False
 
 
 @contextmanager
 def stops_held() -> Iterator[None]:
-    """Signals that stop a command wait until the block ends; the last of them stops it then.
+    """Signals that stop a command wait until the block ends; the first of them stops it then.
 
-    They are noted by the handler of :func:`stops_once`. To block them would cost calls of the
-    system for each file, and would not be enough: another thread would receive them, and Python
-    would still run the handler in this one.
+    They are noted by the handler of :func:`stops_once`. To block them would cost system calls for
+    each file, and would not be enough: another thread would receive them, and Python would still
+    run the handler in this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -123,8 +139,7 @@ def stops_held() -> Iterator[None]:
         yield
     finally:
         _Stops.held -= 1
-        if _Stops.came is not None and not _Stops.held:
-            signal.raise_signal(_Stops.came)
+        _stop()
 
 
 @contextmanager

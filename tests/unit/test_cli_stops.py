@@ -18,8 +18,9 @@ from shell import btfschema
 from slow import and_slow
 
 from btfschema import load
+from btfschema.cli import main
 from btfschema.cli.batch import Reports, run_batch
-from btfschema.cli.stops import Interrupted, stops_once
+from btfschema.cli.stops import Interrupted, Stopped, stops_held, stops_once
 from btfschema.cli.workers import Workers
 
 Kernel = tuple[Path, Path]
@@ -255,3 +256,45 @@ def test_a_failure_of_the_last_leaves_nothing(kernel: Kernel, tmp_path: Path) ->
     assert done.returncode == 1
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith(f"btfschema: {damaged}: truncated BTF")
+
+
+def test_what_does_not_end_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a command whose output nobody reads: only the first signals after one are ignored."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    caller = list[int]()
+    try:
+        signal.signal(signal.SIGTERM, lambda number, frame: caller.append(number))
+        with stops_once(restore=True):
+            with pytest.raises(Stopped):
+                signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            assert not caller
+            monkeypatch.setattr("btfschema.cli.stops.GRACE", -1.0)
+            with stops_held():
+                signal.raise_signal(signal.SIGTERM)
+            assert caller == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("where", ["LazyGroup.parse_args", "LazyGroup.invoke", "LazyGroup.main"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_may_be_stopped_before_it_runs(
+    number: signal.Signals,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*args: object, **kwargs: object) -> None:
+        signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(f"btfschema.cli.{where}", stopped)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(["info"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 128 + number
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert capsys.readouterr().err.strip() == f"btfschema: {word}"
