@@ -286,7 +286,7 @@ def main(args: list[str] | None = None) -> Any:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     words = sys.argv[1:] if args is None else args
     _escape_what_the_locale_lacks()
-    # A process that is stopped ends; whoever calls this in his own goes on.
+    # A process that is stopped ends; one that calls this for itself goes on.
     with stops_once(restore=args is not None):
         try:
             ended = _ended(args)

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from btfschema.cli.answers import complain, print_json
 from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import AnyPath, Decorator, json_options
-from btfschema.cli.outputs import BASE_SUFFIX, DASH, output_stream
+from btfschema.cli.outputs import DASH, output_stream
 from btfschema.cli.policies import WOULD_LEAVE
 from btfschema.cli.progress import Progress
 from btfschema.cli.stops import Interrupted, between_stops, stops_held
@@ -288,6 +288,8 @@ class Reports:
         if self.journal is not None and fresh and row["outcome"] == "ok":
             outputs = [one["output"] for one in row.get("outputs", ())]
             if "output" in row:
+                from btfschema.sources.elf import BASE_SUFFIX
+
                 outputs += [row["output"], f"{row['output']}{BASE_SUFFIX}"]
             self.journal.finished(row, outputs)
         if self.summary is not None:

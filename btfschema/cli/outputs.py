@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from btfschema.sources.files import Content, FileId, StrPath
 
 __all__ = [
-    "BASE_SUFFIX",
     "DASH",
     "SOURCES",
     "binary_stdout",
@@ -40,8 +39,6 @@ __all__ = [
 DASH = "-"
 # What the files are called that a command works on.
 SOURCES = "FILE"
-# What a base is called that lies beside raw BTF.
-BASE_SUFFIX = ".base"
 
 Paths = Sequence[str | None]
 
@@ -266,6 +263,8 @@ def guard(
         outputs[found] = (option, path)
     if not outputs:
         return
+    from btfschema.sources.elf import BASE_SUFFIX
+
     allowed = in_place or {}
     for what, path, found in _identified(reads, sys.stdin):
         if found not in outputs:
@@ -285,6 +284,7 @@ def _identified(
     named: Mapping[str, Paths], standard: TextIO | None
 ) -> Iterator[tuple[str, str, FileId]]:
     """Each regular file that is named, with the option that names it and what tells it."""
+    from btfschema.sources.elf import BASE_SUFFIX
     from btfschema.sources.files import identity
 
     for option, paths in named.items():

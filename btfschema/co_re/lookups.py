@@ -181,7 +181,7 @@ def _alike(kernel: Kernel, name: str, hook: _Hook) -> tuple[str, ...]:
         if re.search(rf"(?:\b|_){re.escape(name)}(?:\b|_)", whole):
             found.add(whole)
         at = data.find(text, end) if end >= 0 else -1
-    # So many names share a common word, and say little.
+    # If there are this many, all that they share is a common word.
     if len(found) > MOST_ALIKE:
         found = {one for one in found if one.strip("_") == name}
     there = (one for one in found if kernel.named(one, hook.kind, VMLINUX) is not None)
@@ -215,7 +215,7 @@ def _symbols(program: BpfObject, kernel: Kernel) -> Iterator[Lookup]:
             # Its address is looked up in /proc/kallsyms, where no BTF helps.
             continue
         found = _symbol(view, kernel)
-        # A weak variable of another type keeps the object from loading all the same.
+        # The object does not load if a variable has another type, even if it is weak.
         spared = symbol.is_weak and (found is None or isinstance(view, Func))
         section, insn = _first_use(program, symbol)
         yield Lookup(

@@ -12,7 +12,7 @@ from btfschema.errors import EncodeError, NoBtfError, SourceError
 from btfschema.model.loading import dumps
 from btfschema.sources import STDIN, Source, StrPath, compression, read_source
 from btfschema.sources.compression import Window, decompress
-from btfschema.sources.elf import BTF, BTF_BASE, BTF_EXT, BTF_INLINE
+from btfschema.sources.elf import BASE_SUFFIX, BTF, BTF_BASE, BTF_EXT, BTF_INLINE
 from btfschema.sources.elfsections import replace_sections, strip_signature
 from btfschema.sources.files import atomic_write_all
 
@@ -168,7 +168,7 @@ def _raw_files(
                 expected="the name of a file",
             )
         return {target: dumps(btf)}
-    beside = target.with_name(f"{target.name}{BTF_BASE.removeprefix(BTF)}")
+    beside = target.with_name(f"{target.name}{BASE_SUFFIX}")
     if base is None:
         if beside.exists():
             raise EncodeError(

@@ -153,7 +153,7 @@ def test_no_interrupt_comes_while_a_pool_of_processes_holds_its_locks() -> None:
 
 
 @pytest.mark.parametrize(("count", "jobs"), and_slow((4, "2"), slow=[(40, "2"), (20, "1")]))
-def test_who_interrupts_often_disturbs_no_end(
+def test_further_interrupts_do_not_disturb_the_end(
     kernel: Kernel, tmp_path: Path, count: int, jobs: str
 ) -> None:
     base, modules = kernel
