@@ -196,6 +196,13 @@ class LazyGroup(click.Group):
                 ctx.exit(say_why(error, ctx.meta[ARGUMENTS]))
         except KeyboardInterrupt as cause:
             raise Interrupted(cause) from None
+        except SystemExit as cause:
+            # Commands end by click's Exit: this is a pass that somebody else wrote, and the work
+            # is not done, whatever it says.
+            from btfschema.cli.answers import complain
+
+            complain(f"a pass ended the program: SystemExit: {cause}")
+            ctx.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of the table."""

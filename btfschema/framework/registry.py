@@ -24,7 +24,8 @@ __all__ = ["GROUP", "IMPORT_FAILURES", "PassInfo", "load_pass", "passes"]
 
 GROUP = "btfschema.passes"
 
-# What a module that is being imported may raise, short of a wish to stop the program.
+# What a module that is being imported may raise, short of an interrupt. One that ends the program
+# (``sys.exit(main())`` at its end) would make a command end as if all were done.
 IMPORT_FAILURES = (
     ArithmeticError,
     AssertionError,
@@ -36,6 +37,7 @@ IMPORT_FAILURES = (
     OSError,
     RuntimeError,
     SyntaxError,
+    SystemExit,
     TypeError,
     ValueError,
 )

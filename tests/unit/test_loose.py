@@ -66,6 +66,14 @@ def test_from_the_shell(files: Path, arguments: list[str]) -> None:
     assert json.loads(done.output)["facts"] == {"prefix": {"renamed": 1}}
 
 
+def test_a_pass_that_ends_the_program_has_not_done_its_work(files: Path) -> None:
+    text = MINE.replace("renamed =", "raise SystemExit(0)\n        renamed =")
+    (files / "ending.py").write_text(text)
+    done = CliRunner().invoke(cli, ["run", "--load", "ending.py", "prefix", "tiny.btf"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "btfschema: a pass ended the program: SystemExit: 0\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -73,6 +81,7 @@ def test_from_the_shell(files: Path, arguments: list[str]) -> None:
         ("import no_such_module", "can't be run: ModuleNotFoundError"),
         ("def f(:", "can't be run: SyntaxError"),
         ("1 / 0", "can't be run: ZeroDivisionError"),
+        ("raise SystemExit(0)", "can't be run: SystemExit: 0"),
     ],
 )
 def test_files_without_passes_are_refused(tmp_path: Path, text: str, message: str) -> None:
