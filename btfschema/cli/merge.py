@@ -12,7 +12,7 @@ from btfschema.cli.completion import complete_passes
 from btfschema.cli.given import named_as_given
 from btfschema.cli.inputs import base_option, warn
 from btfschema.cli.options import AnyPath, json_options
-from btfschema.cli.outputs import DASH, echo, guard, write_output
+from btfschema.cli.outputs import DASH, echo, guard
 from btfschema.cli.tree import gather
 from btfschema.errors import counted
 from btfschema.escapes import printable
@@ -75,8 +75,9 @@ def merge(
 ) -> None:
     """Merge the BTF of modules, programs and kernels into one.
 
-    The result is raw BTF, split over the base if the files are. With --flatten it always stands
-    alone and includes the base's types, each type once.
+    The result is raw BTF, split over the base if the files are; a base that --run makes goes into
+    OUT.base. With --flatten the result always stands alone and includes the base's types, each type
+    once.
 
     \b
     Examples:
@@ -105,7 +106,7 @@ def merge(
         warn(output, [f"holds types alone, without the files' {' and '.join(lost)}"])
     found = merge_named(btfs, base, names)
     result = work.run(found.btf) if work is not None else None
-    _write(result.btf if result is not None else found.btf, output)
+    _write(result.btf if result is not None else found.btf, output, found.btf)
     summary = _Summary.of(btfs, found.btf, result)
     if as_json:
         print_json({"output": output, **summary.as_dict()}, pretty=pretty)
@@ -165,10 +166,12 @@ def _moved(btf: Btf, base: Btf | None) -> Btf:
     return Pipeline.parse(name).run(btf, Context({"target": base})).btf
 
 
-def _write(btf: Btf, output: str) -> None:
-    from btfschema.model.loading import dumps
+def _write(btf: Btf, output: str, merged: Btf) -> None:
+    """Write the result, and the base that a pass gave it, which no file has."""
+    from btfschema.model.standing import brings_base
+    from btfschema.sources.elfwrite import write_raw_file
 
-    write_output(output, dumps(btf))
+    write_raw_file(output, btf, with_base=brings_base(btf, merged))
 
 
 @frozen

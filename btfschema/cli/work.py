@@ -101,10 +101,12 @@ class Transform:
         row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
         notes = [*notes, *map(str, result.diagnostics)]
         if self.targets is not None:
+            from btfschema.model.standing import brings_base
             from btfschema.sources.elfwrite import write_btf_file
 
             row["output"] = self.targets.paths[source.path]
-            notes += write_btf_file(source, row["output"], result.btf)
+            own = brings_base(result.btf, btf, *(one.open() for one in self.inputs.values()))
+            notes += write_btf_file(source, row["output"], result.btf, with_base=own)
         return {**row, "notes": notes}
 
 

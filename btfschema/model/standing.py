@@ -8,7 +8,7 @@ from btfschema.model.container import Btf
 from btfschema.model.memo import per_container
 from btfschema.schema.parts import kind_mask, parts_of_plan
 
-__all__ = ["BaseState", "base_state"]
+__all__ = ["BaseState", "base_state", "brings_base"]
 
 BaseState = Literal["none", "full", "distilled"]
 """What a container stands on: nothing, any BTF, or the few names that ``distill`` leaves."""
@@ -20,6 +20,18 @@ def base_state(btf: Btf) -> BaseState:
         return "none"
     # Kept with the base, which many splits share.
     return "distilled" if _is_distilled(btf.base) else "full"
+
+
+def brings_base(btf: Btf, *given: Btf) -> bool:
+    """Whether the base must be written with ``btf``, which nobody could read without it.
+
+    Args:
+        btf: what is to be written.
+        given: what its reader has, with all that it stands on.
+    """
+    if base_state(btf) == "full":
+        return not any(btf.base is known for one in given for known in one.chain)
+    return btf.base is not None
 
 
 @per_container

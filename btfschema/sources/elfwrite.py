@@ -24,6 +24,7 @@ __all__ = [
     "replace_sections",
     "strip_signature",
     "write_btf_file",
+    "write_raw_file",
 ]
 
 RAW_SUFFIX = ".btf"
@@ -90,6 +91,26 @@ def write_btf_file(
     of_source = source.path if isinstance(source, Source) else os.fspath(source)
     atomic_write_all(contents, like=of_source if of_source != STDIN else None)
     return notices
+
+
+def write_raw_file(target: StrPath, btf: Btf, *, with_base: bool) -> None:
+    """Write raw BTF, whatever the target is named.
+
+    Args:
+        target: the file to write; ``"-"`` for standard output.
+        btf: what to write, without its ``.BTF.ext``.
+        with_base: whether ``TARGET.base`` is written too.
+
+    Raises:
+        OSError: a file can't be written; all are as they were.
+        EncodeError: the base can't be written, or another one lies beside the target.
+    """
+    name, to_stdout = Path(target), os.fspath(target) == STDIN
+    contents = _raw_files(name, btf, _own_base(btf) if with_base else None, to_stdout)
+    if to_stdout:
+        _print(contents[name])
+    else:
+        atomic_write_all(contents)
 
 
 def _refuse_archive(target: Path) -> None:

@@ -207,6 +207,19 @@ def test_run_takes_the_text_of_a_pipeline(files: Files, tmp_path: Path) -> None:
     )
 
 
+def test_a_base_that_a_pass_made_is_written_too(files: Files, tmp_path: Path) -> None:
+    out = tmp_path / "out.btf"
+    done = btfschema("run", "split-off{kinds=FUNC}", files["cloud"], "-o", out)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    before, after = load(files["cloud"]), load(out)
+    assert after.base is not None
+    assert len(after.base) + len(after) == len(before)
+    assert {view.kind.name for view in after} == {"FUNC"}
+    done = btfschema("run", "split-off{kinds=FUNC}", files["cloud"], "-o", "-")
+    assert done.returncode == 1
+    assert b"takes two files" in done.stderr
+
+
 def test_what_passes_make_of_several_files_is_dumped_apart(files: Files, tmp_path: Path) -> None:
     base, between = files["cloud"], tmp_path / "between"
     modules = [files["8021q"], files["nf_tables"]]

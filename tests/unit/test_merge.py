@@ -180,6 +180,31 @@ def test_command_flattens_and_sorts(files: Path) -> None:
     assert load(files / "sorted.btf").is_sorted
 
 
+def test_command_writes_the_base_that_a_pass_made(files: Path) -> None:
+    one, output = files / "mods" / "one.btf", files / "out"
+    arguments = (one, "-B", files / "vmlinux.btf", "--run", "distill")
+
+    done = run(*arguments, "-o", output)
+
+    assert done.exit_code == 0, done.output
+    again = load(output)
+    assert again.base is not None
+    assert again.find_ids("one")
+    done = run(*arguments, "-o", "-")
+    assert done.exit_code == 1
+    assert "takes two files" in done.stderr
+
+
+def test_command_refuses_a_base_that_has_no_place(files: Path) -> None:
+    one, output = files / "mods" / "one.btf", files / "out"
+
+    done = run(one, "-B", files / "vmlinux.btf", "-o", output, "--run", "split-off{types=one}")
+
+    assert done.exit_code == 1
+    assert "a base that is split itself" in done.stderr
+    assert not output.exists()
+
+
 def test_command_refuses_to_write_over_what_it_reads(files: Path) -> None:
     base = files / "vmlinux.btf"
     before = base.read_bytes()
