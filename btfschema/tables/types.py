@@ -290,7 +290,11 @@ class TypeTable:
         shifts *= ROLES_WIDTH
         shifts -= self.starts
         roles = np.empty(len(self.words), np.uint8)
-        for row, next_row in pairwise(self._blocks()):
+        # The numbers take sixteen times the room of what they tell.
+        long = (sizes > max(BLOCK, ROLES_WIDTH)).nonzero()[0]
+        for row, next_row in pairwise(self._blocks(long)):
+            if row in long:
+                continue
             first, end = bounds.item(row), bounds.item(next_row)
             at = shifts[row:next_row].repeat(sizes[row:next_row])
             at += np.arange(first, end)
@@ -300,10 +304,20 @@ class TypeTable:
             kind.mark_roles(roles[bounds.item(row) : bounds.item(row + 1)])
         return read_only(roles)
 
-    def _blocks(self) -> list[int]:
-        """Bounds of rows whose words, and the numbers made of them, stay in the cache."""
+    def _blocks(self, alone: Index) -> list[int]:
+        """Bounds of rows whose words, and the numbers made of them, stay in the cache.
+
+        Args:
+            alone: rows that are blocks by themselves.
+        """
         firsts = range(BLOCK, len(self.words), BLOCK)
-        return [0, *(self.starts.searchsorted(firsts).tolist() if firsts else ()), len(self)]
+        if not firsts:
+            return [0, len(self)]
+        cut = self.starts.searchsorted(firsts)
+        bounds: list[int] = np.unique(
+            np.concatenate(([0, len(self)], cut, alone, alone + 1))
+        ).tolist()
+        return bounds
 
     @property
     def known_roles(self) -> npt.NDArray[np.uint8] | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from samples import TINY_SIZE, TINY_STRINGS, TINY_TYPES, every_kind, patched, tiny
 
-from btfschema import Btf, Builder, dumps, loads, views
+from btfschema import Btf, Builder, Kind, dumps, loads, views
 from btfschema.cli.sample import sample
 from btfschema.codec.engines import Engine, reference_records
 from btfschema.codec.header import ByteOrder
@@ -370,6 +370,22 @@ def test_hostile_sections_take_little_memory(byte: bytes) -> None:
         with pytest.raises(DecodeError):
             loads(data)
         assert tracemalloc.get_traced_memory()[1] < 24 * size
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_struct_with_many_members_takes_no_more_memory_than_its_bytes() -> None:
+    """Where records are short, numbers for each word are made for some records at a time."""
+    count = 300_000
+    members = np.tile(np.array([1, 2, 0], np.uint32), count)
+    heads = [1, Kind.STRUCT << 24 | count, 0], [0, Kind.PTR << 24, 0]
+    words = np.concatenate((heads[0], members, heads[1])).astype(np.uint32).tobytes()
+    header = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(words), len(words), 3)
+    data = header + words + b"\0m\0"
+    tracemalloc.start()
+    try:
+        assert len(loads(data)) == 2
+        assert tracemalloc.get_traced_memory()[1] < len(data)
     finally:
         tracemalloc.stop()
 
