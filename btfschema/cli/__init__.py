@@ -310,15 +310,20 @@ def _ended(args: list[str] | None) -> Any:
         try:
             return cli.main(args=args, prog_name="btfschema", standalone_mode=False)
         finally:
-            # A full disk is noticed here, and not when the interpreter ends.
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            _flush()
     except (click.Abort, KeyboardInterrupt) as error:
         # click makes an Abort of what stops it before a command runs.
         cause = error.__cause__ or error
-        if isinstance(cause, KeyboardInterrupt):
-            raise Interrupted(cause) from None
-        raise
+        if not isinstance(cause, KeyboardInterrupt):
+            raise
+        _flush()
+        raise Interrupted(cause) from None
+
+
+def _flush() -> None:
+    """Write what is printed: now a full disk is noticed, and a signal ends it if nobody reads."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _escape_what_the_locale_lacks() -> None:

@@ -117,10 +117,11 @@ def stops_once(*, restore: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        if restore or not _Stops.raised:
-            for number, old in before.items():
-                signal.signal(number, old)
-            _Stops.first, _Stops.raised = None, False
+        # Nor is the end of the interpreter disturbed, which would change the exit code.
+        ignored = _Stops.raised and not restore
+        for number, old in before.items():
+            signal.signal(number, signal.SIG_IGN if ignored else old)
+        _Stops.first, _Stops.raised = None, False
 
 
 @contextmanager

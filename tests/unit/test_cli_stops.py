@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import random
 import re
+import select
 import signal
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +26,7 @@ from slow import and_slow
 from btfschema import load
 from btfschema.cli import main
 from btfschema.cli.batch import Reports, run_batch
-from btfschema.cli.stops import Interrupted, Stopped, stops_held, stops_once
+from btfschema.cli.stops import GRACE, Interrupted, Stopped, stops_held, stops_once
 from btfschema.cli.workers import Workers
 
 Kernel = tuple[Path, Path]
@@ -298,3 +304,26 @@ def test_a_command_may_be_stopped_before_it_runs(
     assert ended.value.code == 128 + number
     word = "interrupted" if number == signal.SIGINT else "terminated"
     assert capsys.readouterr().err.strip() == f"btfschema: {word}"
+
+
+@pytest.mark.slow
+def test_a_command_whose_output_nobody_reads_ends(kernel: Kernel) -> None:
+    base, modules = kernel
+    command: list[str | Path] = [sys.executable, "-m", "btfschema", "verify", "--json"]
+    command += ["-B", base, "--all", modules]
+    reader, writer = os.pipe()
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL) as process:
+        try:
+            full = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF
+            while int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), "little") < full:
+                assert process.poll() is None
+                time.sleep(0.01)
+            time.sleep(0.5)
+            process.terminate()
+            time.sleep(GRACE + 0.1)
+            process.terminate()
+            assert process.wait(10) == -signal.SIGTERM
+        finally:
+            process.kill()
+            os.close(reader)
+            os.close(writer)
