@@ -22,6 +22,9 @@ ROWS_A_FILE = 1 << 20
 Form = Literal["parquet", "csv"]
 PARTITION = "kernel"
 UNKNOWN_KERNEL = "unknown"
+# What stays as it is in the name of a partition's directory, besides letters, digits and "_.-~";
+# releases hold it, as in 6.12.1+deb13.
+IN_RELEASES = "+"
 
 
 def csv_bytes(table: Table, *, header: bool = True) -> bytes:
@@ -92,6 +95,15 @@ class SqliteFile:
         self._connection.close()
 
 
+def _partition(kernel: str) -> str:
+    """The name of a kernel's directory, escaped as Hive does it: readers undo that."""
+    # Imported here because only datasets need it.
+    from urllib.parse import quote
+
+    text = kernel.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return f"{PARTITION}={quote(text, safe=IN_RELEASES)}"
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -122,7 +134,8 @@ def _safe(table: Table) -> Iterable[tuple[Any, ...]]:
 class Dataset:
     """A directory of Parquet or CSV files, partitioned by kernel as Hive does it.
 
-    ``FOLDER/types/kernel=6.12.1/part-0.parquet``; what is added later gets files of its own, so
+    ``FOLDER/types/kernel=6.12.1/part-0.parquet``, with other characters than those of releases
+    percent-encoded; what is added later gets files of its own, so
     that no file is ever replaced, not even by another process that adds to the same directory.
 
     Attributes:
@@ -170,7 +183,7 @@ class Dataset:
         else:
             rows = [csv_bytes(part, header=not number) for number, part in enumerate(parts)]
             data = b"".join(rows)
-        folder = self.folder / name / f"{PARTITION}={kernel}"
+        folder = self.folder / name / _partition(kernel)
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder):
             taken = [int(one.stem[5:]) for one in folder.glob("part-*") if one.stem[5:].isdigit()]

@@ -193,6 +193,23 @@ def test_csv_dataset_grows_and_replaces_nothing(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_kernel_whatever_it_is_called_has_a_directory_in_the_dataset(tmp_path: Path) -> None:
+    names = ["../../up", "a/b", "..", "50%", "k=v", "6.12.1+deb13-amd64", "caf\udce9"]
+    for name in names:
+        dataset = Dataset(tmp_path, "csv")
+        dataset.add(tables_of(every_kind(), "f", name), name)
+        dataset.close()
+    assert sorted(one.name for one in (tmp_path / "types").iterdir()) == [
+        "kernel=..",
+        "kernel=..%2F..%2Fup",
+        "kernel=50%25",
+        "kernel=6.12.1+deb13-amd64",
+        "kernel=a%2Fb",
+        "kernel=caf%5Cxe9",
+        "kernel=k%3Dv",
+    ]
+
+
 def test_runs_at_the_same_time_replace_nothing_of_each_other(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         for number in range(40):
@@ -243,12 +260,13 @@ class TestArrow:
         import pyarrow.parquet as parquet
 
         dataset = Dataset(tmp_path, rows=10)
-        for release in ("6.1", "6.12"):
+        releases = ["6.1", "6.12", "../a=b/50% +c"]
+        for release in releases:
             dataset.add(tables_of(every_kind(), "f", release), release)
         dataset.close()
         types = parquet.read_table(tmp_path / "types")
-        assert types.num_rows == 2 * len(every_kind())
-        assert set(types["kernel"].to_pylist()) == {"6.1", "6.12"}
+        assert types.num_rows == len(releases) * len(every_kind())
+        assert set(types["kernel"].to_pylist()) == {*releases}
 
 
 def test_command_names_the_table_after_the_file(tmp_path: Path) -> None:
