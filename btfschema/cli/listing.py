@@ -13,6 +13,8 @@ from btfschema.escapes import printable
 
 __all__ = ["extract", "passes"]
 
+BTF = ".BTF"
+
 
 @click.command()
 @json_options("one array")
@@ -71,8 +73,8 @@ def _paragraph(row: dict[str, Any]) -> str:
 )
 @click.option(
     "--section",
-    type=click.Choice([".BTF", ".BTF.base", ".BTF.ext", ".BTF.inline"]),
-    default=".BTF",
+    type=click.Choice([BTF, ".BTF.base", ".BTF.ext", ".BTF.inline"]),
+    default=BTF,
     show_default=True,
     help="The section to extract.",
 )
@@ -103,8 +105,10 @@ def extract(
     """
     from btfschema.sources.elfwrite import extract_section
 
-    if not scan and at is not None:
-        raise click.UsageError("--at needs --scan")
+    if at is not None and (output is None or not scan):
+        raise click.UsageError(f"--at needs {'-o' if scan else '--scan'}")
+    if scan and section != BTF:
+        raise click.UsageError(f"--scan finds {BTF} alone, and not {section}")
     if scan and output is None:
         _list_blobs(file, as_json, pretty)
         return

@@ -151,7 +151,15 @@ class TestExtract:
         assert (code, "no BTF was found at 0x7" in error) == (1, True)
 
     @pytest.mark.parametrize(
-        "arguments", [["--json"], ["--at", "3"], [], ["--scan", "--at", "x", "-o", "-"]]
+        "arguments",
+        [
+            ["--json"],
+            ["--at", "3"],
+            [],
+            ["--scan", "--at", "x", "-o", "-"],
+            ["--scan", "--at", "5000"],
+            ["--scan", "--section", ".BTF.ext", "-o", "-"],
+        ],
     )
     def test_wrong_usage(self, file: Path, arguments: list[str]) -> None:
         assert self.run(file, *arguments)[0] == 2
