@@ -39,6 +39,9 @@ FLAGS = r"--json|--pretty|--format=json|-[jp]{1,2}"
 # What an error advises, at the end of its text.
 ADVICE = r"(?is)[;:.]\s+((?:did you mean|pass|give|use|add|name|run|redirect|pip install)\b.*)\Z"
 
+# The exit code of a failure, where it is not 1: diff's 1 says that two files differ.
+FAILED = {"diff": 2}
+
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Whether a command line asks for JSON; told before it is parsed, which may fail."""
@@ -143,7 +146,8 @@ def say_why(error: click.ClickException | BtfError | OSError, words: Sequence[st
     """
     from btfschema.errors import RegistryError, SpecError, for_shell
 
-    code, as_json = 1, asks_for_json(words)
+    failed = next((FAILED[word] for word in words if word in FAILED), 1)
+    code, as_json = failed, asks_for_json(words)
     if isinstance(error, click.ClickException):
         for word in filter(None, words):
             # Names of files are words of the command line, where a shell expands a pattern.
@@ -160,6 +164,6 @@ def say_why(error: click.ClickException | BtfError | OSError, words: Sequence[st
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         text = for_shell(str(error))
-        code = 2 if isinstance(error, SpecError | RegistryError) else 1
+        code = 2 if isinstance(error, SpecError | RegistryError) else failed
     echo(json_text(as_object(text, words)) if as_json else f"btfschema: {text}", err=True)
     return code
