@@ -186,6 +186,8 @@ def list_(
     """  # noqa: D301 - click needs the backspace character itself
     from btfschema.questions.listing import Conditions, list_types
 
+    forms = {"--json": as_json, "--csv": as_csv, "--names": only_names, "--prototypes": prototypes}
+    _one_form([*filter(forms.get, forms)], columns)
     several = bool(trees) or len(files) > 1 or any(Path(file).is_dir() for file in files)
     chosen = _columns(columns, several=several)
     _check_regex(conditions["regex"])
@@ -249,6 +251,14 @@ def _check_regex(text: str | None) -> None:
         re.compile(text or "")
     except re.error as error:
         raise click.UsageError(f"--regex: {error}") from None
+
+
+def _one_form(forms: Sequence[str], columns: str | None) -> None:
+    """Refuse what would be ignored: a second form, and columns of one that has no columns."""
+    if columns is not None:
+        forms = [*forms, *["--columns"] * (forms[:1] in (["--names"], ["--prototypes"]))]
+    if len(forms) > 1:
+        raise click.UsageError(f"{forms[0]} and {forms[1]} exclude each other")
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -216,6 +216,15 @@ class TestCommand:
         assert done.exit_code == 0, done.output
         return done.output
 
+    @pytest.mark.parametrize(
+        "options",
+        ["--json --csv", "-p --names", "--csv --prototypes", "--names --columns id"],
+    )
+    def test_a_form_that_would_be_ignored_is_wrong_usage(self, file: str, options: str) -> None:
+        done = CliRunner().invoke(cli, ["list", file, *options.split()])
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "exclude each other" in done.stderr
+
     def test_every_form(self, file: str) -> None:
         assert self.run(file, "--takes", "struct node", "--prototypes") == (
             "int walk(struct node *n, long count);\n"
