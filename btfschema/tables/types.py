@@ -145,7 +145,10 @@ class TypeTable:
         bounds = np.empty(len(self) + 1, np.int64)
         bounds[:-1] = self.starts
         bounds[-1] = len(self.words)
-        return read_only(bounds)
+        bounds = read_only(bounds)
+        # A million types have 8 MB of starts, which need not be there twice.
+        self.starts = bounds[:-1]
+        return bounds
 
     @property
     def ends(self) -> Index:
