@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import io
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -83,7 +82,6 @@ def _streams(
 ) -> Iterator[None]:
     """Standard streams that have files behind them, and a process that is afterwards as it was."""
     before = sys.stdin, sys.stdout, sys.stderr
-    pipe = signal.getsignal(signal.SIGPIPE)
     path, collecting = list(sys.path), gc.isenabled()
     opened = [
         io.TextIOWrapper(
@@ -103,6 +101,5 @@ def _streams(
             stream.close()
         sys.stdin, sys.stdout, sys.stderr = before
         sys.path[:] = path
-        signal.signal(signal.SIGPIPE, pipe)
         if collecting:
             gc.enable()

@@ -10,7 +10,6 @@ import gc
 import importlib
 import io
 import os
-import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import formatting
 
-from btfschema.cli.stops import Interrupted, stops_once
+from btfschema.cli.stops import Interrupted, ended_unread, in_main_thread, stops_once
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -86,7 +85,8 @@ def _pager(ctx: click.Context) -> AbstractContextManager[Any]:
     from btfschema.cli.terminal import COLOUR, PAGER, colours
 
     ctx.color = colours(sys.stdout, ctx.meta.setdefault(COLOUR, "auto"))
-    if sys.stdout is None or not sys.stdout.isatty():
+    # A pager needs to handle signals.
+    if sys.stdout is None or not sys.stdout.isatty() or not in_main_thread():
         return nullcontext()
     from btfschema.cli.pager import Pager
 
@@ -288,13 +288,11 @@ def main(args: list[str] | None = None) -> Any:
     """
     if args is None:
         _spare_the_process()
-    # As other filters do, end without a word when nobody reads any more.
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     words = sys.argv[1:] if args is None else args
     _escape_what_the_locale_lacks()
-    # A process that is stopped ends; one that calls this for itself goes on.
-    with stops_once(restore=args is not None):
+    # A process that runs one command ends with it; one that calls this for itself goes on.
+    restore = args is not None
+    with ended_unread(restore=restore), stops_once(restore=restore):
         try:
             ended = _ended(args)
         except (click.ClickException, OSError) as error:

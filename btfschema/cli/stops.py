@@ -17,6 +17,8 @@ __all__ = [
     "Interrupted",
     "Stopped",
     "between_stops",
+    "ended_unread",
+    "in_main_thread",
     "stops_held",
     "stops_kept_from_children",
     "stops_once",
@@ -77,6 +79,11 @@ class _Stops:
     raised = False
 
 
+def in_main_thread() -> bool:
+    """Whether signals can be handled here."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def _stop() -> None:
     """Stop the command if a signal came, nothing holds it, and none has stopped it yet."""
     if _Stops.first is not None and not _Stops.held and not _Stops.raised:
@@ -97,7 +104,7 @@ def stops_once(*, restore: bool) -> Iterator[None]:
         restore: whether the block leaves the signals as it found them even if the command was
             stopped, and gives them to their handlers after :data:`GRACE`.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         yield
         return
 
@@ -125,6 +132,24 @@ def stops_once(*, restore: bool) -> Iterator[None]:
 
 
 @contextmanager
+def ended_unread(*, restore: bool) -> Iterator[None]:
+    """A command ends without a word when nobody reads its output any more, as other filters do.
+
+    Args:
+        restore: whether the block leaves the signal as it found it.
+    """
+    if not hasattr(signal, "SIGPIPE") or not in_main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if restore:
+            signal.signal(signal.SIGPIPE, before)
+
+
+@contextmanager
 def stops_held() -> Iterator[None]:
     """Signals that stop a command wait until the block ends; the first of them stops it then.
 
@@ -132,7 +157,7 @@ def stops_held() -> Iterator[None]:
     each file, and would not be enough: another thread would receive them, and Python would still
     run the handler in this one.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         yield
         return
     _Stops.held += 1

@@ -327,3 +327,21 @@ def test_a_command_whose_output_nobody_reads_ends(kernel: Kernel) -> None:
             process.kill()
             os.close(reader)
             os.close(writer)
+
+
+def test_main_leaves_the_signals_of_its_caller_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+    pipes = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        with pytest.raises(SystemExit, match="0"):
+            main(["list", "--limit", "1"])
+        assert [signal.getsignal(number) for number in numbers] == before
+    finally:
+        signal.signal(signal.SIGPIPE, pipes)
+
+
+def test_main_runs_in_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(1) as pool, pytest.raises(SystemExit, match="0"):
+        pool.submit(main, ["list", "--limit", "1"]).result()
+    assert capsys.readouterr().out
