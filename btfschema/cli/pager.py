@@ -9,6 +9,8 @@ import subprocess
 import sys
 from types import TracebackType
 
+import click
+
 from btfschema.cli.terminal import is_dumb
 
 __all__ = ["Pager", "pager_command"]
@@ -100,7 +102,7 @@ class Pager:
         if hasattr(signal, "SIGPIPE"):
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         if unread and (error is None or isinstance(error, BrokenPipeError)):
-            sys.exit(UNREAD)
+            raise click.exceptions.Exit(UNREAD)
 
 
 def _flushed() -> bool:
