@@ -80,6 +80,7 @@ class Everything(Pass):
     policy: Literal["strict", "kernel"] = "strict"
     level: Level = Level.READ
     maybe: str | None = None
+    some: tuple[str, ...] | None = ("none",)
 
     def run(self, btf: Btf, ctx: Context) -> PassResult:
         return PassResult.unchanged(btf)

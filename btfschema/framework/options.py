@@ -70,11 +70,12 @@ class Option:
         """A value as the text of a pipeline has it."""
         if value is None:
             return NONE
-        if self.is_list and isinstance(value, tuple | list):
-            return ",".join(quoted(_text(item)) for item in value)
-        text = _text(value)
+        items = value if self.is_list and isinstance(value, tuple | list) else [value]
+        texts = [_text(item) for item in items]
         # Only quotes tell the text "none" from no value.
-        return f'"{NONE}"' if self.optional and text == NONE else quoted(text)
+        if self.optional and texts == [NONE]:
+            return f'"{NONE}"'
+        return ",".join(map(quoted, texts))
 
 
 def _text(value: Any) -> str:
@@ -188,6 +189,8 @@ def _value(option: Option, given: OptionText, text: str) -> Any:
             return True
         message = f'option "{option.name}" needs a value: {option}'
         raise _error(text, given.key, message, None, str(option))
+    if option.optional and [text[word.start : word.end] for word in given.values] == [NONE]:
+        return None
     if option.is_list:
         return tuple(_single(option, word, text) for word in given.values)
     if len(given.values) != 1:
@@ -195,8 +198,6 @@ def _value(option: Option, given: OptionText, text: str) -> Any:
         hint = "" if given.values or option.type is not str else '; the empty text is ""'
         raise _error(text, given.key, message + hint, len(given.values), "one value")
     (word,) = given.values
-    if option.optional and text[word.start : word.end] == NONE:
-        return None
     return _single(option, word, text)
 
 

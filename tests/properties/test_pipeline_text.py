@@ -29,6 +29,7 @@ everything = st.builds(
     policy=st.sampled_from(["strict", "kernel"]),
     level=st.sampled_from(Level),
     maybe=st.none() | texts,
+    some=st.none() | lists,
 )
 passes = everything | st.builds(DropUnused, keep=lists) | st.just(InDegree())
 

@@ -65,6 +65,10 @@ def only(text: str) -> Any:
         ("everything{ policy=kernel\tlevel=load }", Everything(policy="kernel", level=Level.LOAD)),
         ("everything{maybe=none}", Everything(maybe=None)),
         ('everything{maybe="none"}', Everything(maybe="none")),
+        ("everything{some=none}", Everything(some=None)),
+        ('everything{some="none"}', Everything()),
+        ("everything{some=none,b}", Everything(some=("none", "b"))),
+        ("everything{some=}", Everything(some=())),
         ("everything{text=struct:a/b.c}", Everything(text="struct:a/b.c")),
     ],
 )
@@ -161,6 +165,7 @@ def test_a_table_of_options_shows_types_and_defaults() -> None:
         "policy=strict|kernel [strict]",
         "level=read|load [read]",
         "maybe=TEXT [none]",
+        'some=TEXT,... ["none"]',
     ]
     assert [o.name for o in options_of(Picky)] == ["names", "hook", "either", "fresh"]
     assert str(options_of(Picky)[0]) == "names=TEXT,..."
