@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from btfschema.arguments import require_type
 from btfschema.errors import BtfError, Failure, RequirementError, attempt
 from btfschema.framework.noting import Noting
 from btfschema.framework.passes import Context, Diagnostic, PassResult
@@ -182,6 +183,8 @@ def map_ordered(
             before come first, and a note of it names the source.
     """
     waiting = iter(sources)
+    if executor is not None:
+        require_type("executor", executor, Executor, "an executor: ProcessPoolExecutor(4), say")
     if executor is None:
         size = together or (1 if isinstance(work, Each) else TOGETHER)
         while chunk := list(islice(waiting, size)):

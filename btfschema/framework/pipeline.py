@@ -6,11 +6,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import evolve, field, frozen
 
-from btfschema.arguments import require_choice, require_type
+from btfschema.arguments import require_choice, require_type, several
 from btfschema.errors import (
     BrokenPassError,
     BtfError,
@@ -93,7 +93,7 @@ class Pipeline(Pass):
         cls,
         text: str,
         *,
-        extra: Iterable[type[Pass]] = (),
+        extra: type[Pass] | Iterable[type[Pass]] = (),
         verify: Verify | VerifyLevel | None = None,
         observers: Iterable[Observer] = (),
     ) -> Pipeline:
@@ -103,21 +103,22 @@ class Pipeline(Pass):
 
         Args:
             text: the text.
-            extra: pass classes that no installed distribution brings; ``module:Class`` in the
-                text names one that can be imported.
+            extra: pass classes that no installed distribution brings, or one; ``module:Class`` in
+                the text names one that can be imported.
             verify: as for the class.
             observers: as for the class.
 
         Raises:
             SpecError: the text is malformed, or an option is unknown or wrong.
             RegistryError: a pass is unknown or can't be loaded.
+            TypeError: something in ``extra`` is no class of a pass.
         """
-        classes = {found.name: found for found in extra}
+        classes = _by_name(extra)
         passes = []
         for stage in parse_stages(text):
             name = stage.name
             try:
-                found = classes.get(name.text) or _pass_called(name.text)
+                found = classes.get(name.text) or _pass_called(name.text, classes)
             except RegistryError as error:
                 pointed = point_at(text, name.start, name.end, str(error))
                 worded = RegistryError(
@@ -154,9 +155,9 @@ class Pipeline(Pass):
         return result
 
     def run_many(
-        self, btfs: Sequence[Btf], ctx: Context | None = None
+        self, btfs: Btf | Iterable[Btf], ctx: Context | None = None
     ) -> list[PassResult | BtfError]:
-        """Run all passes on many containers, at less cost for each.
+        """Run all passes on many containers, or one, at less cost for each.
 
         Observers see one container at a time, so that with any the containers are done one by one.
 
@@ -166,7 +167,11 @@ class Pipeline(Pass):
         Raises:
             Exception: a pass, the verifier or an observer raised something else, which is no fault
                 of a container. A note says with which one, unless the pass works on all at once.
+            TypeError: one of ``btfs``, or ``ctx``, is something else.
         """
+        btfs = several(btfs, Btf)
+        for btf in btfs:
+            require_btf("the input", btf)
         ctx = Context() if ctx is None else ctx
         require_type("ctx", ctx, Context, "a Context: Context(inputs={name: btf})")
         if self.observers and len(btfs) > 1:
@@ -419,10 +424,24 @@ def _require_pass(value: object) -> None:
     raise SpecError(f"{value!r} is not a pass: {hint}", got=value, expected="a Pass")
 
 
-def _pass_called(name: str) -> type[Pass]:
-    """The pass of this name, or the one at ``module:Class``."""
+def _by_name(extra: type[Pass] | Iterable[type[Pass]]) -> dict[str, type[Pass]]:
+    """The classes of passes by the passes' names.
+
+    Raises:
+        TypeError: something among them is no class of a pass.
+    """
+    classes: list[Any] = several(extra, type, Pass)
+    for found in classes:
+        if not (isinstance(found, type) and issubclass(found, Pass)):
+            message = f"{found!r} among the extra passes is not the class of a pass"
+            raise TypeError(message)
+    return {found.name: found for found in classes}
+
+
+def _pass_called(name: str, extra: Iterable[str]) -> type[Pass]:
+    """The pass of this name, or the one at ``module:Class``; errors name ``extra`` passes too."""
     if ":" not in name:
-        return load_pass(name)
+        return load_pass(name, extra)
     from btfschema.framework.loose import pass_at
 
     return pass_at(name)

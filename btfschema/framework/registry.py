@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -83,8 +83,12 @@ def passes() -> Mapping[str, PassInfo]:
     )
 
 
-def load_pass(name: str) -> type[Pass]:
+def load_pass(name: str, others: Iterable[str] = ()) -> type[Pass]:
     """The class of a registered pass.
+
+    Args:
+        name: what it is called.
+        others: passes that are known without being registered, which the error may name.
 
     Raises:
         RegistryError: no distribution brings a pass of this name, two do, or what is registered
@@ -93,10 +97,11 @@ def load_pass(name: str) -> type[Pass]:
     registered = _registered()
     found = registered.get(name)
     if found is None:
+        known = sorted({*registered, *others})
         raise RegistryError(
-            f'unknown pass "{name}"{close_match(name, registered)}',
+            f'unknown pass "{name}"{close_match(name, known)}',
             got=name,
-            expected=f"one of {sorted(registered)}",
+            expected=f"one of {known}",
         )
     if len(found) > 1:
         brought = " and ".join(f"{_distribution(e)} ({e.value})" for e in found)

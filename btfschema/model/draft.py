@@ -14,7 +14,7 @@ from attrs import evolve
 from btfschema.arrays import Index
 from btfschema.errors import PassError, TypeIdError
 from btfschema.model.builder import Builder
-from btfschema.model.container import Btf, described
+from btfschema.model.container import Btf, described, require_btf
 from btfschema.model.inline import carry_inline
 from btfschema.model.integrity import no_such_type
 from btfschema.model.views import TypeView
@@ -49,6 +49,7 @@ class Draft:
     """
 
     def __init__(self, btf: Btf) -> None:
+        require_btf("the input", btf)
         self.btf = btf
         # What is new is encoded as a split over the container would be: its strings follow the
         # container's, its ids too.

@@ -98,7 +98,7 @@ def atomic_write_all(
     pattern = _Pattern.of(like) if like is not None else None
     try:
         for path, data in contents.items():
-            target, mode = _target(os.fspath(path))
+            target, mode = _target(os.fsdecode(path))
             if mode is not None and not stat.S_ISREG(mode):
                 with _blaming(target), open(target, "wb") as file:  # noqa: PTH123
                     file.write(data)
@@ -151,7 +151,7 @@ def atomic_stream(path: StrPath) -> Iterator[BinaryIO]:
     Raises:
         OSError: the file can't be written; it names the file.
     """
-    target, mode = _target(os.fspath(path))
+    target, mode = _target(os.fsdecode(path))
     if mode is not None and not stat.S_ISREG(mode):
         with _Named.opened(os.open(target, os.O_WRONLY), target) as device:
             yield device

@@ -112,7 +112,7 @@ def read_source(path: StrPath, *, scan: bool = False) -> Source:
         SourceError: it is not a known format, damaged, truncated, or more than the limit.
         NoBtfError: it holds no BTF.
     """
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     if scan:
         from btfschema.sources.scan import largest_blob
 
@@ -132,7 +132,7 @@ def open_archive(path: StrPath) -> Iterator[Iterator[archives.Entry]]:
         OSError: it can't be read.
         SourceError: it is none of these, or damaged.
     """
-    path = os.fspath(path)
+    path = os.fsdecode(path)
     with _opened(path) as (stream, size):
         yield _Layers(path, stream, size, size).entries()
 

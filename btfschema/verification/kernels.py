@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from btfschema.arguments import require_type
 from btfschema.mappings import ReadOnly
 from btfschema.schema.constraints import Constraints, FlagRule
 from btfschema.schema.kinds import CLASSIC_INFO, INFO, Kind, KindSpec
@@ -140,9 +141,11 @@ def kernel_of(version: str | Kernel) -> Kernel:
 
     Raises:
         ValueError: it is none, or older than all that are listed.
+        TypeError: it is a number, say: 6.10 is 6.1 to Python.
     """
     if isinstance(version, Kernel):
         return version
+    require_type("kernel", version, str, "a version as text, such as '6.10'")
     if version in KERNELS:
         return KERNELS[version]
     listed = _listed(version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -233,11 +234,13 @@ def test_one_value_counts_as_several(tmp_path: Path) -> None:
     path = tmp_path / "vmlinux"
     path.write_bytes(RAW)
     pipeline = Pipeline(Sort())
+    assert load(cast("Any", os.fsencode(path))) == BASE
     for one in (str(path), path):
         assert load_many(one) == [BASE]
         (outcome,) = pipeline.map(one)
         assert outcome.source == one
         assert outcome.result is not None
+    assert Pipeline.parse("sort", extra=Sort) == pipeline
     assert loads_many(RAW) == loads_many([RAW]) == [BASE]
     changed = diff(BASE, SPLIT)
     assert changed.only(bool, what="added") == changed.only(bool, what=["added"])
@@ -248,6 +251,7 @@ def test_one_value_counts_as_several(tmp_path: Path) -> None:
 
 def test_one_container_counts_as_several() -> None:
     assert verify_many(BASE) == [verify(BASE)]
+    assert Pipeline().run_many(BASE) == [Pipeline().run(BASE)]
     assert oddities_many(BASE) == [oddities(BASE)]
     distilled = distill(SPLIT)
     assert distill_many(SPLIT) == [distilled]
@@ -329,6 +333,20 @@ TYPES: dict[str, tuple[Callable[[], object], str]] = {
     "Pipeline.run in": (
         lambda: Pipeline().run(BASE, cast("Any", {"target": BASE})),
         "ctx is of type dict, expected a Context: Context(inputs={name: btf})",
+    ),
+    "Pipeline.run_many": (lambda: Pipeline().run_many([BASE, PATH]), f"the input {NOT_A_BTF}"),
+    "Pipeline.parse": (
+        lambda: Pipeline.parse("sort", extra=cast("Any", [Sort()])),
+        "Sort(ties='order') among the extra passes is not the class of a pass",
+    ),
+    "Pipeline.map": (
+        lambda: list(Pipeline().map([PATH], cast("Any", 4))),
+        "executor is of type int, expected an executor: ProcessPoolExecutor(4), say",
+    ),
+    "Draft": (lambda: Draft(PATH), f"the input {NOT_A_BTF}"),
+    "verify for": (
+        lambda: verify(BASE, kernel=cast("Any", 6.10)),
+        "kernel is of type float, expected a version as text, such as '6.10'",
     ),
     "Context": (lambda: Context({"target": PATH}), f"the input 'target' {NOT_A_BTF}"),
     "diff": (lambda: diff(BASE, PATH), f"what is asked {NOT_A_BTF}"),

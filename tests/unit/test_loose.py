@@ -103,7 +103,7 @@ def test_places_without_passes_are_refused(files: Path) -> None:
         pass_at("my_passes:Prefux")
     with pytest.raises(RegistryError, match="can't be imported: ModuleNotFoundError"):
         pass_at("no_such_module:Pass")
-    with pytest.raises(RegistryError, match="prefux"):
+    with pytest.raises(RegistryError, match='unknown pass "prefux"; did you mean "prefix"'):
         Pipeline.parse("prefux", extra=load_file("my_passes.py"))
 
 
