@@ -294,11 +294,15 @@ def main(args: list[str] | None = None) -> Any:
     restore = args is not None
     with ended_unread(restore=restore), stops_once(restore=restore):
         try:
-            ended = _ended(args)
-        except (click.ClickException, OSError) as error:
-            from btfschema.cli.answers import say_why
+            try:
+                ended = _ended(args)
+            except (click.ClickException, OSError) as error:
+                from btfschema.cli.answers import say_why
 
-            ended = say_why(error, words)
+                ended = say_why(error, words)
+        except KeyboardInterrupt as cause:
+            # It came while an error was worded, which is all that there is to say.
+            ended = Interrupted(cause).exit_code
     sys.exit(ended if isinstance(ended, int) else 0)
 
 

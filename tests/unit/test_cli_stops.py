@@ -329,6 +329,17 @@ def test_a_command_whose_output_nobody_reads_ends(kernel: Kernel) -> None:
             os.close(writer)
 
 
+def test_a_command_may_be_stopped_while_it_says_why_it_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*args: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("btfschema.cli.answers.say_why", stopped)
+    with pytest.raises(SystemExit, match="143"):
+        main(["no-such-command"])
+
+
 def test_main_leaves_the_signals_of_its_caller_alone(capsys: pytest.CaptureFixture[str]) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
     pipes = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
