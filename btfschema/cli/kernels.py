@@ -89,8 +89,12 @@ def kernels_of(
     below = _kernels_below(trees)
     names: dict[str, str] = {}
     for name, path in named_kernels(targets, below):
-        if path in names or name in names.values():
-            raise click.UsageError(f"the kernel {path} is given twice")
+        if path in names:
+            raise click.UsageError(f"the kernel {printable(path)} is given twice")
+        if name in names.values():
+            raise click.UsageError(
+                f"two kernels are called {name!r}: give {printable(path)} another NAME"
+            )
         names[path] = name
     if not names:
         raise click.UsageError(f"no kernels below {', '.join(trees)}")

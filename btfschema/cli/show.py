@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -81,8 +82,10 @@ def _no_file(names: Sequence[str], file: str | None) -> Iterator[None]:
         yield
     except UnknownNameError as error:
         if file is None and len(names) > 1 and error.got == names[-1]:
+            there = Path(names[-1]).is_dir()
+            instead = "that is a directory" if there else "nor is there such a file"
             raise UnknownNameError(
-                f"{error}; nor is there such a file, so the running kernel's types were searched",
+                f"{error}; {instead}, so the running kernel's types were searched",
                 got=error.got,
                 expected=error.expected,
             ) from None

@@ -145,6 +145,9 @@ def test_the_last_name_may_be_a_file_that_is_not_there(
     done = btfschema("show", "task", "vmlinx")
     assert done.returncode == 1
     assert b"no type 'vmlinx'; nor is there such a file" in done.stderr
+    monkeypatch.chdir(files["base"].parent)
+    Path("folder").mkdir(exist_ok=True)
+    assert b"; that is a directory, so the running" in btfschema("show", "task", "folder").stderr
     assert b"nor is there" not in btfschema("show", "vmlinx").stderr
     assert b"nor is there" not in btfschema("show", "tsk", "task").stderr
 

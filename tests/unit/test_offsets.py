@@ -360,6 +360,15 @@ class TestCommand:
         assert done.stdout == self.run(tree, kernel).stdout
         assert "task_struct.pid" in done.stdout
 
+    def test_two_kernels_of_one_name_are_refused_for_that(self, tree: Path) -> None:
+        kernel = str(tree / "kernels" / "6.12" / "vmlinux")
+        (tree / "other").write_bytes(Path(kernel).read_bytes())
+        done = self.run(tree, f"a={kernel}", f"a={tree / 'other'}")
+        assert done.exit_code == 2
+        assert "two kernels are called 'a': give" in done.stderr
+        done = self.run(tree, kernel, f"b={kernel}")
+        assert "is given twice" in done.stderr
+
     def test_a_kernel_in_the_place_of_questions(self, tree: Path) -> None:
         kernel = f"{tree}/kernels/6.12/vmlinux"
         done = CliRunner().invoke(cli, ["offsets", kernel, str(tree / "paths")])
