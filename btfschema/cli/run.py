@@ -22,11 +22,13 @@ __all__ = ["run"]
 def _named_inputs(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for text in value:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise click.BadParameter(f"{text!r} is not NAME=FILE")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice: {found[name]} and {path}")
         found[name] = path
     return found
 

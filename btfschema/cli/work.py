@@ -96,9 +96,11 @@ class Transform:
         self, source: Source, btf: Btf, notes: list[str], result: PassResult
     ) -> dict[str, Any]:
         """Write the result of a file; returns what to report."""
+        from btfschema.framework.facts import json_facts
+
         row: dict[str, Any] = {"before": sizes(btf), "after": sizes(result.btf)}
         row |= {"types": type_count(btf), "types_after": type_count(result.btf)}
-        row["facts"] = {name: dict(facts) for name, facts in result.facts.items()}
+        row["facts"] = {name: json_facts(name, facts) for name, facts in result.facts.items()}
         notes = [*notes, *map(str, result.diagnostics)]
         if self.targets is not None:
             from btfschema.model.standing import brings_base

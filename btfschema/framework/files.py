@@ -24,6 +24,7 @@ from attrs import field, frozen
 
 from btfschema.arguments import require_type
 from btfschema.errors import BtfError, Failure, RequirementError, attempt
+from btfschema.framework.facts import plain
 from btfschema.framework.noting import Noting
 from btfschema.framework.passes import Context, Diagnostic, PassResult
 from btfschema.model.container import Btf
@@ -293,7 +294,7 @@ class _Sent:
     def of(cls, result: PassResult, known: Mapping[str, Btf]) -> _Sent:
         data, base, *more = pickled(result.btf)
         names = [name for name, one in known.items() if one is base]
-        facts = {name: _plain(value) for name, value in result.facts.items()}
+        facts = {name: plain(value) for name, value in result.facts.items()}
         sent = names[0] if names else base
         return cls((data, *more), sent, result.ids, facts, result.diagnostics)
 
@@ -301,11 +302,6 @@ class _Sent:
         base = known[self.base] if isinstance(self.base, str) else self.base
         data, *more = self.content
         return PassResult(unpickled(data, base, *more), self.ids, self.facts, self.diagnostics)
-
-
-def _plain(value: Any) -> Any:
-    """Read-only mappings as dicts, which can be pickled."""
-    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 @frozen(eq=False)

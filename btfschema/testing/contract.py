@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from btfschema.arguments import require_choice, texts
-from btfschema.errors import BtfError
+from btfschema.errors import BrokenPassError, BtfError
+from btfschema.framework.facts import json_facts
 from btfschema.framework.passes import Context, Pass, PassResult
 from btfschema.framework.pipeline import Pipeline
 from btfschema.model.container import Btf
@@ -35,6 +36,7 @@ def assert_pass_contract(
       the counterparts of what they led to.
     - Byte order, layout section, ``.BTF.ext``, ``.BTF.inline``, address size and schema are still
       there.
+    - Its facts are data that JSON holds.
     - Running it once more gives the same.
 
     Args:
@@ -65,6 +67,7 @@ def assert_pass_contract(
             [dumps(part) for part in bystanders] == before,
             f'pass "{pass_.name}" changed its input, a base or a named input',
         )
+    _check_facts(pass_, result)
     _check_readable(pass_, result.btf)
     _check_kept(pass_, btf, result.btf, changed)
     if REFERENCES not in changed:
@@ -77,6 +80,14 @@ def assert_pass_contract(
             f'run and run_many of pass "{pass_.name}" gave different results',
         )
     return result
+
+
+def _check_facts(pass_: Pass, result: PassResult) -> None:
+    for name, facts in result.facts.items():
+        try:
+            json_facts(name, facts)
+        except BrokenPassError as error:
+            raise AssertionError(str(error)) from error
 
 
 def _same(one: PassResult, other: PassResult) -> bool:

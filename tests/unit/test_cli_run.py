@@ -96,6 +96,22 @@ def test_results_are_written_and_done_again_when_the_pass_changes(tree: Path) ->
     assert "done already" not in run(tree, "--out-dir", out)[1]
 
 
+def test_an_input_is_given_once(tree: Path) -> None:
+    twice = ["--input", "target=a", "--input", "target=b"]
+    rows, words, code = run(tree, *twice)
+    assert (rows, code) == ([], 2)
+    assert "target is given twice: a and b" in words
+
+
+def test_facts_that_json_does_not_hold_are_named(tree: Path) -> None:
+    mine = MINE.replace('{"names": sum', '{"kinds": {1}, "names": sum')
+    (tree / "mine.py").write_text(mine)
+    _, words, code = run(tree)
+    assert code == 1
+    assert "the fact 'kinds' of pass \"count-names\" is not data that JSON holds" in words
+    assert "Traceback" not in words
+
+
 @pytest.mark.parametrize("option", [["--timing"], ["--dump-after", "between"]])
 def test_who_watches_passes_needs_one_process(tree: Path, option: list[str]) -> None:
     rows, words, code = run(tree, *option, "--jobs", "2")

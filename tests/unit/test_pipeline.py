@@ -366,6 +366,12 @@ class TestPassContract:
         with pytest.raises(AssertionError, match="its counterpart"):
             assert_pass_contract(Wrong(swapped), split)
 
+    def test_facts_that_json_does_not_hold(self) -> None:
+        split = small_split()
+        found = PassResult.unchanged(split, facts={"count": 1, "ids": {"first": {4, 5}}})
+        with pytest.raises(AssertionError, match="the fact 'ids' of pass \"wrong\" is not data"):
+            assert_pass_contract(Wrong(found), split)
+
     def test_an_output_that_can_not_be_read_again(self) -> None:
         split = small_split()
         types = split.types.rewritten([(split.types.type_id_positions[:1], [99])])
