@@ -373,6 +373,8 @@ def _done(
     reports: Reports,
 ) -> Generator[tuple[dict[str, Any], bool], None, None]:
     """The report of each file, in order, and whether this run did the file."""
+    from btfschema.sources.files import of_stdout
+
     journal, failed = reports.journal, False
     kept = {
         file: row
@@ -397,6 +399,9 @@ def _done(
                 outcome = next(outcomes, None)
                 if outcome is None:
                     continue
+                if outcome.error is not None and of_stdout(outcome.error):
+                    # No other file can do better.
+                    raise outcome.error
                 row = {"file": file, "outcome": "ok", **(outcome.result or {})}
                 if outcome.error is not None:
                     row |= failure(file, outcome.error)

@@ -54,11 +54,12 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True, styled: bool = F
         nl: whether to end the line.
         styled: whether what names brought is escaped already, and the rest is colour.
     """
-    ready(err=err)
-    context = click.get_current_context(silent=True)
-    bar = context.meta.get(BAR) if context is not None else None
-    with bar.aside() if bar is not None else nullcontext():
-        click.echo(text if styled else on_terminal(text), err=err, nl=nl)
+    with nullcontext() if err else _writing_stdout():
+        ready(err=err)
+        context = click.get_current_context(silent=True)
+        bar = context.meta.get(BAR) if context is not None else None
+        with bar.aside() if bar is not None else nullcontext():
+            click.echo(text if styled else on_terminal(text), err=err, nl=nl)
 
 
 def ready(*, err: bool = False) -> None:
@@ -72,6 +73,18 @@ def ready(*, err: bool = False) -> None:
     context = None if err else click.get_current_context(silent=True)
     if context is not None and PAGER in context.meta:
         context.meta[PAGER].start()
+
+
+@contextmanager
+def _writing_stdout() -> Iterator[None]:
+    """As ``writing_stdout``, which is imported when something is wrong."""
+    try:
+        yield
+    except OSError as error:
+        from btfschema.sources.files import writing_stdout
+
+        with writing_stdout():
+            raise error
 
 
 def _refuse_closed_stdout() -> None:
@@ -179,9 +192,10 @@ def write_output(path: str | None, data: Content, *, like: StrPath | None = None
         OSError: it can't be written; what was there is unchanged.
     """
     if path is None or path == DASH:
-        out = binary_stdout(asked=path is not None)
-        out.write(data)
-        out.flush()
+        with _writing_stdout():
+            out = binary_stdout(asked=path is not None)
+            out.write(data)
+            out.flush()
         return
     from btfschema.sources.files import atomic_write
 

@@ -14,7 +14,7 @@ from btfschema.sources import STDIN, Source, StrPath, compression, read_source
 from btfschema.sources.compression import Window, decompress
 from btfschema.sources.elf import BASE_SUFFIX, BTF, BTF_BASE, BTF_EXT, BTF_INLINE
 from btfschema.sources.elfsections import replace_sections, strip_signature
-from btfschema.sources.files import atomic_write_all
+from btfschema.sources.files import atomic_write_all, writing_stdout
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
@@ -123,11 +123,12 @@ def _refuse_archive(target: Path) -> None:
 
 
 def _print(data: bytes) -> None:
-    if sys.stdout is None:
-        raise OSError("standard output is closed")
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with writing_stdout():
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _left_out(btf: Btf) -> tuple[str, ...]:

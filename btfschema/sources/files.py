@@ -22,6 +22,8 @@ __all__ = [
     "atomic_write",
     "atomic_write_all",
     "identity",
+    "of_stdout",
+    "writing_stdout",
 ]
 
 Content = bytes | bytearray | memoryview
@@ -169,6 +171,25 @@ def atomic_stream(path: StrPath) -> Iterator[BinaryIO]:
         _replace(temporary, target)
     finally:
         _remove(temporary)
+
+
+# Where an error says that standard output was to blame: its class tells what went wrong.
+OF_STDOUT = "of_stdout"
+
+
+@contextmanager
+def writing_stdout() -> Iterator[None]:
+    """Mark errors as those of standard output, lest the file that is worked on is blamed."""
+    try:
+        yield
+    except OSError as error:
+        vars(error)[OF_STDOUT] = True
+        raise
+
+
+def of_stdout(error: BaseException) -> bool:
+    """Whether :func:`writing_stdout` marked this error."""
+    return OF_STDOUT in vars(error)
 
 
 def _remove(temporary: str) -> None:
