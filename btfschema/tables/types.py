@@ -16,7 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from btfschema.arguments import texts
-from btfschema.arrays import Index, Mask, Words, bounds_of, ranges, read_only, sizes_of
+from btfschema.arrays import (
+    Index,
+    Mask,
+    Words,
+    bounds_of,
+    distinct,
+    ranges,
+    read_only,
+    sizes_of,
+)
 from btfschema.errors import TypeIdError, WrongKeyError
 from btfschema.schema.kinds import INFO, MEMBER_BITFIELD
 from btfschema.schema.parts import kind_mask
@@ -317,7 +326,7 @@ class TypeTable:
         if not firsts:
             return [0, len(self)]
         cut = self.starts.searchsorted(firsts)
-        bounds: list[int] = np.unique(
+        bounds: list[int] = distinct(
             np.concatenate(([0, len(self)], cut, alone, alone + 1))
         ).tolist()
         return bounds

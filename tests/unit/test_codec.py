@@ -374,6 +374,14 @@ def test_hostile_sections_take_little_memory(byte: bytes) -> None:
         tracemalloc.stop()
 
 
+def test_numpy_imports_no_more_for_it(cloud_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``np.unique`` imports numpy.ma, which takes as long as reading a vmlinux."""
+    monkeypatch.delattr(np, "unique")
+    btf = loads(cloud_bytes)
+    assert btf.find("task_struct", views.Struct).size > 0
+    assert dumps(btf) == cloud_bytes
+
+
 def test_one_struct_with_many_members_takes_little_memory() -> None:
     """Where records are short, numbers for each word are made for some records at a time."""
     count = 300_000
