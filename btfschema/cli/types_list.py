@@ -128,14 +128,18 @@ class _List(click.Command):
     help="Types with a declaration tag that matches GLOB.",
 )
 @click.option(
-    "--member", metavar="GLOB", multiple=True, help="Types with a member whose name matches GLOB."
+    "--member",
+    metavar="GLOB",
+    multiple=True,
+    help="Types with a member whose name matches GLOB, also in an anonymous member.",
 )
 @click.option(
     "--type-of-member",
     "member_type",
     metavar="C",
     multiple=True,
-    help="Types with a member of this type, written as in C: 'struct list_head'.",
+    help="Types with a member of this type, written as in C: 'struct list_head'; also in an "
+    "anonymous member.",
 )
 @click.option("--unused", is_flag=True, help="Types that no other type refers to.")
 @click.option("--duplicated", is_flag=True, help="Types that share kind and name with another.")

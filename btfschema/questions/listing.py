@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from attrs import Factory, field, frozen
 
 from btfschema.arguments import require_choice, require_type, texts
-from btfschema.arrays import Mask
+from btfschema.arrays import Index, Mask
 from btfschema.errors import SpecError, UnknownNameError, UnresolvedError
 from btfschema.model.container import Btf
 from btfschema.model.finding import ids_named
@@ -55,8 +55,9 @@ class Conditions:
         takes: a function with a parameter that is one of these or points to it.
         returns: a function that returns one of these or a pointer to it.
         tagged: a type with a declaration tag of such a text.
-        member: a struct or union with a member of such a name.
-        member_type: a struct or union with a member of this type, in C's words.
+        member: a struct or union with a member of such a name; what its anonymous members hold
+            counts, as in C.
+        member_type: a struct or union with a member of this type, in C's words, likewise.
         unused: no type refers to it.
         duplicated: another type has the same kind and name.
     """
@@ -329,23 +330,10 @@ class _Work:
 
     def _with_members(self, wanted: Conditions) -> Mask:
         """Which structs have a member of such a name, and of such a type."""
-        catalog, members = self.catalog, self.catalog.members
-        chosen = np.ones(len(members.owners), np.bool_)
-        if wanted.member:
-            fits = _globs(wanted.member)
-            offsets, inverse = np.unique(members.name_offs, return_inverse=True)
-            names = catalog.btf.strings.names(offsets)
-            chosen &= np.array([fits(name) for name in names], np.bool_)[inverse]
-        if wanted.member_type:
-            types, inverse = np.unique(members.types, return_inverse=True)
-            texts = list(map(catalog.text, types.tolist()))
-            for one in set(wanted.member_type).difference(texts):
-                self._check_spelling(one)
-            fitting = [text in wanted.member_type for text in texts]
-            chosen &= np.array(fitting, np.bool_)[inverse]
-        found = np.zeros(len(catalog), np.bool_)
-        found[members.owners[chosen]] = True
-        return found
+        holders = _with_member(self.catalog, _Wanted(wanted.member, wanted.member_type))
+        for text in holders.missing:
+            self._check_spelling(text)
+        return holders.mask
 
     def _check_spelling(self, text: str) -> None:
         """Refuse a type in C's words that no member has, if what it is made of is not there.
@@ -393,6 +381,75 @@ class _Work:
         filled[some] = ends[lasts[some]] == 8 * catalog.sizes[some]
         filled[members.owners[wrong]] = False
         return filled
+
+
+@frozen
+class _Wanted:
+    """What one member must be.
+
+    Attributes:
+        names: patterns, one of which its name fits; none is any.
+        types: its type in C's words, one of these; none is any.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+class _Holders(NamedTuple):
+    """Which of a catalog's structs have such a member, and the types that no member there has."""
+
+    mask: Mask
+    missing: set[str]
+
+
+def _with_member(catalog: Catalog, wanted: _Wanted) -> _Holders:
+    """The structs of a catalog with such a member of their own, or in an anonymous member."""
+    members = catalog.members
+    chosen = np.ones(len(members.owners), np.bool_)
+    missing = set(wanted.types)
+    if wanted.names:
+        fits = _globs(wanted.names)
+        offsets, inverse = np.unique(members.name_offs, return_inverse=True)
+        names = catalog.btf.strings.names(offsets)
+        chosen &= np.array([fits(name) for name in names], np.bool_)[inverse]
+    if wanted.types:
+        types, inverse = np.unique(members.types, return_inverse=True)
+        texts = list(map(catalog.text, types.tolist()))
+        missing.difference_update(texts)
+        chosen &= np.array([text in wanted.types for text in texts], np.bool_)[inverse]
+    found = np.zeros(len(catalog), np.bool_)
+    found[members.owners[chosen]] = True
+    # An anonymous member brings its owner what it holds; an unnamed bit field holds nothing.
+    unnamed = np.flatnonzero(catalog.btf.strings.empty(members.name_offs))
+    inner = catalog.gather("plain", members.types[unnamed])
+    composite = np.isin(catalog.gather("kinds", inner), list(catalog.parts.composites))
+    owners, inner = members.owners[unnamed[composite]], inner[composite]
+    own = inner >= catalog.first_id
+    if catalog.base is not None:
+        found[owners[~own][_are_holders(catalog.base, inner[~own], wanted)]] = True
+    owners, inner = owners[own], inner[own] - catalog.first_id
+    while (more := found[inner] & ~found[owners]).any():
+        found[owners[more]] = True
+    return _Holders(found, missing)
+
+
+def _are_holders(catalog: Catalog, ids: Index, wanted: _Wanted) -> Mask:
+    """Whether some types of a base have such a member; the last answer of a base is kept."""
+    if not len(ids):
+        return np.zeros(0, np.bool_)
+    known: dict[_Wanted, _Holders] = catalog.kept.setdefault(_Wanted, {})
+    if wanted not in known:
+        holders = _with_member(catalog, wanted)
+        known.clear()
+        known[wanted] = holders
+    mask = known[wanted].mask
+    own = ids >= catalog.first_id
+    found = np.zeros(len(ids), np.bool_)
+    found[own] = mask[ids[own] - catalog.first_id]
+    if catalog.base is not None:
+        found[~own] = _are_holders(catalog.base, ids[~own], wanted)
+    return found
 
 
 def _globs(patterns: Iterable[str]) -> Callable[[str], bool]:

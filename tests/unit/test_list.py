@@ -77,6 +77,10 @@ def names(btf: Btf, **conditions: Any) -> list[str]:
         ({"tagged": ("kf*",)}, ["walk"]),
         ({"member": ("x",)}, ["gappy", "gappy"]),
         ({"member_type": ("struct node *",)}, ["node"]),
+        # What an anonymous member holds is its owner's, but not what a named one holds.
+        ({"member": ("nodes",)}, ["holder"]),
+        ({"member_type": ("node_t[2]",)}, ["holder"]),
+        ({"member": ("next",), "member_type": ("node_t[2]",)}, []),
         ({"unused": True, "kinds": ("struct",)}, ["outer", "gappy", "gappy"]),
         ({"duplicated": True}, ["gappy", "gappy"]),
         ({"duplicated": True, "max_size": 4}, ["gappy"]),
@@ -84,6 +88,48 @@ def names(btf: Btf, **conditions: Any) -> list[str]:
 )
 def test_conditions(btf: Btf, conditions: dict[str, Any], found: list[str]) -> None:
     assert names(btf, **conditions) == found
+
+
+def test_members_of_anonymous_members_are_the_owners() -> None:
+    """At any depth, through qualifiers, and with -fms-extensions through structs with names."""
+    base = Builder()
+    for view in (
+        views.Int("int", 4),
+        views.Union("", 4, [views.Member("lock", 1), views.Member("", 1)]),
+        views.Const(2),
+        views.Struct("", 8, [views.Member("", 3), views.Member("b", 1, 32)]),
+        views.Struct("tagged", 8, [views.Member("", 4)]),
+        views.Struct("has_named", 8, [views.Member("other", 4)]),
+    ):
+        base.add(view)
+    split = Builder(base.build())
+    for view in (
+        views.Struct("inner", 8, [views.Member("", 5)]),
+        views.Struct("outer", 8, [views.Member("", 7)]),
+        views.Struct("beside", 8, [views.Member("inner", 7)]),
+        views.Struct("itself", 8, [views.Member("", 10)]),
+    ):
+        split.add(view)
+    module = split.build()
+    locks: dict[str, Any] = {"member": ("l*k", "m"), "member_type": ("int",)}
+    assert [row.id for row in list_types(module.base or module, Conditions(**locks))] == [2, 4, 5]
+    assert names(module, **locks) == ["inner", "outer"]
+
+
+def test_members_are_those_that_views_have(cloud: Btf) -> None:
+    found = [row.id for row in list_types(cloud, Conditions(member="*lock"))]
+    structs = [view for view in cloud if isinstance(view, views.Composite)]
+    assert found == [view.id for view in structs if _has(cloud, view, "lock")] != []
+
+
+def _has(btf: Btf, view: Any, ending: str) -> bool:
+    """Whether a struct has a member whose name ends so, in C's sense."""
+    while isinstance(view, views.Const | views.Volatile | views.Restrict | views.Typedef):
+        view = btf[view.type_id]
+    return isinstance(view, views.Composite) and any(
+        _has(btf, btf[one.type_id], ending) if not one.name else one.name.endswith(ending)
+        for one in view.members
+    )
 
 
 def test_a_condition_about_a_type_that_is_not_there(btf: Btf) -> None:
