@@ -170,8 +170,10 @@ def one_named(btf: Btf, name: str) -> int:
     if len(ids) > 1:
         listed = ", ".join(btf.describe(type_id) for type_id in ids[:LISTED])
         more = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
+        # No kind tells types of one kind.
+        advice = "a kind or an id" if len({btf[type_id].kind for type_id in ids}) > 1 else "an id"
         raise AmbiguousNameError(
-            f"{len(ids)} types are called {name!r}: {listed}{more}; give a kind or an id",
+            f"{len(ids)} types are called {name!r}: {listed}{more}; give {advice}",
             got=ids,
             expected="one type",
         )

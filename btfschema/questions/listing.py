@@ -317,9 +317,14 @@ class _Work:
         Raises:
             UnknownNameError: there is none.
         """
-        found = ids_named(self.btf, name)
+        named, parts = ids_named(self.btf, name), self.catalog.parts
+        # A name may be a function's and a struct's; that of a function alone is a mistake.
+        others = parts.functions | parts.variables | parts.sections
+        found = [one for one in named if self.btf[one].kind not in others]
         if not found:
-            raise UnknownNameError(f"no type {name!r}", got=name, expected="a name in this BTF")
+            hint = f"; there is {self.btf.describe(named[0])}" if named else ""
+            message = f"no type {name!r}{hint}"
+            raise UnknownNameError(message, got=name, expected="a name in this BTF")
         return found
 
     def _named(self, mask: Mask, fits: Callable[[str], bool]) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,6 +42,8 @@ WIDEST = 16
 
 # What stands before a name in C, and the kinds that it may mean.
 TAGS = ("struct", "union", "enum")
+# Types that an error names.
+LISTED = 8
 
 
 def most_bits(scalar: Scalar) -> int:
@@ -112,20 +115,28 @@ class Layouts:
         ids = btf.find_ids(name if tag in TAGS else text)
         views = [btf[i] for i in ids]
         if tag in TAGS:
-            # ENUM64 is C's enum too.
-            views = [v for v in views if self._name(v).lower().startswith(tag)]
+            views = [v for v in views if self._tag(v) == tag]
         with_values = [v for v in views if self._place(v.kind) is not Place.NONE]
         if not ids or (tag in TAGS and not views):
             raise unknown(btf, text, f"type {text!r}")
         if len(with_values) > 1:
-            listed = ", ".join(f"[{v.id}] {self._name(v)}" for v in with_values[:8])
+            listed = ", ".join(f"[{v.id}] {self._name(v)}" for v in with_values[:LISTED])
+            more = f" and {len(with_values) - LISTED} more" if len(with_values) > LISTED else ""
+            # A tag helps where one type alone has it.
+            tags = Counter(self._tag(v) for v in with_values) if tag not in TAGS else {}
+            helpful = [f"'{one} {name}'" for one in TAGS if tags.get(one) == 1]
+            *ways, last = "an id", *helpful
+            advice = f"{', '.join(ways)}{',' * (len(ways) == 1)} or {last}" if ways else last
             raise AmbiguousNameError(
-                f"{len(with_values)} types are called {text!r}: {listed}; give an id, or "
-                "struct, union or enum before the name",
+                f"{len(with_values)} types are called {text!r}: {listed}{more}; give {advice}",
                 got=[v.id for v in with_values],
                 expected="one type",
             )
         return (with_values or views)[0].id
+
+    def _tag(self, view: TypeView) -> str:
+        """What C writes before the name, or ""; ENUM64 is C's enum too."""
+        return next(filter(self._name(view).lower().startswith, TAGS), "")
 
     def _name(self, view: TypeView) -> str:
         return self.btf.kinds.name(view.kind)

@@ -192,12 +192,16 @@ def test_without_graphviz(file: Path, tmp_path: Path) -> None:
 
 def test_a_name_of_several_types(tmp_path: Path) -> None:
     builder = Builder()
-    for view in (*COMMON, Struct("twice", 4, [Member("i", INT)]), Typedef("twice", 6)):
+    again = Typedef("again", 6), Typedef("again", 7)
+    for view in (*COMMON, Struct("twice", 4, [Member("i", INT)]), Typedef("twice", 6), *again):
         builder.add(view)
     dump(builder.build(), tmp_path / "twice.btf")
     done = btfschema("twice", tmp_path / "twice.btf")
     assert done.returncode == 1
     assert "2 types are called 'twice': STRUCT \"twice\" [6], TYPEDEF" in done.stderr
+    assert done.stderr.endswith("; give a kind or an id\n")
+    done = btfschema("again", tmp_path / "twice.btf")
+    assert done.stderr.endswith("[9]; give an id\n")
     assert btfschema("typedef twice", tmp_path / "twice.btf").returncode == 0
 
 

@@ -234,6 +234,12 @@ def test_a_variable_is_no_part_of_a_struct() -> None:
     assert (row.name, row.holes) == ("odd", len(layout.holes))
 
 
+@pytest.mark.parametrize("condition", ["contains", "points_to", "takes", "returns", "member_type"])
+def test_a_function_is_no_type_of_a_condition(btf: Btf, condition: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"no type 'walk'; there is FUNC \"walk\" \[12\]"):
+        names(btf, **{condition: ("walk",)})
+
+
 @pytest.mark.parametrize("text", ["struct nod", "const struct nod *", "nod_t[2]", "nod (*)(int)"])
 def test_a_type_of_members_that_is_not_there_is_an_error(btf: Btf, text: str) -> None:
     with pytest.raises(UnknownNameError, match=r"no type .*nod"):

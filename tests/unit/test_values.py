@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from copy import copy, deepcopy
@@ -272,13 +273,26 @@ class TestValue:
         assert task.read("u16", TASK, 32, count=2).text_(COMPACT) == "(u16[2])[1,2,]"
         assert task.read("char", TASK, 8, count=4).to_python() == "shel"
 
+    def test_advice_for_several_types_of_a_name_helps(self) -> None:
+        members = [Member("a", INT)]
+        one, other = Struct("x", 4, members), Struct("x", 4, [Member("b", INT)])
+        cases = (
+            ("x", [Typedef("x", INT), Typedef("x", INT)], "give an id"),
+            ("x", [one, other], "give an id"),
+            ("struct x", [one, other, Typedef("x", INT)], "give an id"),
+            ("x", [one, other, Union("x", 4, members)], "give an id, or 'union x'"),
+            ("x", [one, Union("x", 4, members)], "give an id, 'struct x' or 'union x'"),
+        )
+        for name, types, advice in cases:
+            with pytest.raises(AmbiguousNameError, match=f"; {advice}$"):
+                common(*types).read(name, b"")
+
     def test_types_are_named_as_in_c(self) -> None:
         btf = common(
             Struct("x", 4, [Member("a", INT)]), Typedef("x", INT), Func("f", 10), FuncProto(0)
         )
-        with pytest.raises(
-            AmbiguousNameError, match=r"2 types are called 'x': .7. STRUCT, .8. TYPEDEF"
-        ):
+        words = "2 types are called 'x': [7] STRUCT, [8] TYPEDEF; give an id, or 'struct x'"
+        with pytest.raises(AmbiguousNameError, match=f"{re.escape(words)}$"):
             btf.read("x", b"")
         assert btf.read("struct x", b"\1\0\0\0").a == 1
         assert btf.read("enum state", b"\1\0\0\0").to_python() == "BUSY"
