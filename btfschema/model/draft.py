@@ -18,7 +18,7 @@ from btfschema.model.container import Btf, described, require_btf
 from btfschema.model.inline import carry_inline
 from btfschema.model.integrity import no_such_type
 from btfschema.model.views import TypeView
-from btfschema.tables.ids import DROPPED, IdMap
+from btfschema.tables.ids import DROPPED, IdMap, whole_id
 from btfschema.tables.types import TypeTable
 
 __all__ = ["Draft"]
@@ -150,8 +150,11 @@ class Draft:
 
         Raises:
             TypeIdError: it is none.
+            WrongKeyError: it is not a whole number.
         """
         end = self._end_id
+        if type(type_id) is not int:
+            type_id = whole_id(type_id)
         if first <= type_id < end:
             return
         whose = f"is none of the container's own, {first}..{end - 1}"

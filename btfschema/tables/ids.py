@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from operator import index
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
 
+from btfschema.arguments import require_type
 from btfschema.arrays import ranges, read_only, sizes_of
-from btfschema.errors import BrokenPassError, TypeIdError
+from btfschema.errors import BrokenPassError, TypeIdError, WrongKeyError
 
-__all__ = ["DROPPED", "IdMap"]
+__all__ = ["DROPPED", "IdMap", "whole_id"]
 
 Ids = npt.NDArray[np.int64]
 
@@ -28,6 +30,20 @@ FEW_RUNS, DENSE = 1024, 4
 
 DROPPED = -1
 """What stands in arrays for "this type has no counterpart"; elsewhere that is None."""
+
+
+def whole_id(key: Any) -> int:
+    """A key as an id.
+
+    Raises:
+        WrongKeyError: it is not a whole number.
+    """
+    try:
+        return index(key)
+    except TypeError:
+        hint = ": a view has it as view.id" if hasattr(key, "id") else ""
+        message = f"{key!r} is not a type id{hint}"
+        raise WrongKeyError(message, got=key, expected="a whole number") from None
 
 
 def _ids(values: npt.ArrayLike) -> Ids:
@@ -208,7 +224,10 @@ class IdMap:
 
         Raises:
             TypeIdError: the input has no such id.
+            WrongKeyError: it is not a whole number.
         """
+        if type(type_id) is not int:
+            type_id = whole_id(type_id)
         if not 0 <= type_id < self.count:
             raise self._no_such_id(type_id)
         run = int(np.searchsorted(self.starts, type_id, side="right")) - 1
@@ -308,6 +327,7 @@ class IdMap:
         Raises:
             ValueError: a target of this map is not an id of ``other``'s input.
         """
+        require_type("the next map", other, IdMap, "an IdMap")
         if self.target_end > other.count:
             message = (
                 f"a map of {other.count} ids can't follow one whose highest target is "

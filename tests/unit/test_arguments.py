@@ -19,6 +19,7 @@ from btfschema import (
     Context,
     Diagnostic,
     Draft,
+    IdMap,
     Needs,
     Pipeline,
     dump,
@@ -52,7 +53,22 @@ from btfschema.render.graph import neighbourhood
 from btfschema.schema import Kinds
 from btfschema.testing import assert_pass_contract
 from btfschema.verification import oddities, oddities_many, sanitise, verify_many
-from btfschema.views import Func, Int, Member, Ptr, Struct
+from btfschema.views import (
+    Datasec,
+    DeclTag,
+    Enum,
+    Enum64,
+    Enumerator,
+    Func,
+    FuncProto,
+    Fwd,
+    Int,
+    LocSec,
+    Member,
+    Ptr,
+    Struct,
+    TypeTag,
+)
 from btfschema_transforms.dedup import Dedup, dedup
 from btfschema_transforms.distill import Distill, distill, distill_many
 from btfschema_transforms.drop import Drop
@@ -391,6 +407,59 @@ TYPES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: to_c(cast("Any", "node")),
         "the type is of type str, expected a view: btf[93] or btf['task_struct']",
     ),
+    "IdMap": (lambda: IdMap.identity(3)[NONE], "'kernal' is not a type id"),
+    "IdMap of a fraction": (lambda: IdMap.identity(3)[cast("Any", 1.5)], "1.5 is not a type id"),
+    "IdMap of a view": (
+        lambda: IdMap.identity(3)[cast("Any", BASE[1])],
+        "is not a type id: a view has it as view.id",
+    ),
+    "IdMap.then": (lambda: IdMap.identity(3).then(cast("Any", 3)), "the next map is of type int"),
+    "Draft.drop": (lambda: Draft(BASE).drop(NONE), "'kernal' is not a type id"),
+    "Draft.redirect": (lambda: Draft(BASE).redirect(NONE, 1), "'kernal' is not a type id"),
+    "Draft.redirect to": (
+        lambda: Draft(BASE).redirect(1, cast("Any", 1.5)),
+        "1.5 is not a type id",
+    ),
+    "Draft of a name": (
+        lambda: Draft(BASE).__setitem__(NONE, Int("int", 8)),
+        "'kernal' is not a type id",
+    ),
+    "Struct": (
+        lambda: Struct("a", 4, cast("Any", [("x", 1)])),
+        "members[0] is of type tuple, expected a Member",
+    ),
+    "Struct with kind_flag": (
+        lambda: Struct("a", 4, cast("Any", [Member("x", 1), "y"]), kind_flag=True),
+        "members[1] is of type str, expected a Member",
+    ),
+    "Struct.kind_flag": (
+        lambda: Struct("a", 4, kind_flag=NONE),
+        "kind_flag is 'kernal', expected True or False",
+    ),
+    "Enum": (
+        lambda: Enum("a", 4, cast("Any", [("x", 1)])),
+        "values[0] is of type tuple, expected an Enumerator",
+    ),
+    "Enum of members": (
+        lambda: Enum("a", 4, cast("Any", [Member("x", 1)]), signed=True),
+        "values[0] is of type Member, expected an Enumerator",
+    ),
+    "Enum64.signed": (lambda: Enum64("a", 8, signed=NONE), "signed is 'kernal'"),
+    "FuncProto": (
+        lambda: FuncProto(0, cast("Any", ["x"])),
+        "params[0] is of type str, expected a Param",
+    ),
+    "Datasec": (
+        lambda: Datasec("a", 4, cast("Any", [(1, 0, 4)])),
+        "variables[0] is of type tuple, expected a VarSecinfo",
+    ),
+    "LocSec": (lambda: LocSec("a", cast("Any", [1])), "entries[0] is of type int"),
+    "Fwd": (
+        lambda: Fwd("x", cast("Any", "union")),
+        "is_union is 'union', expected True or False",
+    ),
+    "DeclTag": (lambda: DeclTag("x", 1, kind_flag=NONE), "kind_flag is 'kernal'"),
+    "TypeTag": (lambda: TypeTag("x", 1, kind_flag=NONE), "kind_flag is 'kernal'"),
     "find": (lambda: BASE.find(cast("Any", 3)), "3 is not a name"),
     "enumerator": (lambda: BASE.enumerator(cast("Any", 3)), "3 is not a name"),
     "views": (lambda: BASE.views(cast("Any", "12")), "'12' is one name, views() takes ids"),
@@ -425,6 +494,16 @@ def test_each_blob_has_a_base() -> None:
 def test_a_linkage_that_is_no_number_is_called_so() -> None:
     with pytest.raises(EncodeError, match="linkage 'static' is not a whole number"):
         Builder().add(Func("f", 1, linkage=cast("Any", "static")))
+
+
+def test_a_value_of_an_enum_that_is_no_number_is_called_so() -> None:
+    with pytest.raises(EncodeError, match="ENUM 'a' value 'x': 'one' is not a whole number"):
+        Builder().add(Enum("a", 4, [Enumerator("x", cast("Any", "one"))]))
+
+
+def test_flags_may_be_numbers_of_numpy() -> None:
+    for flag in (True, 1, np.True_):
+        assert Fwd("x", cast("Any", flag)) == Fwd("x", is_union=True)
 
 
 def test_a_type_is_given_as_a_view_an_id_or_a_name() -> None:

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from btfschema.errors import UnresolvedError
 from btfschema.model.views.base import Attached, DeclaredView, Refers, numbered
-from btfschema.model.views.making import Records, grouped
+from btfschema.model.views.making import FLAG, Elements, Records, grouped
 from btfschema.schema.drafts import BTF_LOC_PARAM_FBREG
 from btfschema.schema.kinds import Kind
 from btfschema.schema.plan import KindPlan, RawRecord
@@ -88,7 +88,9 @@ class FuncProto(DeclaredView, Refers):
     KIND = Kind.FUNC_PROTO
     ELEMENT = Param
     type_id: int
-    params: tuple[Param, ...] = field(default=(), converter=_params, repr=numbered)
+    params: tuple[Param, ...] = field(
+        default=(), converter=_params, validator=Elements(Param), repr=numbered
+    )
     name: str = field(default="", kw_only=True)
 
     @property
@@ -133,7 +135,9 @@ class Datasec(DeclaredView):
     ELEMENT = VarSecinfo
     name: str
     size: int
-    variables: tuple[VarSecinfo, ...] = field(default=(), converter=_varsecinfos, repr=numbered)
+    variables: tuple[VarSecinfo, ...] = field(
+        default=(), converter=_varsecinfos, validator=Elements(VarSecinfo), repr=numbered
+    )
 
 
 @frozen
@@ -151,7 +155,7 @@ class DeclTag(DeclaredView, Refers):
     name: str
     type_id: int
     component_idx: int = -1
-    kind_flag: bool = field(default=False, kw_only=True)
+    kind_flag: bool = field(default=False, kw_only=True, validator=FLAG)
 
 
 @frozen
@@ -161,7 +165,7 @@ class TypeTag(DeclaredView, Refers):
     KIND = Kind.TYPE_TAG
     name: str
     type_id: int
-    kind_flag: bool = field(default=False, kw_only=True)
+    kind_flag: bool = field(default=False, kw_only=True, validator=FLAG)
 
 
 class LocFlags(IntFlag):
@@ -256,4 +260,6 @@ class LocSec(DeclaredView):
     KIND = Kind.LOCSEC
     ELEMENT = LocEntry
     name: str
-    entries: tuple[LocEntry, ...] = field(default=(), converter=_locentrys, repr=numbered)
+    entries: tuple[LocEntry, ...] = field(
+        default=(), converter=_locentrys, validator=Elements(LocEntry), repr=numbered
+    )

@@ -11,7 +11,7 @@ from attrs import Factory, field, frozen
 
 from btfschema.errors import EncodeError, UnknownNameError, UnresolvedError
 from btfschema.model.views.base import DeclaredView, Modifier, Refers, numbered
-from btfschema.model.views.making import Records
+from btfschema.model.views.making import FLAG, Elements, Records
 from btfschema.schema.kinds import MEMBER_BITFIELD, Kind
 from btfschema.schema.plan import U32_MAX, KindPlan, RawRecord
 
@@ -156,6 +156,14 @@ def _members(items: Iterable[Member]) -> tuple[Member, ...]:
     return tuple(items)
 
 
+def _has_bit_fields(view: Composite) -> bool:
+    try:
+        return any(member.bitfield_size for member in view.members)
+    except AttributeError:
+        # Some is no member, which the validator says.
+        return False
+
+
 @frozen
 class Composite(DeclaredView):
     """A struct or union.
@@ -171,9 +179,12 @@ class Composite(DeclaredView):
     ELEMENT = Member
     name: str
     size: int
-    members: tuple[Member, ...] = field(default=(), converter=_members, repr=numbered)
+    members: tuple[Member, ...] = field(
+        default=(), converter=_members, validator=Elements(Member), repr=numbered
+    )
     kind_flag: bool = field(
-        default=Factory(lambda self: any(m.bitfield_size for m in self.members), takes_self=True),
+        default=Factory(_has_bit_fields, takes_self=True),
+        validator=FLAG,
         kw_only=True,
     )
 
@@ -279,6 +290,14 @@ def _enumerators(items: Iterable[Enumerator]) -> tuple[Enumerator, ...]:
     return tuple(items)
 
 
+def _has_negatives(view: EnumBase) -> bool:
+    try:
+        return any(enumerator.value < 0 for enumerator in view.values)
+    except (AttributeError, TypeError):
+        # Some is no enumerator, which the validator says; or its value no number: the encoder does.
+        return False
+
+
 @frozen
 class EnumBase(DeclaredView):
     """An enum.
@@ -294,9 +313,12 @@ class EnumBase(DeclaredView):
     KEYWORD = "enum"
     name: str
     size: int
-    values: tuple[Enumerator, ...] = field(default=(), converter=_enumerators, repr=numbered)
+    values: tuple[Enumerator, ...] = field(
+        default=(), converter=_enumerators, validator=Elements(Enumerator), repr=numbered
+    )
     signed: bool = field(
-        default=Factory(lambda self: any(v.value < 0 for v in self.values), takes_self=True),
+        default=Factory(_has_negatives, takes_self=True),
+        validator=FLAG,
         kw_only=True,
     )
 
@@ -364,11 +386,17 @@ class EnumBase(DeclaredView):
         """All values as unsigned words of ``bits`` bits."""
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if self.signed else (0, (1 << bits) - 1)
         for enumerator in self.values:
-            if not low <= enumerator.value <= high:
-                kind, sign = Kind(self.KIND).name, "signed" if self.signed else "unsigned"
+            try:
+                fits = low <= enumerator.value <= high
+            except TypeError:
+                fits = False
+            if not fits:
+                number = isinstance(enumerator.value, int)
+                sign = "signed" if self.signed else "unsigned"
+                wrong = f"does not fit {bits} {sign} bits" if number else "is not a whole number"
                 raise EncodeError(
-                    f"{kind} {self.name!r} value {enumerator.name!r}: "
-                    f"{enumerator.value} does not fit {bits} {sign} bits",
+                    f"{Kind(self.KIND).name} {self.name!r} value {enumerator.name!r}: "
+                    f"{enumerator.value!r} {wrong}",
                     got=enumerator.value,
                     expected=f"{low}..{high}",
                 )
@@ -427,7 +455,7 @@ class Fwd(DeclaredView):
 
     KIND = Kind.FWD
     name: str
-    is_union: bool = False
+    is_union: bool = field(default=False, validator=FLAG)
 
     @property
     def keyword(self) -> str:

@@ -17,9 +17,18 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from attrs import fields
 
+from btfschema.arguments import require_type
 from btfschema.schema.plan import KindPlan
 
-__all__ = ["Records", "container_setter", "grouped", "made", "many_new_objects"]
+__all__ = [
+    "FLAG",
+    "Elements",
+    "Records",
+    "container_setter",
+    "grouped",
+    "made",
+    "many_new_objects",
+]
 
 One = TypeVar("One")
 Setter = Callable[[Any, Any], None]
@@ -49,6 +58,45 @@ class Records(NamedTuple):
     fixed: tuple[list[Any], ...] = ()
     columns: tuple[list[Any], ...] = ()
     payloads: tuple[tuple[int, ...], ...] = ()
+
+
+class Given:
+    """A validator of what is given to a class: what a container holds needs none."""
+
+    def __call__(self, view: Any, attribute: Any, value: Any) -> None:
+        """Check a value."""
+        raise NotImplementedError
+
+
+class _Flag(Given):
+    def __call__(self, view: Any, attribute: Any, value: Any) -> None:
+        if value not in (0, 1):
+            message = f"{attribute.name} is {value!r}, expected True or False"
+            raise TypeError(message)
+
+
+FLAG = _Flag()
+"""For fields that are true or false."""
+
+
+class Elements(Given):
+    """For fields that hold the repeated structs of a type.
+
+    Args:
+        cls: their class.
+    """
+
+    def __init__(self, cls: type) -> None:
+        self._cls, self._usual = cls, frozenset({cls})
+
+    def __call__(self, view: Any, attribute: Any, value: Any) -> None:
+        """Refuse others by their number."""
+        if self._usual.issuperset(map(type, value)):
+            return
+        name = self._cls.__name__
+        for number, one in enumerate(value):
+            article = "an" if name[0] in "AEIOU" else "a"
+            require_type(f"{attribute.name}[{number}]", one, self._cls, f"{article} {name}")
 
 
 def _discard(iterator: Iterable[None]) -> None:
@@ -125,7 +173,8 @@ def _setters(cls: Hashable, names: tuple[str, ...]) -> list[tuple[Setter, Any]] 
     for name in names:
         slot, one = getattr(cls, name, None), declared[name]
         takes_more = hasattr(one.converter, "takes_self")
-        if not isinstance(slot, MemberDescriptorType) or one.validator is not None or takes_more:
+        checked = one.validator is not None and not isinstance(one.validator, Given)
+        if not isinstance(slot, MemberDescriptorType) or checked or takes_more:
             return None
         found.append((slot.__set__, one.converter))
     return found
