@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from btfschema.errors import RegistryError
 from btfschema.framework.grammar import close_match
-from btfschema.framework.options import options_of
+from btfschema.framework.options import LOADED_AS, options_of
 from btfschema.framework.passes import Pass
 from btfschema.framework.registry import IMPORT_FAILURES
 
@@ -70,8 +70,7 @@ def load_file(path: StrPath) -> list[type[Pass]]:
             got=str(path),
             expected="a class that derives from btfschema.Pass and has a name and a run method",
         )
-    for cls in found:
-        options_of(cls)
+    # A class that is wrong is an error where it is used: the others are passes.
     return found
 
 
@@ -86,6 +85,7 @@ def _run(file: Path, shown: str) -> ModuleType:
     module = module_from_spec(spec)
     # Annotations of attrs classes are looked up there.
     sys.modules[name] = module
+    setattr(module, LOADED_AS, shown)
     try:
         spec.loader.exec_module(module)
     except IMPORT_FAILURES as error:

@@ -7,6 +7,7 @@ those, an ``Enum``, ``tuple[X, ...]`` of them, and each of these ``| None``.
 from __future__ import annotations
 
 import enum
+import sys
 import types
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from btfschema.framework.passes import Pass
 
 __all__ = ["Option", "build_pass", "format_pass", "options_of"]
+
+# A module that was made of a file holds what the user calls it; its own name is nothing to show.
+LOADED_AS = "__btfschema_loaded_as__"
 
 FLAGS = {"true": True, "false": False}
 NONE = "none"
@@ -105,7 +109,7 @@ def options_of(cls: type[Pass]) -> tuple[Option, ...]:
     """
     if "__attrs_attrs__" not in vars(cls):
         raise RegistryError(
-            f"pass class {cls.__module__}.{cls.__qualname__} is not decorated with attrs.frozen",
+            f"{_described(cls)} is not decorated with attrs.frozen",
             got=cls.__qualname__,
             expected="an attrs class",
         )
@@ -114,11 +118,19 @@ def options_of(cls: type[Pass]) -> tuple[Option, ...]:
         hints = get_type_hints(cls)
     except NameError as error:
         raise RegistryError(
-            f"the options of pass class {cls.__module__}.{cls.__qualname__} can't be read: "
+            f"the options of {_described(cls)} can't be read: "
             f"{error}; import what annotations name outside of TYPE_CHECKING",
             got=str(error),
         ) from error
     return tuple(_option(a, hints.get(a.name, a.type)) for a in declared if a.init)
+
+
+def _described(cls: type) -> str:
+    """A class and where it is from."""
+    file = getattr(sys.modules.get(cls.__module__), LOADED_AS, None)
+    if file is None:
+        return f"pass class {cls.__module__}.{cls.__qualname__}"
+    return f"pass class {cls.__qualname__} of {file}"
 
 
 def _option(attribute: Attribute[Any], kind: Any) -> Option:

@@ -23,7 +23,7 @@ from btfschema.framework.grammar import parse_stages, point_at
 from btfschema.framework.needs import check_needs
 from btfschema.framework.noting import Noting, blamed, label, of_container, where
 from btfschema.framework.observers import Observer, Stage
-from btfschema.framework.options import build_pass
+from btfschema.framework.options import build_pass, options_of
 from btfschema.framework.passes import Context, Pass, PassResult
 from btfschema.framework.registry import load_pass
 from btfschema.model.container import Btf, require_btf
@@ -119,6 +119,7 @@ class Pipeline(Pass):
             name = stage.name
             try:
                 found = classes.get(name.text) or _pass_called(name.text, classes)
+                options_of(found)
             except RegistryError as error:
                 pointed = point_at(text, name.start, name.end, str(error))
                 worded = RegistryError(

@@ -91,6 +91,28 @@ def test_files_without_passes_are_refused(tmp_path: Path, text: str, message: st
         load_file(path)
 
 
+BROKEN = [
+    ("@frozen\nclass Prefix", "class Prefix", "is not decorated with attrs.frozen"),
+    ("text: str", "text: Btff", "can't be read: name 'Btff' is not defined"),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "reason"), BROKEN)
+def test_a_broken_class_is_an_error_where_it_is_used(
+    files: Path, good: str, bad: str, reason: str
+) -> None:
+    broken = MINE.replace(good, bad).replace('"prefix"', '"broken"').replace("Prefix", "Broken")
+    future = "from __future__ import annotations\n"
+    (files / "both.py").write_text(future + MINE + broken)
+    run = ["run", "--load", "both.py"]
+    assert CliRunner().invoke(cli, [*run, "prefix", "tiny.btf"]).exit_code == 0
+    done = CliRunner().invoke(cli, [*run, "prefix,broken", "tiny.btf"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "pass class Broken of both.py " in done.stderr
+    assert reason in done.stderr
+    assert "btfschema_loaded" not in done.stderr
+
+
 def test_what_is_no_python_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "passes.txt"
     path.write_text(MINE)
