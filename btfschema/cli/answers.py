@@ -16,7 +16,7 @@ import click
 
 from btfschema.cli import ARGUMENTS
 from btfschema.cli.given import as_given, named_as_given
-from btfschema.cli.outputs import echo, json_text
+from btfschema.cli.outputs import DASH, echo, json_text
 from btfschema.escapes import printable
 
 if TYPE_CHECKING:
@@ -26,10 +26,12 @@ __all__ = [
     "as_object",
     "asked_for_json",
     "asks_for_json",
+    "called",
     "complain",
     "complain_of",
     "complaint",
     "print_json",
+    "reason",
     "say_why",
     "worded",
 ]
@@ -80,7 +82,7 @@ def complaint(text: str, file: str | None = None, kind: str = "error") -> str:
     )
     if asked_for_json():
         return json_text(as_object(text, (), kind, file))
-    where = f"{printable(file)}: " if file is not None else ""
+    where = f"{called(file)}: " if file is not None else ""
     return f"btfschema: {where}{text}"
 
 
@@ -113,7 +115,7 @@ def as_object(
     """
     if file is None:
         for one in files:
-            head = f"{printable(one)}: "
+            head = f"{called(one)}: "
             if one and text.startswith(head):
                 file, text = one, text.removeprefix(head)
                 break
@@ -132,9 +134,19 @@ def worded(error: OSError) -> str:
         return str(error)
     name = error.filename
     where = printable(os.fsdecode(name)) if isinstance(name, str | bytes) else "standard output"
+    return f"{where}: {reason(error)}"
+
+
+def reason(error: OSError) -> str:
+    """What an error of the system says, without the file."""
     if isinstance(error, IsADirectoryError):
-        return f"{where}: this is a directory, where a file is expected"
-    return f"{where}: {error.strerror}"
+        return "this is a directory, where a file is expected"
+    return error.strerror or str(error)
+
+
+def called(file: str) -> str:
+    """What a file that is read is called in messages, as those of the library call it."""
+    return "standard input" if file == DASH else printable(file)
 
 
 def say_why(error: click.ClickException | BtfError | OSError, words: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 import click
 from attrs import evolve, frozen
 
-from btfschema.cli.answers import complain, print_json
+from btfschema.cli.answers import called, complain, print_json, reason
 from btfschema.cli.given import as_given, named_as_given, package_of
 from btfschema.cli.options import AnyPath, Decorator, json_options
 from btfschema.cli.outputs import DASH, output_stream
@@ -440,12 +440,10 @@ def failure(file: str, error: BtfError | OSError) -> dict[str, Any]:
     """What to report of a file that failed; ``message`` does not repeat its name."""
     from btfschema.errors import for_shell
 
-    text = for_shell(str(error))
-    if isinstance(error, OSError):
-        text = error.strerror or text
+    text = reason(error) if isinstance(error, OSError) else for_shell(str(error))
     if isinstance(error, OSError) and error.filename not in (None, file):
         text = f"{printable(os.fsdecode(error.filename))}: {text}"
-    row: dict[str, Any] = {"outcome": "error", "message": text.removeprefix(f"{printable(file)}: ")}
+    row: dict[str, Any] = {"outcome": "error", "message": text.removeprefix(f"{called(file)}: ")}
     if isinstance(error, MatchError):
         row["outcome"] = "mismatch"
         row["reasons"] = [mismatch.as_dict() for mismatch in error.mismatches]

@@ -215,7 +215,7 @@ def _ending(row: Mapping[str, Any]) -> str:
     """What became of a file on a kernel, in words."""
     if row["outcome"] == "mismatch":
         return str(row["message"])
-    return f"relocates, all {row['facts']['matched']} distilled types have a match"
+    return f"relocates, all {row['facts']['matched']:,} distilled types have a match"
 
 
 @frozen

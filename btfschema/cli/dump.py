@@ -11,7 +11,7 @@ import click
 from btfschema.cli.answers import complain
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.inputs import base_option, open_input, pointer_option, warn_of_kfuncs
-from btfschema.cli.options import AnyPath, json_options
+from btfschema.cli.options import AnyPath, json_options, number
 from btfschema.cli.outputs import echo, json_text, stdout
 from btfschema.escapes import printable
 
@@ -38,7 +38,7 @@ TOLD = 10
 )
 @json_options("the same as --format json")
 @click.option(
-    "--id", "ids", type=int, multiple=True, metavar="N", help="Only the type with this id."
+    "--id", "ids", type=number, multiple=True, metavar="N", help="Only the type with this id."
 )
 @click.option(
     "--name",

@@ -6,10 +6,9 @@ from typing import Any
 
 import click
 
-from btfschema.cli.answers import complain, print_json
+from btfschema.cli.answers import called, complain, print_json
 from btfschema.cli.options import AnyPath, json_options, number
 from btfschema.cli.outputs import DASH, echo, guard, json_text, write_output
-from btfschema.escapes import printable
 
 __all__ = ["extract", "passes"]
 
@@ -134,7 +133,7 @@ def _scanned(file: str, at: int | None) -> bytes:
         if blob.offset == at:
             return bytes(data[at : at + blob.size])
     raise NoBtfError(
-        f"{printable(file)}: no BTF was found at {at:#x}",
+        f"{called(file)}: no BTF was found at {at:#x}",
         offset=at,
         expected="an offset from the list",
     )
@@ -152,7 +151,7 @@ def _list_blobs(file: str, as_json: bool, pretty: bool) -> None:
 
         print_json([asdict(blob) for blob in found.blobs], pretty=pretty)
     if not found.blobs:
-        complain(f"nothing in these {len(data)} bytes is BTF", file)
+        complain(f"nothing in these {len(data):,} bytes is BTF", file)
         raise click.exceptions.Exit(1)
     for blob in found.blobs if not as_json else ():
         kind = "split" if blob.split else "base"

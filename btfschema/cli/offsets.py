@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from attrs import define, evolve, field, frozen
 
-from btfschema.cli.answers import complain
+from btfschema.cli.answers import called, complain
 from btfschema.cli.batch import Reports, report_option, run_batch
 from btfschema.cli.inputs import base_option_of, list_text, load_over
 from btfschema.cli.kernels import KernelFiles, kernels_of, open_kernel
@@ -20,7 +20,6 @@ from btfschema.cli.outputs import DASH, echo, guard, write_output
 from btfschema.cli.resume import NAME, Journal
 from btfschema.cli.tree import Kept, gather, shared
 from btfschema.cli.workers import workers_of
-from btfschema.escapes import printable
 
 if TYPE_CHECKING:
     from btfschema.errors import Failure
@@ -132,7 +131,7 @@ def _questions(paths: str) -> list[Question]:
     try:
         return parse_questions(list_text(paths, "PATHS comes before the KERNELs"))
     except SpecError as error:
-        raise SpecError(f"{printable(paths)}: {error}") from None
+        raise SpecError(f"{called(paths)}: {error}") from None
 
 
 def _run(

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from btfschema.cli.completion import complete_kinds, complete_names
 from btfschema.cli.inputs import base_option, open_input
-from btfschema.cli.options import json_options
+from btfschema.cli.options import json_options, number
 from btfschema.cli.outputs import echo, json_text, one_line, print_csv
 from btfschema.cli.table import Table
 from btfschema.cli.tree import gather, tree_options_with
@@ -76,8 +76,8 @@ class _List(click.Command):
     help="Types whose name matches GLOB.",
 )
 @click.option("--regex", metavar="REGEX", help="Types whose name contains a match of REGEX.")
-@click.option("--min-size", metavar="N", type=int, help="Types of N bytes or more.")
-@click.option("--max-size", metavar="N", type=int, help="Types of N bytes or less.")
+@click.option("--min-size", metavar="N", type=number, help="Types of N bytes or more.")
+@click.option("--max-size", metavar="N", type=number, help="Types of N bytes or less.")
 @click.option(
     *HOLES,
     metavar="[N]",

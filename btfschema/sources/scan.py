@@ -22,6 +22,7 @@ from btfschema.errors import BtfError, DecodeError, MissingBaseError, NoBtfError
 from btfschema.model.loading import loads
 from btfschema.schema.kinds import BTF_VERSION
 from btfschema.sources.linked import end_of
+from btfschema.sources.reading import name_of
 
 __all__ = ["Blob", "Scan", "largest_blob", "scan", "scan_file"]
 
@@ -143,7 +144,7 @@ def largest_blob(path: str | os.PathLike[str]) -> tuple[Blob, bytes]:
     blob = found.largest
     if blob is None:
         raise NoBtfError(
-            f"{os.fspath(path)}: nothing in these {len(data)} bytes is BTF",
+            f"{name_of(os.fspath(path))}: nothing in these {len(data):,} bytes is BTF",
             got=len(data),
             expected="a BTF header and sections that decode",
         )

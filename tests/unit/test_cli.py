@@ -94,6 +94,24 @@ def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
     assert len(json.loads(plain)["types"]) == len(sample())
 
 
+@pytest.mark.parametrize("args", [["info"], ["verify"], ["extract", "--scan", "-o", "x"]])
+def test_json_calls_standard_input_as_the_command_line_does(args: list[str]) -> None:
+    done = btfschema(*args, "-", "-j")
+    (row,) = map(json.loads, (done.stderr + done.stdout).splitlines()[:1])
+    assert row["file"] == "-"
+    assert b"standard input" not in done.stderr + done.stdout
+
+
+def test_sizes_may_be_hexadecimal(files: Files) -> None:
+    for asked in (["list", "--min-size"], ["list", "--max-size"], ["dump", "--id"]):
+        command, option = asked
+        plain, hexadecimal = (
+            btfschema(command, files["base"], option, one) for one in ("8", "0x8")
+        )
+        assert plain.returncode == 0
+        assert plain.stdout == hexadecimal.stdout != b""
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
@@ -105,6 +123,15 @@ def test_json_and_pretty_hold_the_same_facts(files: Files) -> None:
         (["dump", "{base}", "--ext"], 1, "no .BTF.ext section"),
         (["info", "{cut}"], 1, "truncated BTF"),
         (["info", "/"], 1, "/: this is a directory, where a file is expected"),
+        (["references", "/"], 1, "btfschema: /: this is a directory, where a file is expected"),
+        (["minimise", "/", "--keep", "int", "-o", "-"], 1, "/: this is a directory, where"),
+        (["info", "-"], 1, "btfschema: standard input: "),
+        (["verify", "-"], 1, "btfschema: standard input: the file is empty"),
+        (["extract", "--scan", "-"], 1, "btfschema: standard input: nothing in these 0 bytes"),
+        (["extract", "--scan", "-", "-o", "x"], 1, "btfschema: standard input: nothing in these"),
+        (["extract", "--scan", "-", "--at", "5", "-o", "x"], 1, "standard input: no BTF was found"),
+        (["offsets", "-", "{base}"], 2, "btfschema: standard input: "),
+        (["list", "{base}", "--min-size", "0x1g"], 2, "'0x1g' is not a number, such as 4096"),
         (["dump", "{base}", "--kind", "structt"], 2, "Did you mean STRUCT?"),
         (["dump", "{base}", "--format", "raw", "--pretty"], 2, "does not go with"),
         (["dump", "{base}", "--ext", "--id", "1"], 2, "does not go with"),

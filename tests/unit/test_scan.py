@@ -106,7 +106,7 @@ class TestScan:
         with pytest.raises(BtfError, match="begins with"):
             load(path)
         path.write_bytes(NOISE)
-        with pytest.raises(NoBtfError, match="nothing in these 5000 bytes is BTF"):
+        with pytest.raises(NoBtfError, match="nothing in these 5,000 bytes is BTF"):
             load(path, scan=True)
 
 
@@ -135,7 +135,7 @@ class TestExtract:
 
     def test_nothing_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "none").write_bytes(NOISE)
-        said = f"btfschema: {tmp_path / 'none'}: nothing in these {len(NOISE)} bytes is BTF\n"
+        said = f"btfschema: {tmp_path / 'none'}: nothing in these {len(NOISE):,} bytes is BTF\n"
         assert self.run("--scan", tmp_path / "none") == (1, b"", said)
         code, out, error = self.run("--scan", "--json", tmp_path / "none")
         assert (code, json.loads(out)) == (1, [])

@@ -105,14 +105,14 @@ class DuplicateReport:
         copies = sum(len(one.groups[0]) - 1 for one in equal)
         lines = list(map(str, different))
         lines.append(
-            f"{len(different)} name{'s have' if len(different) != 1 else ' has'} different types"
+            f"{len(different):,} name{'s have' if len(different) != 1 else ' has'} different types"
             + (
-                f"; {len(equal)} {'have' if len(equal) != 1 else 'has'} {copies} equal "
+                f"; {len(equal):,} {'have' if len(equal) != 1 else 'has'} {copies:,} equal "
                 f"cop{'ies' if copies != 1 else 'y'}, which dedup drops"
                 if equal
                 else ""
             )
-            + f" ({self.types} types)"
+            + f" ({self.types:,} types)"
         )
         return "\n".join(lines)
 

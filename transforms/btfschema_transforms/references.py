@@ -205,14 +205,14 @@ class ReferenceReport:
     def __str__(self) -> str:
         """A line for each base type that is needed: what it is, and for whom."""
         if self.btf.base is None:
-            return f"{len(self.btf)} types, no base"
+            return f"{len(self.btf):,} types, no base"
         lines = [
-            f"{len(self.btf)} types need {len(self.closure)} of the base's "
-            f"{self.btf.first_id - 1}, {len(self.direct)} of them directly"
+            f"{len(self.btf):,} types need {len(self.closure):,} of the base's "
+            f"{self.btf.first_id - 1:,}, {len(self.direct):,} of them directly"
         ]
         for type_id, sources in self.referrers.items():
             shown = ", ".join(self.btf.describe(source) for source in sources[:3]) or ".BTF.ext"
-            more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
+            more = f" and {len(sources) - 3:,} more" if len(sources) > 3 else ""
             lines.append(f"  {self.btf.describe(type_id)} for {shown}{more}")
         return "\n".join(lines)
 

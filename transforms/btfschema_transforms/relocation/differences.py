@@ -154,7 +154,7 @@ def report(mismatches: tuple[Difference, ...], count: int) -> str:
         count: how many base types the split refers to.
     """
     verb = "has" if len(mismatches) == 1 else "have"
-    lines = [f"{len(mismatches)} of {count} base types {verb} no match"]
+    lines = [f"{len(mismatches):,} of {count:,} base types {verb} no match"]
     groups: dict[Pair, list[Difference]] = {}
     for one in mismatches:
         if one.cause_ids is not None:
@@ -172,5 +172,5 @@ def _led(leading: list[Difference]) -> str:
     """The types that lead to a cause: how many, and some of them."""
     shown = ", ".join(f"{printable(one.name)} [{one.id}]" for one in leading[:SHOWN_TYPES])
     more = len(leading) - SHOWN_TYPES
-    number = "1 type leads" if len(leading) == 1 else f"{len(leading)} types lead"
+    number = "1 type leads" if len(leading) == 1 else f"{len(leading):,} types lead"
     return f"{number} to it: {shown}" + (f" and {more} more" if more > 0 else "")

@@ -333,7 +333,7 @@ def _known_diff(original: Btf, wanted: Wanted, target: Btf) -> MemberDiff:
 def report(mismatches: tuple[Mismatch, ...], count: int) -> str:
     """All reasons as text; ``count`` is the number of distilled types."""
     verb = "has" if len(mismatches) == 1 else "have"
-    lines = [f"{len(mismatches)} of {count} distilled types {verb} no match"]
+    lines = [f"{len(mismatches):,} of {count:,} distilled types {verb} no match"]
     for one in mismatches:
         lines += [f"  {line}" for line in str(one).split("\n")]
     return "\n".join(lines)
