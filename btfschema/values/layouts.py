@@ -124,7 +124,7 @@ class Layouts:
             more = f" and {len(with_values) - LISTED} more" if len(with_values) > LISTED else ""
             # A tag helps where one type alone has it.
             tags = Counter(self._tag(v) for v in with_values) if tag not in TAGS else {}
-            helpful = [f"'{one} {name}'" for one in TAGS if tags.get(one) == 1]
+            helpful = [repr(f"{one} {name}") for one in TAGS if tags.get(one) == 1]
             *ways, last = "an id", *helpful
             advice = f"{', '.join(ways)}{',' * (len(ways) == 1)} or {last}" if ways else last
             raise AmbiguousNameError(
