@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from btfschema.cli import ARGUMENTS
+from btfschema.cli import ARGUMENTS, COMMANDS
 from btfschema.cli.given import as_given, named_as_given
 from btfschema.cli.outputs import DASH, echo, json_text
 from btfschema.escapes import printable
@@ -158,7 +158,7 @@ def say_why(error: click.ClickException | BtfError | OSError, words: Sequence[st
     """
     from btfschema.errors import RegistryError, SpecError, for_shell
 
-    failed = next((FAILED[word] for word in words if word in FAILED), 1)
+    failed = FAILED.get(next(filter(COMMANDS.__contains__, words), ""), 1)
     code, as_json = failed, asks_for_json(words)
     if isinstance(error, click.ClickException):
         for word in filter(None, words):

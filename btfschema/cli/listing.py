@@ -107,7 +107,7 @@ def extract(
     if at is not None and (output is None or not scan):
         raise click.UsageError(f"--at needs {'-o' if scan else '--scan'}")
     if scan and section != BTF:
-        raise click.UsageError(f"--scan finds {BTF} alone, and not {section}")
+        raise click.UsageError(f"--scan finds only {BTF}, not {section}")
     if scan and output is None:
         _list_blobs(file, as_json, pretty)
         return

@@ -12,7 +12,7 @@ from btfschema.codec.engines import Image, schema_layout
 from btfschema.codec.header import ByteOrder, canonical_header
 from btfschema.errors import EncodeError
 from btfschema.model.container import Btf, require_btf
-from btfschema.model.integrity import no_such_type
+from btfschema.model.integrity import check_new_references
 from btfschema.model.views import TypeView
 from btfschema.schema.kinds import CLASSIC_INFO, KINDS, Kinds
 from btfschema.schema.plan import INFO_BITS, NAME_OFF, U32_MAX, Field, KindPlan, plan_of
@@ -331,7 +331,12 @@ class Builder:
         words = np.array(self._words, np.uint32)
         starts = np.array(self._starts, np.int64)
         table = TypeTable(words, starts, self._plan, self._first_id)
-        self._check_ids(table)
+
+        def described(type_id: int) -> str:
+            kind = int(table.kinds[table.row(type_id)])
+            return f"type {type_id} ({self._plan.kinds[kind].name})"
+
+        check_new_references(table, table.end_id, described, error=EncodeError)
         strings = self._strings.build()
         layout = schema_layout(self._plan.schema) if self._layout else self._like_layout
         header = canonical_header(
@@ -339,11 +344,3 @@ class Builder:
         )
         image = Image(header, table, strings, layout)
         return Btf(image, self.base, address_size=self._address_size)
-
-    def _check_ids(self, table: TypeTable) -> None:
-        past = table.reference_past(table.end_id)
-        if past is not None:
-            row, value = past
-            type_id = table.first_id + row
-            what = f"type {type_id} ({self._plan.kinds[int(table.kinds[row])].name})"
-            raise no_such_type(EncodeError, what, type_id, value, table.end_id)

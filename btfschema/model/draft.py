@@ -16,7 +16,7 @@ from btfschema.errors import PassError, TypeIdError
 from btfschema.model.builder import Builder
 from btfschema.model.container import Btf, described, require_btf
 from btfschema.model.inline import carry_inline
-from btfschema.model.integrity import no_such_type
+from btfschema.model.integrity import check_new_references
 from btfschema.model.views import TypeView
 from btfschema.tables.ids import DROPPED, IdMap, whole_id
 from btfschema.tables.types import TypeTable
@@ -213,14 +213,11 @@ class Draft:
 
     def _check(self, table: TypeTable, ids: Index) -> None:
         """Refuse references to no type of the draft, in records that have these ids."""
-        past = table.reference_past(self._end_id)
-        if past is None:
-            return
-        row, target = past
-        type_id = int(ids[row])
+        check_new_references(table, self._end_id, self._described_as_new, id_of=ids.item)
+
+    def _described_as_new(self, type_id: int) -> str:
         new = "the new " if type_id in self._views else ""
-        what = f"{new}{self._described(type_id)}"
-        raise no_such_type(TypeIdError, what, type_id, target, self._end_id)
+        return f"{new}{self._described(type_id)}"
 
     def _described(self, type_id: int) -> str:
         """A type in a few words, as :meth:`btfschema.Btf.describe` has them."""

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from attrs import evolve
 
 from btfschema.arrays import Index
-from btfschema.errors import PassError, TypeIdError
+from btfschema.errors import PassError
 from btfschema.model.container import Btf
-from btfschema.model.integrity import no_such_type
+from btfschema.model.integrity import check_new_references
 from btfschema.tables.ids import DROPPED, IdMap
 from btfschema.tables.strings import StringTableBuilder
 
@@ -51,7 +51,9 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     at, string_at = types.type_id_positions, types.string_positions
     olds = types.words.take(at).astype(np.int64)
     own = new.end_id + np.arange(len(inline))
-    _check(inline)
+    check_new_references(
+        inline.types, inline.end_id, lambda type_id: f".BTF.inline: {inline.describe(type_id)}"
+    )
     news = np.concatenate([ids.to_array(), own]).take(olds)
     lost = (news == DROPPED).nonzero()[0]
     if len(lost):
@@ -69,15 +71,6 @@ def carry_inline(old: Btf, new: Btf, ids: IdMap) -> Btf:
     changed = types.rewritten([(at, news), (string_at, strings)], new.end_id)
     moved = Btf.assemble(changed, builder.build(), like=inline, base=new)
     return evolve(new, inline=moved)
-
-
-def _check(inline: Btf) -> None:
-    past = inline.types.reference_past(inline.end_id)
-    if past is not None:
-        row, target = past
-        user = inline.first_id + row
-        what = f".BTF.inline: {inline.describe(user)}"
-        raise no_such_type(TypeIdError, what, user, target, inline.end_id)
 
 
 def inline_references(btf: Btf) -> Index:

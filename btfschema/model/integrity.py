@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btfschema.arrays import sizes_of
-from btfschema.errors import BtfError, DecodeError, MissingBaseError, either_way
+from btfschema.errors import BtfError, DecodeError, MissingBaseError, TypeIdError, either_way
 from btfschema.model.memo import notes
 from btfschema.model.wrongbase import suspect_base
 from btfschema.schema.plan import ROLE_CODES, U32_MAX
@@ -17,24 +17,38 @@ from btfschema.tables.joined import Joined, portions
 
 if TYPE_CHECKING:
     from btfschema.model.container import Btf
+    from btfschema.tables.types import TypeTable
 
-__all__ = ["check_references", "no_such_type"]
-
-Error = TypeVar("Error", bound=BtfError)
+__all__ = ["check_new_references", "check_references"]
 
 
-def no_such_type(error: type[Error], what: str, type_id: int, target: int, end_id: int) -> Error:
-    """What to raise when a new record refers to a type that is not there.
+def check_new_references(
+    table: TypeTable,
+    end_id: int,
+    described: Callable[[int], str],
+    *,
+    id_of: Callable[[int], int] | None = None,
+    error: type[BtfError] = TypeIdError,
+) -> None:
+    """Refuse new records that refer to a type that is not there; the error is about the first.
 
     Args:
-        error: its class.
-        what: the record, in words.
-        type_id: its id.
-        target: the id that it refers to.
-        end_id: the one after the last.
+        table: the records.
+        end_id: the id after the last.
+        described: says in words which type has an id.
+        id_of: gives the id of a row; None where ids count up from the table's first.
+        error: the class to raise.
+
+    Raises:
+        BtfError: of that class; one does.
     """
-    return error(
-        f"{what} refers to type id {target}, the last id is {end_id - 1}",
+    past = table.reference_past(end_id)
+    if past is None:
+        return
+    row, target = past
+    type_id = table.first_id + row if id_of is None else id_of(row)
+    raise error(
+        f"{described(type_id)} refers to type id {target}, the last id is {end_id - 1}",
         type_id=type_id,
         got=target,
         expected=f"0..{end_id - 1}",

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve
 
-from btfschema.errors import BrokenPassError, EncodeError, TypeIdError
+from btfschema.errors import BrokenPassError, EncodeError
 from btfschema.model.container import Btf
 from btfschema.model.inline import carry_inline
-from btfschema.model.integrity import no_such_type
+from btfschema.model.integrity import check_new_references
 from btfschema.schema.plan import NAME_OFF
 from btfschema.tables.compaction import kept_strings
 from btfschema.tables.ids import IdMap
@@ -48,7 +48,12 @@ def rewritten(
             got=len(table),
             expected=f"{len(btf.types)} records",
         )
-    _check_ids(btf, table)
+    check_new_references(
+        table,
+        btf.end_id,
+        lambda type_id: f"the new record of type {type_id}",
+        id_of=lambda row: btf.first_id + row,
+    )
     strings = btf.strings
     if names:
         strings, offsets = _with_names(btf, list(names.values()))
@@ -96,12 +101,3 @@ def _with_names(btf: Btf, names: list[str]) -> tuple[StringTable, npt.NDArray[np
     offsets[lengths == 1] = 0
     table = StringTable(data + b"".join(text + b"\0" for text in encoded), btf.strings.base)
     return table, offsets
-
-
-def _check_ids(btf: Btf, table: TypeTable) -> None:
-    past = table.reference_past(btf.end_id)
-    if past is not None:
-        row, target = past
-        type_id = btf.first_id + row
-        what = f"the new record of type {type_id}"
-        raise no_such_type(TypeIdError, what, type_id, target, btf.end_id)

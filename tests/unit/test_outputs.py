@@ -198,6 +198,14 @@ def test_what_no_file_takes_is_an_error_in_words(
     assert said.count("No space") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "code"), [("info diff", 1), ("diff a info", 2), ("--color never diff a b", 2)]
+)
+def test_the_exit_code_of_a_failure_is_the_commands_own(line: str, code: int) -> None:
+    """A file that is called like another command does not change it."""
+    assert btfschema(*line.split()).returncode == code
+
+
 def test_every_command_is_among_them() -> None:
     assert {line.split()[0] for line in PRINTING if line[0] != "-"} == set(COMMANDS)
 

@@ -7,6 +7,7 @@ filled column by column by C loops (``map``) cost a quarter of that.
 from __future__ import annotations
 
 import gc
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,12 +61,12 @@ class Records(NamedTuple):
     payloads: tuple[tuple[int, ...], ...] = ()
 
 
-class Given:
+class Given(ABC):
     """A validator of what is given to a class: what a container holds needs none."""
 
+    @abstractmethod
     def __call__(self, view: Any, attribute: Any, value: Any) -> None:
         """Check a value."""
-        raise NotImplementedError
 
 
 class _Flag(Given):
